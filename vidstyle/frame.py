@@ -1,0 +1,69 @@
+"""The two records that travel through the pipeline: a frame, and what a video is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture and its place in time.
+
+    Attributes:
+        image: RGB, ``H×W×3``, uint8, upright (rotation already applied).
+        pts: presentation time stamp in units of ``time_base``.
+        time_base: seconds per unit of ``pts``.
+        duration: how long the picture stands, in units of ``time_base``; 0 when unknown.
+    """
+
+    image: np.ndarray
+    pts: int
+    time_base: Fraction
+    duration: int = 0
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(f"a frame is H×W×3 uint8, not {self.image.shape} {self.image.dtype}")
+
+    @property
+    def time(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.pts * self.time_base)
+
+
+@dataclass(frozen=True)
+class ColorTags:
+    """How YUV samples map to light, as FFmpeg's integer codes (ITU-T H.273; 2 is unspecified)."""
+
+    color_range: int = 0
+    colorspace: int = 2
+    color_primaries: int = 2
+    color_trc: int = 2
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video before its frames are decoded.
+
+    ``width`` and ``height`` are those of the upright picture that the reader yields.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    average_rate: Fraction | None
+    frames: int | None
+    """Number of frames the reader will yield, estimated; None when nothing is known."""
+    duration: float | None
+    """Seconds that the reader will yield, from the container; None when unknown."""
+    codec: str
+    pix_fmt: str
+    rotation: int = 0
+    """Degrees that the reader turned the coded picture by, for the record."""
+    sample_aspect_ratio: Fraction | None = None
+    """Of the upright picture."""
+    color: ColorTags = ColorTags()
+    metadata: dict[str, str] = field(default_factory=dict)

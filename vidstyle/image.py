@@ -1,0 +1,96 @@
+"""Still pictures: reading, writing, resizing, labelling; always RGB uint8 H×W×3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vidstyle.errors import InputError, OutputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Raises InputError when the file is missing or is no picture."""
+    path = Path(path)
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+    if image is None:
+        raise InputError(f"{path}: not a picture that can be read")
+    return image
+
+
+def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> Path:
+    """Write under the final name only when complete; the format follows the suffix.
+
+    Raises OutputError when the format is unknown or the place cannot be written.
+    """
+    path = Path(path)
+    try:
+        jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+        parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if jpeg else []
+        done, data = cv2.imencode(path.suffix, image[:, :, ::-1], parameters)
+    except cv2.error:
+        done = False
+    if not done:
+        raise OutputError(f"{path}: no picture format '{path.suffix}'; use .png or .jpg")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data.tobytes())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+    return path
+
+
+def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Area average when shrinking, bicubic when enlarging."""
+    shrinks = width * height < image.shape[0] * image.shape[1]
+    return cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    )
+
+
+def resize_short_side(image: np.ndarray, size: int) -> np.ndarray:
+    """Scale to a short side of ``size`` pixels, keeping proportions."""
+    height, width = image.shape[:2]
+    factor = size / min(height, width)
+    return resize(image, max(round(width * factor), size), max(round(height * factor), size))
+
+
+def label(image: np.ndarray, text: str) -> np.ndarray:
+    """A copy with a caption strip above it."""
+    height = max(image.shape[0] // 14, 22)
+    strip = np.full((height, image.shape[1], 3), 24, np.uint8)
+    scale = height / 34
+    cv2.putText(
+        strip,
+        text,
+        (height // 3, round(height * 0.7)),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        (235, 235, 235),
+        max(round(scale * 1.6), 1),
+        cv2.LINE_AA,
+    )
+    return np.concatenate([strip, image])
+
+
+def contact_sheet(images: Sequence[np.ndarray], columns: int, gap: int = 6) -> np.ndarray:
+    """Equal-sized pictures in a grid on a dark ground."""
+    height, width = images[0].shape[:2]
+    rows = -(-len(images) // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 24, np.uint8)
+    for number, image in enumerate(images):
+        top = gap + number // columns * (height + gap)
+        left = gap + number % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
