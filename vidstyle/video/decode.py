@@ -1,0 +1,486 @@
+"""Reading a video file: upright RGB frames with their exact timestamps, one at a time."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, dropwhile, takewhile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import EOFError as EndOfStream
+from av.error import FFmpegError
+from av.packet import Packet
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from vidstyle.errors import InputError, OptionError
+from vidstyle.frame import ColorTags, Frame, VideoInfo
+from vidstyle.video.color import FULL, LIMITED, UNSPECIFIED, complete_tags, is_rgb, swscale_matrix
+from vidstyle.video.source import container_metadata, find_video, open_source
+
+_PLAUSIBLE_RATE = 480
+_SEEK_MARGINS = (0.0, 5.0, math.inf)
+_TRUNCATION_TOLERANCE = 0.25
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Which part of a video to read, and how large.
+
+    Attributes:
+        start: seconds on the clip's own clock, which begins at its first frame.
+        end: seconds on the same clock; the first frame at or after it is not read.
+        max_side: longest side of the working size in pixels at most; never enlarges.
+        scale: factor on the size instead of ``max_side``.
+        strict: raise ``InputError`` on damage instead of noting it in ``warnings``.
+
+    Raises:
+        OptionError: a value makes no sense, alone or beside another.
+    """
+
+    start: float | None = None
+    end: float | None = None
+    max_side: int | None = None
+    scale: float | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.start is not None and not 0 <= self.start < math.inf:
+            raise OptionError(f"start must be 0 seconds or more, not {self.start:g}")
+        if self.end is not None and not self.end > (self.start or 0):
+            raise OptionError(f"end ({self.end:g} s) must come after start ({self.start or 0:g} s)")
+        if self.max_side is not None and self.scale is not None:
+            raise OptionError("give either max_side or scale, not both")
+        if self.max_side is not None and self.max_side < 2:
+            raise OptionError(f"max_side must be 2 pixels or more, not {self.max_side}")
+        if self.scale is not None and not 0 < self.scale < math.inf:
+            raise OptionError(f"scale must be more than 0, not {self.scale:g}")
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a coded picture becomes upright: first transposed, then flipped."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Self:
+        """Read it from a decoded frame's display matrix, to the nearest right angle."""
+        matrix = _display_matrix(frame)
+        if matrix is None:
+            return cls()
+        a, b, _, c, d = matrix[:5]
+        if abs(a) >= abs(b):
+            return cls(False, a < 0, d < 0)
+        return cls(True, c < 0, b < 0)
+
+    @property
+    def rotation(self) -> int:
+        """Degrees counter-clockwise, leaving a mirroring aside."""
+        corner = {(0, 0): 0, (1, 1): 180} if not self.transpose else {(0, 1): 90, (1, 0): -90}
+        return corner.get((int(self.flip_x), int(self.flip_y)), 0)
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """Turn an ``H×W×3`` picture upright; the result is contiguous."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        if self.flip_x:
+            image = image[:, ::-1]
+        if self.flip_y:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
+
+
+class VideoReader:
+    """Iterates over the frames of a local video file, once, in order, in bounded memory.
+
+    Use it as a context manager. ``info`` is known at once, ``warnings`` fills while iterating.
+
+    Raises:
+        InputError: the file is missing, no video, or (``strict``) damaged.
+        OptionError: ``start`` lies beyond the end of the clip.
+    """
+
+    info: VideoInfo
+    warnings: list[str]
+
+    def __init__(self, path: str | Path, options: ReadOptions = ReadOptions()) -> None:
+        self.warnings = []
+        self._path = Path(path)
+        self._options = options
+        self._iterated = False
+        self._bad_packets = 0
+        self._bad_frames = 0
+        self._packets_end = 0.0
+        self._container: InputContainer = open_source(self._path)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._iterated:
+            raise RuntimeError("a VideoReader can be iterated only once")
+        self._iterated = True
+        return self._frames()
+
+    # -- what the file is ---------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        stream = find_video(self._container, self._path)
+        stream.thread_type = "AUTO"
+        assert stream.time_base is not None
+        self._stream = stream
+        self._time_base = stream.time_base
+        decoded = self._timed()
+        first = next(decoded, None)
+        if first is None:
+            raise InputError(f"{self._path}: not one frame of its {stream.name} video decodes")
+        assert first.pts is not None
+        self._origin: int = first.pts
+        self._decoded = chain([first], decoded)
+        self._orientation = Orientation.of(first)
+        self._coded_size = working_size(first.width, first.height, self._options)
+        self._tags = complete_tags(
+            _tags(first, stream), first.format.name, first.width, first.height
+        )
+        self._reformatter = VideoReformatter()
+        self.info = self._describe(first)
+        self._check_start()
+
+    def _describe(self, first: VideoFrame) -> VideoInfo:
+        width, height = self._coded_size
+        aspect = self._stream.sample_aspect_ratio or None
+        if self._orientation.transpose:
+            width, height = height, width
+            aspect = 1 / aspect if aspect else None
+        rate = _plausible_rate(self._stream)
+        duration = _duration(self._container, self._stream)
+        frames = _frame_count(self._stream)
+        if frames is None and duration and rate:
+            frames = round(duration * rate)
+        info = VideoInfo(
+            width=width,
+            height=height,
+            time_base=self._time_base,
+            average_rate=rate,
+            frames=frames,
+            duration=duration,
+            codec=self._stream.codec_context.name,
+            pix_fmt=first.format.name,
+            rotation=self._orientation.rotation,
+            sample_aspect_ratio=aspect,
+            color=self._tags,
+            metadata=container_metadata(self._container),
+        )
+        return _windowed(info, self._options)
+
+    def _check_start(self) -> None:
+        whole = _duration(self._container, self._stream)
+        start = self._options.start
+        if start is not None and whole is not None and start >= whole:
+            raise OptionError(
+                f"start ({start:g} s) lies beyond the end of {self._path} ({whole:.1f} s)"
+            )
+
+    # -- frames -------------------------------------------------------------------------
+
+    def _frames(self) -> Iterator[Frame]:
+        start, end = self._ticks(self._options.start), self._ticks(self._options.end)
+        decoded = self._decoded if not start else self._from(self._origin + start)
+        timed = _with_durations(decoded, self._usual_duration())
+        if end is not None:
+            last = self._origin + end
+            timed = takewhile(lambda frame: _pts(frame) < last, timed)
+        read_to = None
+        for frame in timed:
+            read_to = _pts(frame) + frame.duration
+            yield self._convert(frame)
+        if read_to is None:
+            raise InputError(f"{self._path}: no frame at or after {self._options.start or 0:g} s")
+        self._report(read_to, complete=end is None)
+
+    def _ticks(self, seconds: float | None) -> int | None:
+        """Seconds in units of the time base, rounded up but for float noise."""
+        if seconds is None or seconds == math.inf:
+            return None
+        return math.ceil(round(seconds / self._time_base, 3))
+
+    def _from(self, target: int) -> Iterator[VideoFrame]:
+        """Frames from ``target`` (pts) on, decoded from a key frame before it."""
+        for margin in _SEEK_MARGINS:
+            back = self._ticks(margin)
+            self._seek(self._origin if back is None else max(self._origin, target - back))
+            decoded = self._timed()
+            first = next(decoded, None)
+            if first is not None and _pts(first) <= target:
+                break
+        head = [] if first is None else [first]
+        return dropwhile(lambda frame: _pts(frame) < target, chain(head, decoded))
+
+    def _seek(self, pts: int) -> None:
+        try:
+            self._container.seek(pts, stream=self._stream)
+        except FFmpegError:
+            # Not seekable: decode from the beginning.
+            self._container.close()
+            self._container = open_source(self._path)
+            self._stream = find_video(self._container, self._path)
+            self._stream.thread_type = "AUTO"
+
+    def _timed(self) -> Iterator[VideoFrame]:
+        """Decoded frames, each with a pts."""
+        expected = 0
+        for frame in self._decode():
+            if frame.pts is None:
+                frame.pts = expected if frame.dts is None else frame.dts
+            expected = frame.pts + (frame.duration or self._usual_duration())
+            yield frame
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """Every frame that decodes; what does not is counted, or raised if strict."""
+        for packet in self._packets():
+            if packet.stream is self._stream and packet.size:
+                yield from self._decode_packet(packet)
+        yield from self._drain()
+
+    def _decode_packet(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        try:
+            frames = self._stream.decode(packet)
+        except EndOfStream:
+            return []
+        except FFmpegError as error:
+            self._damaged(error)
+            return []
+        for frame in frames:
+            if frame.is_corrupt:
+                self._bad_frames += 1
+                if self._options.strict:
+                    raise InputError(f"{self._path}: damaged frame at {frame.time or 0:.2f} s")
+        return frames
+
+    def _drain(self) -> Iterator[VideoFrame]:
+        """The frames still inside the decoder; an error there hides only one of them."""
+        errors = self._bad_packets
+        while True:
+            yield from self._decode_packet(None)
+            if self._bad_packets == errors:
+                return
+            errors = self._bad_packets
+
+    def _packets(self) -> Iterator[Packet]:
+        """The packets of all streams, past errors as long as the demuxer finds a way."""
+        progress = True
+        while progress:
+            progress = False
+            try:
+                for packet in self._container.demux():
+                    progress = True
+                    self._note_end(packet)
+                    yield packet
+                return
+            except FFmpegError as error:
+                self._damaged(error)
+
+    def _note_end(self, packet: Packet) -> None:
+        if packet.pts is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            self._packets_end = max(self._packets_end, end)
+
+    def _damaged(self, error: FFmpegError) -> None:
+        if self._options.strict:
+            raise InputError(f"{self._path}: damaged ({error.strerror})") from error
+        self._bad_packets += 1
+
+    def _usual_duration(self) -> int:
+        rate = _plausible_rate(self._stream)
+        return max(1, round(1 / (rate * self._time_base))) if rate else 1
+
+    def _convert(self, frame: VideoFrame) -> Frame:
+        assert frame.pts is not None
+        width, height = self._coded_size
+        rgb = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            "rgb24",
+            interpolation=self._interpolation(),
+            **self._source_color(frame),
+        )
+        image = self._orientation.apply(rgb.to_ndarray())
+        return Frame(image, frame.pts, self._time_base, frame.duration)
+
+    def _interpolation(self) -> Interpolation:
+        # swscale's fast path tints full-range greys by two levels; the accurate one is slower.
+        full = self._tags.color_range == FULL
+        return Interpolation.BICUBIC | (Interpolation.ACCURATE_RND if full else Interpolation(0))
+
+    def _source_color(self, frame: VideoFrame) -> dict[str, int]:
+        if is_rgb(frame.format.name):
+            return {}
+        return {
+            "src_colorspace": swscale_matrix(self._tags),
+            "src_color_range": FULL if self._tags.color_range == FULL else LIMITED,
+            "dst_color_range": FULL,
+        }
+
+    # -- damage -------------------------------------------------------------------------
+
+    def _report(self, read_to: int, *, complete: bool) -> None:
+        """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
+        if self._bad_packets:
+            self.warnings.append(f"{_count(self._bad_packets, 'damaged packet')} skipped")
+        if self._bad_frames:
+            self.warnings.append(f"{_count(self._bad_frames, 'frame')} damaged")
+        whole = _duration(self._container, self._stream)
+        if complete and whole is not None and self._ended_early():
+            seconds = float((read_to - self._origin) * self._time_base)
+            loss = f"truncated: {seconds:.1f} s of {whole:.1f} s could be read"
+            if self._options.strict:
+                raise InputError(f"{self._path}: {loss}")
+            self.warnings.append(loss)
+
+    def _ended_early(self) -> bool:
+        # All streams are looked at, since sound may rightly outlast the picture.
+        duration = self._container.duration
+        if duration is None:
+            return False
+        return self._packets_end < duration / av.time_base - _TRUNCATION_TOLERANCE
+
+
+def working_size(width: int, height: int, options: ReadOptions) -> tuple[int, int]:
+    """The size in pixels to read at; even when it differs from the file's own."""
+    scale = options.scale or 1.0
+    if options.max_side is not None:
+        scale = min(1.0, options.max_side / max(width, height))
+    if scale == 1.0:
+        return width, height
+    return _even(width * scale, options.max_side), _even(height * scale, options.max_side)
+
+
+def _even(length: float, limit: int | None) -> int:
+    even = max(2, 2 * round(length / 2))
+    return even - 2 if limit is not None and even > limit >= 4 else even
+
+
+def _pts(frame: VideoFrame) -> int:
+    assert frame.pts is not None
+    return frame.pts
+
+
+def _with_durations(frames: Iterator[VideoFrame], usual: int) -> Iterator[VideoFrame]:
+    """Let every frame stand until the next, which containers tell only in decoding order."""
+    previous: VideoFrame | None = None
+    gap = 0
+    for frame in frames:
+        if previous is not None:
+            gap = max(0, _pts(frame) - _pts(previous))
+            previous.duration = gap
+            yield previous
+        previous = frame
+    if previous is not None:
+        # Headers that claim 1000 fps give the last frame one millisecond: distrust those.
+        if previous.duration * 4 < gap or not previous.duration:
+            previous.duration = gap or usual
+        yield previous
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+    side_data: Any = frame.side_data  # iterating over it fails in PyAV 18
+    for data in (side_data[index] for index in range(len(side_data))):
+        if data.type == SideDataType.DISPLAYMATRIX:
+            return struct.unpack("=9i", bytes(data))
+    return None
+
+
+def _tags(frame: VideoFrame, stream: VideoStream) -> ColorTags:
+    """Of the picture where it says so, else of the container."""
+    context = stream.codec_context
+
+    def known(name: str, unknown: int) -> int:
+        value = int(getattr(frame, name))
+        return value if value != unknown else int(getattr(context, name))
+
+    return ColorTags(
+        color_range=known("color_range", 0),
+        colorspace=known("colorspace", UNSPECIFIED),
+        color_primaries=known("color_primaries", UNSPECIFIED),
+        color_trc=known("color_trc", UNSPECIFIED),
+    )
+
+
+def _plausible_rate(stream: VideoStream) -> Fraction | None:
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((rate for rate in rates if rate and 0 < rate <= _PLAUSIBLE_RATE), None)
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds of the video stream as its container tells."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    for key, value in stream.metadata.items():
+        if key.upper().startswith("DURATION") and (seconds := _clock_seconds(value)):
+            return seconds
+    if container.duration:
+        return container.duration / av.time_base
+    return None
+
+
+def _clock_seconds(text: str) -> float | None:
+    """Matroska's ``00:00:10.333000000`` in seconds."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except ValueError:
+        return None
+
+
+def _frame_count(stream: VideoStream) -> int | None:
+    if stream.frames:
+        return stream.frames
+    tags = (v for k, v in stream.metadata.items() if k.upper().startswith("NUMBER_OF_FRAMES"))
+    return next((int(tag) for tag in tags if tag.isdecimal()), None)
+
+
+def _windowed(info: VideoInfo, options: ReadOptions) -> VideoInfo:
+    """Cut the estimates of duration and frames down to the window that is read."""
+    if info.duration is None or (options.start is None and options.end is None):
+        return info
+    end = min(info.duration, options.end or math.inf)
+    duration = max(0.0, end - (options.start or 0))
+    frames = info.frames
+    if frames is not None and info.duration > 0:
+        frames = round(frames * duration / info.duration)
+    return replace(info, duration=duration, frames=frames)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,485 @@
+"""Writing a video file: frames with their exact timestamps, beside the source's own sound."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.codec import Codec
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from vidstyle.errors import OptionError, OutputError
+from vidstyle.frame import ColorTags, Frame, VideoInfo
+from vidstyle.video.color import FULL, LIMITED, RGB, is_rgb, swscale_matrix
+from vidstyle.video.source import stream_metadata
+from vidstyle.video.tracks import Companions
+
+_KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
+_FASTSTART = {"mp4", "mov", "ipod"}
+_WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
+_MATROSKA = {"matroska", "webm"}
+_MAX_MOVIE_TIMESCALE = 10_000_000
+_DEFAULT_RATE = 25
+_DEFAULTS: dict[str, dict[str, str]] = {
+    "libx264": {"crf": "18", "preset": "medium"},
+    "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
+    "libsvtav1": {"crf": "28", "preset": "8"},
+    "libvpx-vp9": {"crf": "28", "cpu-used": "4", "row-mt": "1"},
+}
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How to encode.
+
+    Attributes:
+        codec: FFmpeg's name of a video encoder; None picks what suits the container.
+        crf: constant quality, lower is better; None takes the codec's default (x264: 18).
+        preset: the encoder's own name of a speed; None takes its default (x264: medium).
+        pix_fmt: FFmpeg's name of a pixel format; None takes yuv420p where possible.
+        audio: ``copy`` or ``none``.
+        overwrite: replace an existing file.
+
+    Raises:
+        OptionError: a value makes no sense.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    audio: str = "copy"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.audio not in ("copy", "none"):
+            raise OptionError(f"audio must be copy or none, not {self.audio!r}")
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise OptionError(f"crf must be 0 to 63, not {self.crf}")
+
+
+class VideoWriter:
+    """Writes frames to a video file that gets its name only when it is complete.
+
+    The other streams are copied from ``source`` in step with the frames. As a context manager
+    it finishes; on Ctrl-C it keeps the partial file; on any other exception nothing is left.
+    Frames must all come from one thread.
+
+    Args:
+        path: the output; its extension chooses the container.
+        info: of the video whose frames are written: time base, rate, colour tags, aspect.
+        source: the file to copy sound, subtitles and chapters from.
+        size: width and height of the frames, if not those of ``info``.
+        start: set when the frames begin that many seconds into ``source``: the other streams
+            are cut to begin with the first frame, and everything moves to time zero.
+        end: set when the frames end there: the other streams are cut where the last one ends.
+
+    Raises:
+        OutputError: the file cannot be written there or so. Known before the first frame,
+            except for a full disk.
+        OptionError: the encoder does not know a given option.
+        InputError: ``source`` cannot be opened.
+    """
+
+    notices: list[str]
+    partial: Path | None
+    """The file that ``keep_partial`` kept, if it did."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: VideoInfo,
+        *,
+        source: str | Path | None = None,
+        size: tuple[int, int] | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        options: WriteOptions = WriteOptions(),
+    ) -> None:
+        self.notices = []
+        self.partial = None
+        self._path = Path(path)
+        self._info = info
+        self._size = size or (info.width, info.height)
+        self._start, self._end = start, end
+        self._options = options
+        self._reformatter = VideoReformatter()
+        self._companions: Companions | None = None
+        self._shift: int | None = None
+        self._last_pts: int | None = None
+        self._last_end = Fraction(0)
+        self._nudged = False
+        self._closed = False
+        _check_output(self._path, Path(source) if source else None, options.overwrite)
+        self._temporary = _create_temporary(self._path)
+        try:
+            with self._translated():
+                self._container = _open_output(self._temporary, self._path)
+                self._prepare(Path(source) if source else None)
+        except BaseException:
+            self._remove()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._closed:
+            return
+        if exc_type is None:
+            self.finish()
+        elif issubclass(exc_type, KeyboardInterrupt):
+            self.keep_partial()
+        else:
+            self.discard()
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame, and copy what the other streams have up to its time.
+
+        Raises:
+            OutputError: the disk is full, or the encoder failed.
+            ValueError: the frame has another size than the writer was made for.
+        """
+        height, width = frame.image.shape[:2]
+        if (width, height) != self._size:
+            raise ValueError(f"frame is {width}×{height}, not {self._size[0]}×{self._size[1]}")
+        ticks = self._info.time_base / frame.time_base
+        pts, duration = round(frame.pts / ticks), round(frame.duration / ticks)
+        if self._shift is None:
+            self._begin(pts)
+        with self._translated():
+            self._encode(frame.image, self._next_pts(pts), duration)
+            if self._companions:
+                self._companions.copy_until(pts * self._info.time_base)
+        self._last_end = (pts + duration) * self._info.time_base
+
+    def finish(self) -> Path:
+        """Write what is left and give the file its name.
+
+        Raises:
+            OutputError: no frame was written, or the disk is full; nothing is left then.
+        """
+        if self._last_pts is None:
+            self.discard()
+            raise OutputError(f"{self._path}: not written, there was not one frame")
+        return self._complete(self._path, self._last_end if self._end is not None else None)
+
+    def keep_partial(self) -> Path | None:
+        """Close what was written so far as a playable ``NAME.partial.SUFFIX``.
+
+        Returns:
+            its path, or None if there was no frame and so no file.
+        """
+        if self._last_pts is None:
+            self.discard()
+            return None
+        self.partial = self._complete(partial_path(self._path), self._last_end)
+        return self.partial
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        if not self._closed:
+            self._closed = True
+            self._remove()
+
+    # -- preparing ----------------------------------------------------------------------
+
+    def _prepare(self, source: Path | None) -> None:
+        codec = _find_encoder(self._options.codec or self._default_codec(), self._path)
+        pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt)
+        self._tags = _output_tags(self._info.color, pix_fmt)
+        self._padded_size = self._pad_size(pix_fmt)
+        self._coded_size = self._padded_size
+        self._aspect = self._info.sample_aspect_ratio
+        if self._aspect and self._loses_aspect(codec):
+            self._square_pixels(self._aspect)
+        self._stream = self._add_video(codec, pix_fmt)
+        self._container.metadata.update(self._info.metadata)
+        if source is not None:
+            self._companions = Companions(
+                source, self._container, audio=self._options.audio == "copy"
+            )
+            self.notices += self._companions.notices
+            self._stream.metadata.update(stream_metadata(self._companions.video))
+            self._stream.disposition = self._companions.video.disposition
+            self._container.set_chapters(self._companions.chapters(self._start, self._end))
+        self._container.container_options.update(self._muxer_options())
+        self._start_encoding(codec, pix_fmt)
+
+    def _default_codec(self) -> str:
+        return "libvpx-vp9" if self._container.format.name == "webm" else "libx264"
+
+    def _add_video(self, codec: Codec, pix_fmt: str) -> VideoStream:
+        rate = self._info.average_rate or _DEFAULT_RATE
+        try:
+            stream = self._container.add_stream(codec.name, rate)
+        except ValueError as error:
+            raise OutputError(
+                f"{self._path}: {self._path.suffix} cannot hold {codec.name}, "
+                "choose another codec or extension"
+            ) from error
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        context.width, context.height = self._coded_size
+        context.pix_fmt = pix_fmt
+        context.time_base = self._info.time_base
+        context.color_range = self._tags.color_range
+        context.colorspace = self._tags.colorspace
+        context.color_primaries = self._tags.color_primaries
+        context.color_trc = self._tags.color_trc
+        if self._aspect:
+            context.sample_aspect_ratio = self._aspect
+        # Without it the last frame's duration and the average rate would change.
+        context.flags |= Flags.frame_duration
+        # PyAV's default, slices, costs quality.
+        context.thread_type = "AUTO"
+        context.options = _encoder_options(stream, self._options)
+        return stream
+
+    def _pad_size(self, pix_fmt: str) -> tuple[int, int]:
+        """The size rounded up to what the chroma subsampling divides."""
+        grid = VideoFormat(pix_fmt, 16, 16)
+        step_x = 16 // (grid.chroma_width(16) or 16)
+        step_y = 16 // (grid.chroma_height(16) or 16)
+        width, height = self._size
+        padded = (-(-width // step_x) * step_x, -(-height // step_y) * step_y)
+        if padded != self._size:
+            self.notices.append(
+                f"size {width}×{height} padded to {padded[0]}×{padded[1]}, "
+                f"because {pix_fmt} needs even sizes"
+            )
+        return padded
+
+    def _loses_aspect(self, codec: Codec) -> bool:
+        # PyAV cannot tell Matroska's muxer the aspect, and these codecs do not tell it themselves.
+        name = self._container.format.name
+        return name in _MATROSKA and codec.canonical_name in _WITHOUT_ASPECT
+
+    def _square_pixels(self, aspect: Fraction) -> None:
+        width, height = self._padded_size
+        self._coded_size = (max(2, 2 * round(width * aspect / 2)), height)
+        self._aspect = Fraction(1)
+        if self._coded_size != self._padded_size:
+            self.notices.append(
+                f"widened to {self._coded_size[0]}×{height}, because {self._path.suffix} "
+                f"cannot store the pixel aspect {aspect.numerator}:{aspect.denominator} here"
+            )
+
+    def _muxer_options(self) -> dict[str, str]:
+        if self._container.format.name in _MATROSKA:
+            # Else sound that begins before zero, as encoders' priming does, delays the picture.
+            return {"avoid_negative_ts": "disabled"}
+        if self._container.format.name not in _FASTSTART:
+            return {}
+        # Start offsets are stored in units of the movie time scale, by default milliseconds.
+        bases = self._companions.time_bases() if self._companions else []
+        scale = math.lcm(*(base.denominator for base in (self._info.time_base, *bases)))
+        if scale > _MAX_MOVIE_TIMESCALE:
+            scale = max(1000, self._info.time_base.denominator)
+        return {"movflags": "+faststart", "movie_timescale": str(scale)}
+
+    def _start_encoding(self, codec: Codec, pix_fmt: str) -> None:
+        try:
+            self._container.start_encoding()
+        except (FFmpegError, ValueError) as error:
+            if isinstance(error, OSError):
+                raise
+            given = {"crf": self._options.crf, "preset": self._options.preset}
+            details = "".join(f", {k} {v}" for k, v in given.items() if v is not None)
+            width, height = self._coded_size
+            raise OutputError(
+                f"{self._path}: the encoder {codec.name} cannot be opened for "
+                f"{width}×{height}, {pix_fmt}{details} ({_reason(error)})"
+            ) from error
+
+    # -- writing ------------------------------------------------------------------------
+
+    def _begin(self, pts: int) -> None:
+        """Decide what is subtracted from all timestamps, from the first of the video."""
+        # Frames before zero would be hidden by an MP4's edit list.
+        self._shift = pts if self._start is not None or pts < 0 else 0
+        if self._companions:
+            self._companions.begin(self._shift * self._info.time_base, trim=self._start is not None)
+
+    def _next_pts(self, pts: int) -> int:
+        """The output's pts, moved where encoders would refuse it: they want increasing ones."""
+        assert self._shift is not None
+        pts -= self._shift
+        if self._last_pts is not None and pts <= self._last_pts:
+            pts = self._last_pts + 1
+            if not self._nudged:
+                self._nudged = True
+                self.notices.append("frames with equal timestamps moved apart by one tick")
+        self._last_pts = pts
+        return pts
+
+    def _encode(self, image: np.ndarray, pts: int, duration: int) -> None:
+        picture = self._reformatter.reformat(
+            VideoFrame.from_ndarray(self._padded(image), format="rgb24"),
+            *self._coded_size,
+            format=self._stream.codec_context.pix_fmt,
+            interpolation=Interpolation.BICUBIC,
+            **self._target_color(),
+        )
+        picture.pts, picture.time_base, picture.duration = pts, self._info.time_base, duration
+        picture.color_range, picture.colorspace = self._tags.color_range, self._tags.colorspace
+        picture.color_primaries = self._tags.color_primaries
+        picture.color_trc = self._tags.color_trc
+        self._container.mux(self._stream.encode(picture))
+
+    def _padded(self, image: np.ndarray) -> np.ndarray:
+        below = self._padded_size[1] - self._size[1]
+        right = self._padded_size[0] - self._size[0]
+        if not (below or right):
+            return np.ascontiguousarray(image)
+        return np.pad(image, ((0, below), (0, right), (0, 0)), mode="edge")
+
+    def _target_color(self) -> dict[str, int]:
+        if self._tags.colorspace == RGB:
+            return {}
+        return {
+            "dst_colorspace": swscale_matrix(self._tags),
+            "dst_color_range": FULL if self._tags.color_range == FULL else LIMITED,
+        }
+
+    # -- closing ------------------------------------------------------------------------
+
+    def _complete(self, path: Path, end: Fraction | None) -> Path:
+        if self._closed:
+            raise RuntimeError(f"the writer of {self._path} is already closed")
+        self._closed = True
+        try:
+            with self._translated():
+                self._container.mux(self._stream.encode(None))
+                if self._companions:
+                    self._companions.finish(end)
+                self._container.close()
+                os.replace(self._temporary, path)
+        finally:
+            self._remove()
+        return path
+
+    def _remove(self) -> None:
+        """Close everything and delete the temporary file, whatever state they are in."""
+        if self._companions:
+            self._companions.close()
+        if hasattr(self, "_container"):
+            with suppress(FFmpegError, OSError, ValueError):
+                self._container.close()
+        self._temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the errors of FFmpeg and the system into ``OutputError``."""
+        try:
+            yield
+        except (FFmpegError, OSError) as error:
+            raise OutputError(f"{self._path}: cannot be written ({_reason(error)})") from error
+
+
+def partial_path(path: Path) -> Path:
+    """Where an interrupted output is kept: ``clip.mp4`` becomes ``clip.partial.mp4``."""
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def _check_output(path: Path, source: Path | None, overwrite: bool) -> None:
+    if not path.suffix:
+        raise OutputError(f"{path}: has no extension; use one of {_KNOWN_SUFFIXES}")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no directory {path.parent}")
+    if not path.exists():
+        return
+    if source is not None and source.exists() and path.samefile(source):
+        raise OutputError(f"{path}: is the input itself; choose another output")
+    if not path.is_file():
+        raise OutputError(f"{path}: is not a regular file")
+    if not overwrite:
+        raise OutputError(f"{path}: exists already; remove it, or overwrite it with --overwrite")
+
+
+def _create_temporary(path: Path) -> Path:
+    """An empty hidden file beside ``path``, which shows that one can be made there."""
+    name = f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
+    temporary = path.with_name(name)
+    try:
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
+    return temporary
+
+
+def _open_output(temporary: Path, path: Path) -> OutputContainer:
+    try:
+        container = av.open(f"file:{temporary}", "w")
+    except ValueError as error:
+        raise OutputError(
+            f"{path}: no container is known by the extension {path.suffix}; "
+            f"use one of {_KNOWN_SUFFIXES}"
+        ) from error
+    if container.format.name.startswith("image2"):
+        raise OutputError(f"{path}: is a picture's name; use one of {_KNOWN_SUFFIXES}")
+    return container
+
+
+def _find_encoder(name: str, path: Path) -> Codec:
+    try:
+        codec = Codec(name, "w")
+    except ValueError as error:
+        raise OutputError(f"{path}: there is no encoder {name!r} in this FFmpeg") from error
+    if codec.type != "video":
+        raise OutputError(f"{path}: {name} is no video encoder")
+    return codec
+
+
+def _choose_pix_fmt(codec: Codec, name: str | None) -> str:
+    known = [video_format.name for video_format in codec.video_formats or []]
+    if name is None:
+        return "yuv420p" if not known or "yuv420p" in known else known[0]
+    if known and name not in known:
+        raise OutputError(f"{codec.name} cannot encode {name}; it knows {', '.join(known)}")
+    try:
+        VideoFormat(name)
+    except ValueError as error:
+        raise OutputError(f"{name!r} is no pixel format") from error
+    return name
+
+
+def _output_tags(tags: ColorTags, pix_fmt: str) -> ColorTags:
+    return replace(tags, colorspace=RGB, color_range=FULL) if is_rgb(pix_fmt) else tags
+
+
+def _encoder_options(stream: VideoStream, options: WriteOptions) -> dict[str, str]:
+    codec = stream.codec_context
+    known = {option.name for option in codec.supported_options.private}
+    chosen = dict(_DEFAULTS.get(codec.name, {}))
+    for name, value in (("crf", options.crf), ("preset", options.preset)):
+        if value is not None:
+            if name not in known:
+                raise OptionError(f"the encoder {codec.name} has no {name}")
+            chosen[name] = str(value)
+    return chosen
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()

@@ -1,0 +1,309 @@
+"""The streams that travel beside the pictures: sound, subtitles, fonts, chapters."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Discard, Stream
+
+from vidstyle.video.source import find_video, is_cover, open_source, stream_metadata
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # exists in PyAV's stubs only
+
+# FFmpeg would write these into MP4, but hardly anything else plays them from there.
+_UNPLAYABLE = {("mp4", "vorbis")}
+_MATROSKA = {"matroska", "webm"}
+_BITS_PER_CHANNEL = 96_000
+_SEEK_MARGIN = 5.0
+
+
+class Track(Protocol):
+    """One stream of the output that is fed with packets of one stream of the source."""
+
+    def write(self, packet: Packet) -> None:
+        """Take the next packet, its timestamps already in the output's time."""
+
+    def flush(self) -> None:
+        """Write what is still held back."""
+
+
+@dataclass(frozen=True)
+class CopiedTrack:
+    """Passes packets on unchanged."""
+
+    output: OutputContainer
+    stream: Stream
+
+    def write(self, packet: Packet) -> None:
+        packet.stream = self.stream
+        self.output.mux(packet)
+
+    def flush(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class TranscodedTrack:
+    """Decodes audio packets and encodes them anew."""
+
+    output: OutputContainer
+    source: AudioStream
+    stream: AudioStream
+
+    def write(self, packet: Packet) -> None:
+        try:
+            frames = self.source.decode(packet)
+        except FFmpegError:
+            return  # a damaged packet is silence
+        for frame in frames:
+            self.output.mux(self.stream.encode(frame))
+
+    def flush(self) -> None:
+        for frame in self.source.decode(None):
+            self.output.mux(self.stream.encode(frame))
+        self.output.mux(self.stream.encode(None))
+
+
+class Companions:
+    """Copies every stream but the video from ``source`` to ``output``, in step with it.
+
+    It reads the source with a demuxer of its own, one packet at a time.
+
+    Raises:
+        InputError: the source cannot be opened.
+    """
+
+    def __init__(self, source: Path, output: OutputContainer, *, audio: bool = True) -> None:
+        self.notices: list[str] = []
+        self._container: InputContainer = open_source(source)
+        self._output = output
+        self._tracks: dict[int, Track] = {}
+        self._shift = Fraction(0)
+        self._from: Fraction | None = None
+        self._waiting: Packet | None = None
+        self._packets: Iterator[Packet] | None = None
+        self.video = find_video(self._container, source)
+        for stream in self._container.streams:
+            self._add(stream, audio)
+
+    def close(self) -> None:
+        """Close the source."""
+        self._container.close()
+
+    def time_bases(self) -> list[Fraction]:
+        """Of the streams that are carried along."""
+        streams = [self._container.streams[index] for index in self._tracks]
+        return [stream.time_base for stream in streams if stream.time_base]
+
+    def chapters(self, start: float | None, end: float | None) -> list[Chapter]:
+        """The source's chapters, cut to a window that ``start`` moves to zero (seconds)."""
+        chapters = self._container.chapters()
+        if start is None and end is None:
+            return chapters
+        video, zero = self.video, Fraction(0)
+        if video.start_time is not None and video.time_base is not None:
+            zero = video.start_time * video.time_base
+        first = zero + Fraction(start or 0)
+        last = zero + Fraction(end) if end is not None else None
+        shift = first if start is not None else Fraction(0)
+        cut = (_cut_chapter(chapter, first, last, shift) for chapter in chapters)
+        return [chapter for chapter in cut if chapter is not None]
+
+    def begin(self, shift: Fraction, *, trim: bool) -> None:
+        """Fix what is subtracted from all timestamps (seconds), before the first copying.
+
+        With ``trim``, what ends before ``shift`` is left out.
+        """
+        self._shift = shift
+        if trim:
+            self._from = shift
+            self._skip_to(shift)
+
+    def copy_until(self, time: Fraction) -> None:
+        """Copy the packets that begin before ``time``, in seconds of the source."""
+        while (packet := self._peek()) is not None and _time(packet) < time:
+            self._waiting = None
+            self._write(packet)
+
+    def finish(self, end: Fraction | None = None) -> None:
+        """Copy the rest, or what begins before ``end``, and flush."""
+        while (packet := self._peek()) is not None:
+            self._waiting = None
+            if end is None or _time(packet) < end:
+                self._write(packet)
+        for track in self._tracks.values():
+            track.flush()
+
+    # -- choosing -----------------------------------------------------------------------
+
+    def _add(self, stream: Stream, audio: bool) -> None:
+        track: Track | None = None
+        if stream.type == "audio" and audio:
+            track = self._audio_track(stream)
+        elif stream.type in ("subtitle", "attachment"):
+            track = self._copied_track(stream)
+        if track is not None:
+            self._tracks[stream.index] = track
+            return
+        stream.discard = Discard.all
+        if is_cover(stream):
+            self.notices.append(f"cover picture (stream {stream.index}) left out")
+
+    def _audio_track(self, stream: Stream) -> Track | None:
+        codec = stream.codec_context
+        name = self._container_name
+        if codec is None:
+            self.notices.append(f"audio stream {stream.index} left out: its codec is unknown")
+            return None
+        playable = (name, codec.codec.canonical_name) not in _UNPLAYABLE
+        track = self._template_track(stream) if playable else None
+        if track is not None:
+            return track
+        assert isinstance(stream, AudioStream)
+        return self._transcoded_track(stream)
+
+    def _copied_track(self, stream: Stream) -> Track | None:
+        if stream.type == "attachment" and self._container_name not in _MATROSKA:
+            return None
+        track = self._template_track(stream)
+        if track is None:
+            self.notices.append(
+                f"{stream.type} stream {stream.index} ({_codec_name(stream)}) left out: "
+                f"{self._container_name} cannot hold it"
+            )
+        return track
+
+    def _template_track(self, stream: Stream) -> Track | None:
+        if not _can_hold(self._container_name, stream):
+            return None
+        copy = self._output.add_stream_from_template(stream)
+        _describe(copy, stream)
+        return CopiedTrack(self._output, copy)
+
+    def _transcoded_track(self, stream: AudioStream) -> Track:
+        codec, title, rate = "aac", "AAC", min(stream.codec_context.sample_rate, 96_000)
+        if self._container_name == "webm":
+            codec, title, rate = "libopus", "Opus", 48_000
+        channels = stream.codec_context.layout.nb_channels
+        copy = self._output.add_stream(codec, rate)
+        assert isinstance(copy, AudioStream)
+        copy.codec_context.layout = stream.codec_context.layout
+        copy.codec_context.bit_rate = _BITS_PER_CHANNEL * channels
+        copy.codec_context.time_base = Fraction(1, rate)
+        _describe(copy, stream)
+        self.notices.append(
+            f"audio stream {stream.index} ({_codec_name(stream)}) transcoded to {title}: "
+            f"{self._container_name} cannot hold it"
+        )
+        return TranscodedTrack(self._output, stream, copy)
+
+    @property
+    def _container_name(self) -> str:
+        return self._output.format.name
+
+    # -- copying ------------------------------------------------------------------------
+
+    def _skip_to(self, time: Fraction) -> None:
+        if time > 2 * _SEEK_MARGIN:
+            with suppress(FFmpegError):  # not seekable: read from the beginning
+                self._container.seek(int((time - Fraction(_SEEK_MARGIN)) * av.time_base))
+
+    def _peek(self) -> Packet | None:
+        if self._waiting is None:
+            if self._packets is None:
+                self._packets = self._wanted()
+            self._waiting = next(self._packets, None)
+        return self._waiting
+
+    def _wanted(self) -> Iterator[Packet]:
+        if not self._tracks:
+            return
+        try:
+            for packet in self._container.demux():
+                if packet.stream.index in self._tracks and packet.dts is not None:
+                    yield packet
+        except FFmpegError:
+            return  # the reader reports damage
+
+    def _write(self, packet: Packet) -> None:
+        if self._from is not None and _end(packet) <= self._from:
+            return
+        shift = round(self._shift / packet.time_base)
+        if shift:
+            if packet.pts is not None:
+                packet.pts -= shift
+            if packet.dts is not None:
+                packet.dts -= shift
+        if self._from is not None and not _fit(packet):
+            return
+        self._tracks[packet.stream.index].write(packet)
+
+
+def _can_hold(container_name: str, stream: Stream) -> bool:
+    """Whether a muxer takes a stream, which some only find out on writing the header."""
+    trial = av.open(io.BytesIO(), "w", format=container_name)
+    try:
+        trial.add_stream_from_template(stream)
+        trial.start_encoding()
+    except (ValueError, FFmpegError):
+        return False
+    finally:
+        with suppress(FFmpegError):
+            trial.close()
+    return True
+
+
+def _fit(packet: Packet) -> bool:
+    """Keep a trimmed packet from beginning before zero: shorten subtitles, drop the rest."""
+    if packet.pts is None or packet.pts >= 0:
+        return True
+    if packet.stream.type != "subtitle":
+        return False
+    packet.duration = (packet.duration or 0) + packet.pts
+    packet.pts = packet.dts = 0
+    return True
+
+
+def _time(packet: Packet) -> Fraction:
+    """When a packet begins, in seconds."""
+    start = packet.pts if packet.pts is not None else packet.dts
+    assert start is not None
+    return start * packet.time_base
+
+
+def _end(packet: Packet) -> Fraction:
+    return _time(packet) + (packet.duration or 0) * packet.time_base
+
+
+def _describe(copy: Stream, stream: Stream) -> None:
+    copy.metadata.update(stream_metadata(stream))
+    copy.disposition = stream.disposition
+
+
+def _codec_name(stream: Stream) -> str:
+    return stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
+
+
+def _cut_chapter(
+    chapter: Chapter, first: Fraction, last: Fraction | None, shift: Fraction
+) -> Chapter | None:
+    unit = chapter["time_base"] or Fraction(1, av.time_base)
+    start = max(chapter["start"] * unit, first)
+    end = chapter["end"] * unit
+    if last is not None:
+        end = min(end, last)
+    if end <= start:
+        return None
+    return {**chapter, "start": round((start - shift) / unit), "end": round((end - shift) / unit)}
