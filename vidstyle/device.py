@@ -1,0 +1,159 @@
+"""Which device computes, in which number format, and how memory is laid out."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from vidstyle.errors import DeviceError
+from vidstyle.models.quantized import Int8Conv2d
+
+PRECISIONS = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "int8": torch.int8,
+}
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises:
+        DeviceError: the device does not exist here, or the name is unknown.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps") from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if count == 0:
+            raise DeviceError(f"device '{name}': no CUDA device on this machine; use --device cpu")
+        if (device.index or 0) >= count:
+            raise DeviceError(f"device '{name}': only cuda:0 to cuda:{count - 1} exist here")
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(f"device '{name}': no Apple GPU on this machine; use --device cpu")
+    elif device.type not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps")
+    return device
+
+
+def pick_precision(name: str, device: torch.device) -> torch.dtype:
+    """``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8`` as a torch dtype.
+
+    On a GPU, auto is fp16. On a CPU it is the fastest of fp32, bf16 and int8, timed once: with the
+    same instruction set, bf16 runs at twice the speed of fp32 on one processor and at half on
+    another. int8 means 8-bit residual blocks in a network of fp32, on CPUs alone.
+
+    Raises:
+        DeviceError: an unknown name, or int8 where there is none.
+    """
+    if name == "auto":
+        return fastest_cpu_precision() if device.type == "cpu" else torch.float16
+    if name not in PRECISIONS:
+        raise DeviceError(f"unknown precision '{name}'; use auto, {', '.join(PRECISIONS)}")
+    dtype = PRECISIONS[name]
+    if dtype == torch.int8 and (device.type != "cpu" or not has_int8()):
+        raise DeviceError(f"precision int8 is not to be had on {device}; use auto")
+    return dtype
+
+
+def training_precision(name: str, device: torch.device) -> torch.dtype:
+    """Like ``pick_precision``, of fp32 and bf16 alone: gradients need their range."""
+    if name in ("fp16", "int8"):
+        raise DeviceError(f"cannot train in {name}; use auto, fp32 or bf16")
+    if name == "auto" and device.type == "cpu":
+        return fastest_cpu_precision((torch.float32, torch.bfloat16))
+    dtype = pick_precision(name, device)
+    return torch.bfloat16 if dtype == torch.float16 else dtype
+
+
+def precision_name(dtype: torch.dtype) -> str:
+    return next(name for name, value in PRECISIONS.items() if value == dtype)
+
+
+def has_int8() -> bool:
+    """Whether torch has oneDNN's 8-bit convolutions here, and the processor multiplies so."""
+    vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    return hasattr(torch.ops.onednn, "qconv_pointwise") and vnni()
+
+
+@cache
+def fastest_cpu_precision(
+    among: tuple[torch.dtype, ...] = (torch.float32, torch.bfloat16, torch.int8),
+) -> torch.dtype:
+    """Times a convolution like the backbone's in each, some 50 ms in all."""
+    among = tuple(dtype for dtype in among if dtype != torch.int8 or has_int8())
+    runs = {dtype: _convolution(dtype) for dtype in among}
+    times: dict[torch.dtype, list[float]] = {dtype: [] for dtype in among}
+    with torch.inference_mode():
+        for _ in range(12):  # in turns, and the best of each, as other programs may be busy
+            for dtype, convolve in runs.items():
+                begin = time.perf_counter()
+                convolve()
+                times[dtype].append(time.perf_counter() - begin)
+    return min(times, key=lambda dtype: min(times[dtype]))
+
+
+def _convolution(dtype: torch.dtype) -> Callable[[], Tensor]:
+    conv = torch.nn.Conv2d(96, 96, 3, bias=False).requires_grad_(False)
+    x = torch.rand(1, 96, 48, 48).contiguous(memory_format=torch.channels_last)
+    if dtype == torch.int8:
+        quantized = Int8Conv2d(conv)
+        return lambda: quantized(x)
+    conv = conv.to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = x.to(dtype)
+    return lambda: conv(x)
+
+
+def tune_allocator() -> None:
+    """Keep freed memory in the process instead of handing it back to the kernel.
+
+    glibc returns large blocks at once, and every frame would fault its pages in again, which
+    costs as much as the convolutions. Elsewhere than on glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mmap_threshold, trim_threshold, top_pad = -3, -1, -2
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(top_pad, 1 << 28)
+
+
+def list_devices() -> list[tuple[str, str]]:
+    """Name and description, with memory, of every device that torch can use here."""
+    threads = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+    memory = _physical_memory()
+    devices = [("cpu", f"{threads}, {memory / 2**30:.1f} GiB" if memory else threads)]
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        gib = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+        about = f"{torch.cuda.get_device_name(index)}, {gib}"
+        devices.append((f"cuda:{index}", about))
+    if torch.backends.mps.is_available():
+        limit = torch.mps.recommended_max_memory()
+        devices.append(("mps", f"Apple GPU, {limit / 2**30:.1f} GiB"))
+    return devices
+
+
+def _physical_memory() -> int | None:
+    """Bytes, where the system tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None

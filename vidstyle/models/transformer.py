@@ -1,0 +1,259 @@
+"""The fast transfer network: one small backbone, and styles as vectors that steer it.
+
+The idea is Johnson, Alahi, Fei-Fei 2016 (a feed-forward network trained with perceptual losses)
+with the conditional instance normalization of Dumoulin, Shlens, Kudlur 2017: every style shares
+all convolutions, and is itself only the scale and shift of each normalization layer. What departs
+from both:
+
+* the first convolution strides by 4, and most blocks work at an eighth of the size, where a wide
+  receptive field is cheap; nothing but the last addition runs at full size;
+* features are enlarged bilinearly. Pixel-shuffle (Shi et al. 2016) is used for the last factor of
+  two alone: higher up it fills flat regions with a lattice of 4 or 8 pixels' period;
+* no convolution pads with zeros, from which a network learns how far the border is and paints
+  it otherwise. The picture is reflected outwards and inner features are repeated outwards, once
+  for several convolutions, which then shrink them again;
+* the picture itself reaches the output through a gain per channel that belongs to the style.
+  The identity style is that gain at one, so a blend with it keeps the photo's exposure and
+  sharpness, which normalization would otherwise discard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the backbone; enough, with its weights, to rebuild it."""
+
+    width: int = 48
+    """Channels at a quarter of the picture's size."""
+    deep: int = 96
+    """Channels at an eighth."""
+    deep_blocks: int = 3
+    """Residual blocks at an eighth."""
+    fine_blocks: int = 1
+    """Residual blocks at a quarter."""
+    half: int = 16
+    """Channels at half of the size."""
+    margin: int = 24
+    """Reflected pixels around the picture, a multiple of 8, that are drawn and cut off again."""
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+    def style_splits(self) -> list[int]:
+        """Lengths of a style vector's parts: scale and shift of each normalization in the order
+        of use, then gain and shift of the picture itself."""
+        norms = [
+            self.width,
+            *[self.deep] * (1 + 2 * self.deep_blocks),
+            self.width,
+            *[self.width] * (2 * self.fine_blocks),
+            self.half,
+            self.half,
+        ]
+        return [size for channels in norms for size in (channels, channels)] + [3, 3]
+
+
+class ConditionalNorm(nn.Module):
+    """Instance normalization whose scale and shift are slices of a style vector.
+
+    ``y = scale · (x − mean(x)) / std(x) + shift`` with mean and deviation over each picture's
+    own pixels (Dumoulin et al. 2017, eq. 5).
+    """
+
+    eps = 1e-5
+
+    def forward(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """``x``: N×C×H×W; ``scale``, ``shift``: N×C, or 1×C for all pictures alike."""
+        if x.shape[0] == 1:
+            # The same arithmetic in one fused kernel that keeps channels_last, which
+            # instance_norm does not.
+            return F.batch_norm(x, None, None, scale[0], shift[0], training=True, eps=self.eps)
+        y = F.instance_norm(x, eps=self.eps)
+        return y * scale[:, :, None, None] + shift[:, :, None, None]
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and the input; the result is smaller by 2 pixels on each side."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, bias=False)
+        self.norm1 = ConditionalNorm()
+        self.conv2 = nn.Conv2d(channels, channels, 3, bias=False)
+        self.norm2 = ConditionalNorm()
+
+    def forward(self, x: Tensor, vectors: Iterator[Tensor]) -> Tensor:
+        y = self.norm1(self.conv1(x), next(vectors), next(vectors)).relu_()
+        y = self.norm2(self.conv2(y), next(vectors), next(vectors))
+        return y.add_(crop(x, 2))
+
+
+class TransformerNet(nn.Module):
+    """The backbone. A style is one flat vector of ``style_size`` numbers."""
+
+    def __init__(self, architecture: Architecture | None = None) -> None:
+        super().__init__()
+        self.architecture = a = architecture or Architecture()
+        self.conv_in = nn.Conv2d(3, a.width, 12, stride=4, bias=False)
+        self.norm_in = ConditionalNorm()
+        self.conv_down = nn.Conv2d(a.width, a.deep, 3, stride=2, bias=False)
+        self.norm_down = ConditionalNorm()
+        self.deep = nn.ModuleList(ResidualBlock(a.deep) for _ in range(a.deep_blocks))
+        self.conv_up = nn.Conv2d(a.deep, a.width, 1, bias=False)
+        self.norm_up = ConditionalNorm()
+        self.fine = nn.ModuleList(ResidualBlock(a.width) for _ in range(a.fine_blocks))
+        self.conv_narrow = nn.Conv2d(a.width, a.half, 3, bias=False)
+        self.norm_narrow = ConditionalNorm()
+        self.conv_half = nn.Conv2d(a.half, a.half, 3, bias=False)
+        self.norm_half = ConditionalNorm()
+        self.conv_out = nn.Conv2d(a.half, 12, 3, bias=False)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        # ICNR (Aitken et al. 2017): the four pixels of a shuffle start alike, so that training
+        # begins without a checkerboard.
+        weight = self.conv_out.weight.data
+        weight.copy_(0.1 * weight[:3].repeat(4, 1, 1, 1))
+
+    @property
+    def style_size(self) -> int:
+        """Length of a style vector."""
+        return sum(self.architecture.style_splits())
+
+    def new_style(self) -> Tensor:
+        """The vector that training starts from: unit scales, no shift, mid-grey, no gain."""
+        *norms, gain, shift = torch.zeros(self.style_size).split(self.architecture.style_splits())
+        for scale in norms[::2]:
+            scale.fill_(1.0)
+        gain.zero_()
+        shift.fill_(0.5)
+        return torch.cat([*norms, gain, shift])
+
+    def identity_style(self) -> Tensor:
+        """A vector that returns the picture as it is; training may only keep it so."""
+        *norms, gain, shift = self.new_style().split(self.architecture.style_splits())
+        for part in norms[-2:]:
+            part.zero_()
+        gain.fill_(1.0)
+        shift.zero_()
+        return torch.cat([*norms, gain, shift])
+
+    def forward(self, image: Tensor, style: Tensor) -> Tensor:
+        """Restyle pictures.
+
+        Args:
+            image: N×3×H×W in [0, 1], any size.
+            style: N×V, or 1×V for all pictures alike.
+
+        Returns:
+            N×3×H×W, not clamped: training needs to see what lies outside [0, 1].
+        """
+        height, width = image.shape[-2:]
+        # At least two cells of an eighth's size a side: statistics need more than one.
+        right, bottom = (max(-side % 8, 16 - side) for side in (width, height))
+        margin = self.architecture.margin
+        # Two cells of a quarter's size more: one each for conv_in and conv_down.
+        around = margin + 8
+        padded = reflect_pad(image, around, around + right, around, around + bottom)
+        *norms, gain, shift = style.split(self.architecture.style_splits(), dim=1)
+        # A flat picture holds nothing to draw, yet normalization would blow its rounding noise up
+        # to full contrast. To scale the last normalization scales the whole drawing.
+        norms[-2:] = [vector * contrast_gate(image) for vector in norms[-2:]]
+        drawing = self._draw(padded, norms)
+        drawing = drawing[:, :, margin : margin + height, margin : margin + width]
+        return add_scaled(drawing, image, gain, shift)
+
+    def _draw(self, image: Tensor, norms: Sequence[Tensor]) -> Tensor:
+        vectors = iter(norms)
+        quarter = self.norm_in(self.conv_in(image), next(vectors), next(vectors)).relu_()
+        x = self.norm_down(self.conv_down(quarter), next(vectors), next(vectors)).relu_()
+        for block in self.deep:
+            x = block(repeat_pad(x, 2), vectors)
+        x = enlarge(self.conv_up(x)).add_(crop(quarter, 1))
+        x = self.norm_up(x, next(vectors), next(vectors)).relu_()
+        # What the convolutions still to come take away: 2 a block, 1, and twice a half.
+        x = repeat_pad(x, 2 * len(self.fine) + 2)
+        for block in self.fine:
+            x = block(x, vectors)
+        x = self.norm_narrow(self.conv_narrow(x), next(vectors), next(vectors)).relu_()
+        x = self.norm_half(self.conv_half(enlarge(x)), next(vectors), next(vectors)).relu_()
+        return pixel_shuffle(self.conv_out(x))
+
+
+def contrast_gate(image: Tensor) -> Tensor:
+    """From 0 for a flat picture to 1 for any ordinary one: N×1.
+
+    ``v / (v + n²)`` with the picture's variance v and a noise floor n of 2/255; so a fade to black
+    takes the drawing with it, smoothly.
+    """
+    sample = image[:, :, ::4, ::4].float()
+    variance = sample.var(dim=(2, 3), correction=0).mean(dim=1, keepdim=True)
+    return (variance / (variance + (2 / 255) ** 2)).to(image.dtype)
+
+
+def crop(x: Tensor, border: int) -> Tensor:
+    """Without the outermost pixels; a view."""
+    return x[:, :, border:-border, border:-border]
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """Twice the size, bilinearly."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def pixel_shuffle(x: Tensor) -> Tensor:
+    """N×12×H×W to N×3×2H×2W; channels stand in the order row, column, colour.
+
+    ``F.pixel_shuffle`` has them in the order colour, row, column, which takes four times as long
+    in channels_last: here whole rows of six numbers move.
+    """
+    n, c, h, w = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, c // 2).transpose(2, 3)
+    return rows.reshape(n, 2 * h, 2 * w, c // 4).permute(0, 3, 1, 2)
+
+
+def add_scaled(drawing: Tensor, image: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """``drawing + gain · image + shift``, with a gain and a shift for each channel.
+
+    Works on rows of W·C numbers, which vectorize; broadcasting along C = 3 does not.
+    """
+    n, c, h, w = image.shape
+
+    def rows(x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).reshape(n, h, w * c)
+
+    scaled = torch.addcmul(rows(drawing), rows(image), gain.repeat(1, w)[:, None])
+    return scaled.add_(shift.repeat(1, w)[:, None]).view(n, h, w, c).permute(0, 3, 1, 2)
+
+
+def repeat_pad(x: Tensor, border: int) -> Tensor:
+    """The outermost pixels repeated outwards."""
+    return F.pad(x, (border, border, border, border), mode="replicate")
+
+
+def reflect_pad(image: Tensor, left: int, right: int, top: int, bottom: int) -> Tensor:
+    """Mirror a picture outwards, again and again where it is smaller than the border."""
+    height, width = image.shape[-2:]
+    if height > max(top, bottom) and width > max(left, right):
+        return F.pad(image, (left, right, top, bottom), mode="reflect")
+    rows = mirror_indices(height, top, bottom).to(image.device)
+    columns = mirror_indices(width, left, right).to(image.device)
+    return image[:, :, rows][:, :, :, columns]
+
+
+def mirror_indices(size: int, before: int, after: int) -> Tensor:
+    """Indices −before … size+after−1, reflected into 0 … size−1 as often as it takes."""
+    period = max(2 * (size - 1), 1)
+    position = torch.arange(-before, size + after).remainder(period)
+    return torch.where(position < size, position, period - position)

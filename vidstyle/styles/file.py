@@ -1,0 +1,168 @@
+"""Style files: safetensors that describe themselves.
+
+A file holds any number of style vectors and, unless it builds on the bundled backbone, the
+backbone that they steer. Metadata says which: ``backbone_id`` is a hash of the backbone's
+weights as stored. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vidstyle.errors import OptionError, StyleError
+from vidstyle.models.transformer import Architecture, TransformerNet
+
+FORMAT = "vidstyle-style"
+VERSION = 1
+BACKBONE = "backbone."
+STYLE = "style."
+MAX_BYTES = 256 << 20
+FORBIDDEN = ",:#/\\"
+"""What separates names in a blend, or folders."""
+
+
+@dataclass(frozen=True)
+class StyleInfo:
+    """What is known of a style besides its numbers."""
+
+    name: str
+    title: str = ""
+    artist: str = ""
+    year: str = ""
+    training: dict[str, object] = field(default_factory=dict)
+    """The recipe: steps, weights, the painting's size."""
+
+    def __post_init__(self) -> None:
+        for text in (self.name, self.title, self.artist, self.year):
+            if not isinstance(text, str):
+                raise OptionError(f"a style's name, title, artist and year are text, not {text!r}")
+        if not self.name or any(mark in self.name for mark in FORBIDDEN):
+            raise OptionError(
+                f"'{self.name}' cannot name a style: none of {FORBIDDEN} may be in it"
+            )
+
+
+@dataclass(frozen=True)
+class StyleFile:
+    """A style file in memory."""
+
+    path: Path | None
+    architecture: Architecture
+    backbone_id: str
+    backbone: dict[str, Tensor] | None
+    vectors: dict[str, Tensor]
+    infos: dict[str, StyleInfo]
+    licence: str = ""
+
+    def network(self) -> TransformerNet:
+        """The backbone, rebuilt from its own sizes, in float32."""
+        if self.backbone is None:
+            raise StyleError(f"{self.path}: holds style vectors only, no backbone")
+        network = TransformerNet(self.architecture)
+        try:
+            network.load_state_dict({k: v.float() for k, v in self.backbone.items()})
+        except RuntimeError as error:
+            raise StyleError(f"{self.path}: backbone does not fit its own description") from error
+        return network.requires_grad_(False).eval()
+
+
+def backbone_hash(backbone: Mapping[str, Tensor]) -> str:
+    """Identity of a backbone: a hash of its weights in fp16."""
+    digest = hashlib.sha256()
+    for name in sorted(backbone):
+        digest.update(name.encode())
+        digest.update(backbone[name].half().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def write_style_file(file: StyleFile, path: str | Path) -> Path:
+    """Write in fp16, under the final name only when complete."""
+    path = Path(path)
+    tensors = {STYLE + name: vector.half().contiguous() for name, vector in file.vectors.items()}
+    for name, weight in (file.backbone or {}).items():
+        tensors[BACKBONE + name] = weight.half().contiguous()
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "architecture": json.dumps(file.architecture.as_dict()),
+        "backbone_id": file.backbone_id,
+        "styles": json.dumps({name: asdict(info) for name, info in file.infos.items()}),
+        "licence": file.licence,
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(save(tensors, metadata))
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StyleError(f"{path}: cannot be written ({error.strerror or error})") from error
+    return path
+
+
+def read_style_file(path: str | Path) -> StyleFile:
+    """Read and check a style file.
+
+    Raises:
+        StyleError: missing, damaged, too large, foreign, or of a later version.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise StyleError(f"{path}: too large for a style file")
+        with safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise StyleError(f"{path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise StyleError(f"{path}: damaged, or not a style file ({error})") from error
+    try:
+        return _parse(path, metadata, tensors)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StyleError(f"{path}: damaged style metadata ({error!r})") from error
+
+
+def _parse(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> StyleFile:
+    if metadata.get("format") != FORMAT:
+        raise StyleError(f"{path}: a safetensors file, but not a vidstyle style")
+    if int(metadata["version"]) > VERSION:
+        raise StyleError(f"{path}: made by a later vidstyle; update this one")
+    architecture = Architecture(**json.loads(metadata["architecture"]))
+    infos = {name: StyleInfo(**info) for name, info in json.loads(metadata["styles"]).items()}
+    backbone = {
+        name.removeprefix(BACKBONE): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(BACKBONE)
+    }
+    vectors = {
+        name.removeprefix(STYLE): tensor.float()
+        for name, tensor in tensors.items()
+        if name.startswith(STYLE)
+    }
+    if backbone and backbone_hash(backbone) != metadata["backbone_id"]:
+        raise StyleError(f"{path}: damaged, its weights are not those it was written with")
+    if not vectors or {name: name for name in vectors} != {k: v.name for k, v in infos.items()}:
+        raise StyleError(f"{path}: style vectors and their descriptions do not match")
+    size = sum(architecture.style_splits())
+    for name, vector in vectors.items():
+        if vector.shape != (size,) or not torch.isfinite(vector).all():
+            raise StyleError(f"{path}: style '{name}' is damaged ({tuple(vector.shape)} numbers)")
+    return StyleFile(
+        path=path,
+        architecture=architecture,
+        backbone_id=metadata["backbone_id"],
+        backbone=backbone or None,
+        vectors=vectors,
+        infos=infos,
+        licence=metadata.get("licence", ""),
+    )

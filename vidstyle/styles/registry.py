@@ -1,0 +1,195 @@
+"""One registry with two verbs: which styles are there, and load one (or a blend)."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import platformdirs
+import torch
+from torch import Tensor
+
+from vidstyle.errors import OptionError, StyleError
+from vidstyle.models.transformer import TransformerNet
+from vidstyle.styles.file import StyleFile, StyleInfo, read_style_file
+
+BUNDLED = Path(__file__).with_name("bundled.safetensors")
+IDENTITY = "photo"
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class StyleEntry:
+    """A style that can be asked for by name, and where it lives."""
+
+    info: StyleInfo
+    path: Path
+    bytes: int
+    """Size of its vector in the file."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style, or a blend of styles, ready to be used.
+
+    Attributes:
+        label: fit for a file name: ``scream``, ``scream+wave``.
+        network: the backbone, in float32 on the CPU.
+        vector: V numbers; what makes the style.
+        identity: V numbers that return the photo; ``strength`` mixes towards it.
+    """
+
+    label: str
+    info: StyleInfo
+    network: TransformerNet
+    vector: Tensor
+    identity: Tensor
+
+    def at_strength(self, strength: float) -> Tensor:
+        """The vector for a strength from 0 (the photo) to 1 (the style)."""
+        if not 0 <= strength <= 1:
+            raise OptionError(f"strength is from 0 to 1, not {strength:g}")
+        return self.identity + strength * (self.vector - self.identity)
+
+
+def user_styles_dir() -> Path:
+    """Where a user's own styles live: ``VIDSTYLE_STYLES``, or the platform's data folder."""
+    chosen = os.environ.get("VIDSTYLE_STYLES")
+    return Path(chosen) if chosen else platformdirs.user_data_path("vidstyle") / "styles"
+
+
+def style_files() -> list[Path]:
+    """The bundled style file, then the user's in alphabetical order."""
+    folder = user_styles_dir()
+    own = sorted(folder.glob("*" + SUFFIX)) if folder.is_dir() else []
+    return [BUNDLED, *own]
+
+
+def available_styles() -> dict[str, StyleEntry]:
+    """All styles by name. A user's style takes precedence over a bundled one of its name.
+
+    A damaged file of the user's is passed over with a Python warning.
+
+    Raises:
+        StyleError: the bundled style file is damaged.
+    """
+    entries: dict[str, StyleEntry] = {}
+    for path, file in _read_all():
+        for name, info in file.infos.items():
+            if name == IDENTITY and name in entries:
+                continue
+            entries[name] = StyleEntry(info, path, 2 * file.vectors[name].numel())
+    return entries
+
+
+def load_style(spec: str | Path) -> Style:
+    """Load a style by name, from a file, or as a blend of several.
+
+    Args:
+        spec: ``scream``; ``my.safetensors`` or, where the file holds several,
+            ``my.safetensors#name``; or a blend, ``scream:0.7,wave:0.3`` (weights are brought to
+            a sum of 1, and are equal where none is given).
+
+    Raises:
+        StyleError: unknown (the nearest names are listed), damaged or foreign.
+        OptionError: weights that are negative or all zero.
+    """
+    parts = parse_blend(str(spec))
+    found = [_find(name) for name, _ in parts]
+    files = [file for file, _ in found]
+    if len({file.backbone_id for file in files}) > 1:
+        raise StyleError(f"'{spec}': styles of different backbones cannot be blended")
+    backbone = _backbone(files[0])
+    total = sum(weight for _, weight in parts)
+    vectors = [file.vectors[name] for file, name in found]
+    mixed = torch.stack([v * (w / total) for v, (_, w) in zip(vectors, parts, strict=True)]).sum(0)
+    infos = [file.infos[name] for file, name in found]
+    label = "+".join(info.name for info in infos)
+    info = infos[0] if len(infos) == 1 else StyleInfo(label, " + ".join(i.title for i in infos))
+    network = backbone.network()
+    identity = backbone.vectors.get(IDENTITY, network.identity_style())
+    return Style(label, info, network, mixed, identity)
+
+
+def parse_blend(spec: str) -> list[tuple[str, float]]:
+    """``a:0.7,b:0.3`` as pairs of name and weight; the weight is 1 where none is given."""
+    parts = []
+    for part in spec.split(","):
+        name, colon, weight = part.strip().rpartition(":")
+        try:
+            parts.append((name, float(weight)) if colon else (weight, 1.0))
+        except ValueError:  # the colon belongs to a path
+            parts.append((part.strip(), 1.0))
+    if any(not weight >= 0 or weight == float("inf") for _, weight in parts):
+        raise OptionError(f"'{spec}': the weights of a blend cannot be negative")
+    if sum(weight for _, weight in parts) == 0:
+        raise OptionError(f"'{spec}': the weights of a blend cannot all be zero")
+    if any(not name for name, _ in parts):
+        raise OptionError(f"'{spec}': a style has no name; write name:weight,name:weight")
+    return parts
+
+
+def _find(name: str) -> tuple[StyleFile, str]:
+    path, _, inner = name.partition("#")
+    if path.endswith(SUFFIX) or os.sep in path or Path(path).is_file():
+        return _find_in_file(Path(path), inner)
+    for _, file in reversed(_read_all()):
+        if name in file.vectors:
+            return file, name
+    known = sorted(available_styles())
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise StyleError(f"unknown style '{name}'; {hint}")
+
+
+def _find_in_file(path: Path, inner: str) -> tuple[StyleFile, str]:
+    if path.is_dir():
+        raise StyleError(f"{path}: a directory, not a style file")
+    file = _read(path)
+    names = [n for n in file.vectors if n != IDENTITY]
+    if inner:
+        if inner not in file.vectors:
+            raise StyleError(f"{path}: no style '{inner}'; it holds {', '.join(names)}")
+        return file, inner
+    if len(names) > 1:
+        raise StyleError(f"{path}: holds {', '.join(names)}; choose one as {path.name}#{names[0]}")
+    return file, (names or [IDENTITY])[0]
+
+
+def _backbone(file: StyleFile) -> StyleFile:
+    if file.backbone is not None:
+        return file
+    for _, other in _read_all():
+        if other.backbone is not None and other.backbone_id == file.backbone_id:
+            return other
+    raise StyleError(
+        f"{file.path}: its vectors are for backbone {file.backbone_id}, which is not installed"
+    )
+
+
+def _read_all() -> list[tuple[Path, StyleFile]]:
+    """All style files; one damaged file of the user's must not make the others unusable."""
+    files = [(BUNDLED, _read(BUNDLED))]
+    for path in style_files()[1:]:
+        try:
+            files.append((path, _read(path)))
+        except StyleError as error:
+            warnings.warn(f"{error}; passed over", stacklevel=1)
+    return files
+
+
+def _read(path: Path) -> StyleFile:
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError as error:
+        raise StyleError(f"{path}: {error.strerror or error}") from error
+    return _read_cached(path, stamp)
+
+
+@lru_cache(maxsize=32)
+def _read_cached(path: Path, stamp: int) -> StyleFile:
+    return read_style_file(path)

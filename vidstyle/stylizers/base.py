@@ -1,0 +1,18 @@
+"""What every stylizer is to the pipeline."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Stylizer(Protocol):
+    """Turns pictures into stylized pictures of the same size, in the same order."""
+
+    batch_size: int
+    """How many pictures it likes to get at once."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """RGB uint8, N×H×W×3 to N×H×W×3 (or H×W×3 to H×W×3)."""
+        ...
