@@ -1,0 +1,89 @@
+"""Photos to train on: which are held out, how crops are cut and shaken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_photo, write_photos
+
+from vidstyle.errors import TrainingError
+from vidstyle.photos import PhotoCrops, as_image, as_tensor, find_photos, shaken_pair
+
+
+def test_held_out_photos_go_by_their_names_alone(tmp_path: Path) -> None:
+    names = [f"{n:03d}.jpg" for n in range(40)]
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        for name in names if folder == "here" else reversed(names):
+            (tmp_path / folder / name).touch()
+    (tmp_path / "here" / "notes.txt").touch()
+    train, held = find_photos(tmp_path / "here")
+    assert sorted(p.name for p in train + held) == names
+    assert len(held) == 4
+    assert [p.name for p in held] != names[:4]
+    elsewhere = find_photos(tmp_path / "there")
+    assert [[p.name for p in part] for part in elsewhere] == [
+        [p.name for p in part] for part in (train, held)
+    ]
+
+
+def test_held_out_photos_stay_so_when_more_photos_come(tmp_path: Path) -> None:
+    for n in range(1000):
+        (tmp_path / f"{n}.png").touch()
+    held = set(find_photos(tmp_path)[1])
+    assert len(held) == 100
+    (tmp_path / "another.png").touch()
+    assert len(held & set(find_photos(tmp_path)[1])) >= 99
+
+
+def test_folders_without_photos_are_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(TrainingError, match=f"{tmp_path}: no photos"):
+        find_photos(tmp_path)
+    with pytest.raises(TrainingError, match="nowhere: no such folder"):
+        find_photos(tmp_path / "nowhere")
+
+
+def test_pictures_survive_becoming_tensors() -> None:
+    photo = toy_photo(31, 17)
+    tensor = as_tensor(photo)
+    assert tensor.shape == (1, 3, 17, 31)
+    assert 0 <= tensor.min() < tensor.max() <= 1
+    np.testing.assert_array_equal(as_image(tensor), photo)
+    assert as_image(tensor + 2).min() == 255
+
+
+def test_crops_are_random_but_seeded(tmp_path: Path) -> None:
+    write_photos(tmp_path, 12)
+    photos = find_photos(tmp_path)[0]
+    first, again, other = (PhotoCrops(photos, np.random.default_rng(s))(3, 40) for s in (0, 0, 1))
+    assert first.shape == (3, 3, 40, 40)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])
+
+
+@pytest.mark.parametrize("size", [64, 256])
+def test_a_shaken_pair_is_one_scene(size: int) -> None:
+    photo = as_tensor(toy_photo(size, size)).repeat(2, 1, 1, 1)
+    views = set()
+    for seed in range(12):
+        moved, warp, weight = shaken_pair(
+            photo, np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        )
+        view = warp(photo)
+        assert moved.shape == view.shape == (2, 3, *weight.shape[2:])
+        counted = weight[0, 0] > 0
+        assert (moved - view)[:, :, counted].std() < 0.035
+        assert 0 <= moved.min() < moved.max() <= 1
+        views.add(round(float(view.mean()), 6))
+        frame = torch.ones_like(photo)
+        frame[:, :, 4:-4, 4:-4] = 0  # what comes in from outside
+        assert warp(frame)[:, :, counted].abs().max() < 1e-4
+        if view.shape != photo.shape:  # a shift: exact, up to the border
+            assert counted.all()
+            assert weight[0, 0, 0, 0] > weight.min()
+    assert len(views) > 6

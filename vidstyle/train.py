@@ -1,0 +1,500 @@
+"""Learn styles from paintings: vectors on the frozen bundled backbone, or everything together.
+
+Perceptual losses after Johnson, Alahi, Fei-Fei 2016; see ``docs/training.md`` for the recipe.
+Imports neither PyAV nor typer, so that it runs on a bare GPU machine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vidstyle import image as images
+from vidstyle.device import pick_device, training_precision, tune_allocator
+from vidstyle.errors import OptionError, TrainingError
+from vidstyle.models.losses import (
+    CONTENT_LAYER,
+    STYLE_LAYERS,
+    content_distance,
+    gram_matrices,
+    lattice_energy,
+    style_distance,
+)
+from vidstyle.models.transformer import TransformerNet, crop
+from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.photos import PhotoCrops, as_image, as_tensor, find_photos, shaken_pair
+from vidstyle.styles.file import StyleFile, StyleInfo, backbone_hash, write_style_file
+
+SMALLEST_CROP = 32
+IDENTITY = "photo"
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A style to learn.
+
+    Attributes:
+        weight: multiplies the style weight; lower keeps more of the photo.
+    """
+
+    info: StyleInfo
+    path: Path
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train. ``steps`` or ``minutes``, whichever is given, is the whole of the training,
+    and sets the course of the learning rate."""
+
+    full: bool = False
+    steps: int | None = None
+    minutes: float | None = None
+    batch_size: int = 4
+    crop: int = 256
+    """Side of the training crops in pixels, in the last part of the training."""
+    early_crop: int = 160
+    """Side of the crops before that: most is learned there, at a fraction of the cost."""
+    early_part: float = 0.55
+    """How much of the training uses ``early_crop``."""
+    learning_rate: float = 2e-3
+    style_rate: float = 5e-3
+    """Learning rate of the style vectors."""
+    margin: int = 24
+    """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
+    and a network whose border is VGG19's border learns to paint a pale frame against them."""
+    style_weight: float = 8.0
+    content_weight: float = 1.0
+    stability_weight: float = 25.0
+    lattice_weight: float = 1000.0
+    """Of the penalty for a checkerboard of the pixel shuffle."""
+    range_weight: float = 10.0
+    """Of the penalty for colours outside [0, 1]."""
+    blend_share: float = 0.15
+    """Share of the samples that are drawn at a random strength below 1."""
+    style_size: int = 512
+    """Short side of the paintings, in pixels."""
+    photo_reuse: int = 4
+    """Steps that share one batch of photos, each in other styles."""
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    checkpoint_minutes: float = 3.0
+    log_every: int = 25
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise OptionError("training needs either a number of steps or of minutes")
+        for name in ("steps", "minutes", "batch_size", "crop", "early_crop", "style_size"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise OptionError(f"{name} must be above zero, not {value}")
+        if min(self.crop, self.early_crop) < SMALLEST_CROP:
+            raise OptionError(f"crops must have at least {SMALLEST_CROP} pixels a side")
+
+
+@dataclass(frozen=True)
+class TrainEvent:
+    """Progress: losses averaged since the last event, by name and by style."""
+
+    step: int
+    progress: float
+    seconds: float
+    losses: Mapping[str, float]
+    styles: Mapping[str, float]
+    checkpoint: Path | None = None
+
+
+@dataclass
+class TrainState:
+    """What a checkpoint holds."""
+
+    step: int = 0
+    seconds: float = 0.0
+    paintings: list[str] = field(default_factory=list)
+    backbone_id: str = ""
+    """Of the frozen backbone; empty when it is trained too."""
+
+
+class Trainer:
+    """Trains style vectors, and the backbone with them when ``options.full``.
+
+    Args:
+        base: the style file whose frozen backbone new vectors build on; not needed with ``full``.
+        output: the style file to write, at every checkpoint.
+    """
+
+    def __init__(
+        self,
+        paintings: Sequence[Painting],
+        photos: str | Path,
+        output: str | Path,
+        options: TrainOptions,
+        *,
+        base: StyleFile | None = None,
+        vgg: str | Path | None = None,
+    ) -> None:
+        if not paintings:
+            raise TrainingError("no paintings to learn from")
+        if not options.full and base is None:
+            raise TrainingError("training vectors alone needs a backbone to build on")
+        names = [painting.info.name for painting in paintings]
+        taken = {name for name in names if names.count(name) > 1 or name == IDENTITY}
+        if taken:
+            raise TrainingError(f"two styles would be named '{min(taken)}'; rename one painting")
+        tune_allocator()
+        self.options = options
+        self.paintings = list(paintings)
+        self.output = Path(output)
+        if not self.output.parent.is_dir():
+            raise TrainingError(f"{self.output}: there is no folder {self.output.parent}")
+        self.device = pick_device(options.device)
+        self.dtype = training_precision(options.precision, self.device)
+        torch.manual_seed(options.seed)
+        self.photos, self.held_out = find_photos(photos)
+        self.base = base
+        self.vgg: VGG19 = load_vgg19(vgg, last=CONTENT_LAYER).to(self.device)
+        self.network = (base.network() if base and not options.full else TransformerNet()).to(
+            self.device, memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
+        self.network.requires_grad_(options.full).train(options.full)
+        self.vectors = self.network.new_style().repeat(len(paintings), 1)
+        if base and not options.full:
+            mean = torch.stack([v for n, v in base.vectors.items() if n != IDENTITY]).mean(0)
+            self.vectors = mean.repeat(len(paintings), 1)
+        self.vectors = self.vectors.to(self.device).requires_grad_()
+        self.identity = self._identity().to(self.device)
+        self.optimizer = self._optimizer()
+        self.targets = self._targets()
+        self.weights = torch.tensor([p.weight for p in paintings], device=self.device)
+        frozen = "" if options.full or base is None else base.backbone_id
+        self.state = TrainState(paintings=names, backbone_id=frozen)
+
+    def _identity(self) -> Tensor:
+        if self.base and not self.options.full and IDENTITY in self.base.vectors:
+            return self.base.vectors[IDENTITY]
+        return self.network.identity_style()
+
+    def _optimizer(self) -> torch.optim.Adam:
+        groups = [{"params": [self.vectors], "base": self.options.style_rate}]
+        if self.options.full:
+            groups.append(
+                {"params": list(self.network.parameters()), "base": self.options.learning_rate}
+            )
+        return torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
+
+    def _targets(self) -> dict[str, Tensor]:
+        """Gram matrices of all paintings, S×C×C a layer."""
+        grams = []
+        for painting in self.paintings:
+            picture = images.resize_short_side(
+                images.read_image(painting.path), self.options.style_size
+            )
+            with torch.inference_mode(), self._autocast():
+                features = self.vgg(as_tensor(picture).to(self.device), STYLE_LAYERS)
+                grams.append(gram_matrices(features, STYLE_LAYERS))
+        return {layer: torch.cat([g[layer] for g in grams]).clone() for layer in STYLE_LAYERS}
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16
+        )
+
+    # ---- the loop -------------------------------------------------------------------------
+
+    def train(self, listener: Callable[[TrainEvent], None] = lambda event: None) -> StyleFile:
+        """Run to the end of the budget, checkpointing on the way; returns the trained styles.
+
+        On Ctrl-C a checkpoint is written before the exception goes on.
+
+        Raises:
+            TrainingError: the loss is no number any more; the last checkpoint is kept.
+        """
+        tally = Tally(self.state.paintings)
+        began, saved = time.monotonic() - self.state.seconds, time.monotonic()
+        batches = self._batches()
+        try:
+            while (progress := self._progress()) < 1:
+                step = self.state.step
+                photo, content = next(batches)
+                tally.add(*self._step(photo, content, progress))
+                self.state.step = step + 1
+                self.state.seconds = time.monotonic() - began
+                checkpoint = None
+                if time.monotonic() - saved > self.options.checkpoint_minutes * 60:
+                    checkpoint = self.save()
+                    saved = time.monotonic()
+                done = self._progress()
+                if checkpoint or done >= 1 or self.state.step % self.options.log_every == 0:
+                    listener(tally.event(self.state, done, checkpoint))
+        except TrainingError:
+            raise
+        except BaseException:
+            self.save()
+            raise
+        self.save()
+        return self.style_file()
+
+    def _progress(self) -> float:
+        if self.options.steps is not None:
+            return self.state.step / self.options.steps
+        return self.state.seconds / (60 * (self.options.minutes or 0))
+
+    def _crop_size(self, progress: float) -> int:
+        early = progress < self.options.early_part
+        return min(self.options.early_crop, self.options.crop) if early else self.options.crop
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Photos with their content features, each batch as often as ``photo_reuse`` says."""
+        while True:
+            # All by the batch's first step: a resumed run sees what an uninterrupted one would.
+            step, used = self.state.step, self.state.step % self.options.photo_reuse
+            rng = np.random.default_rng((self.options.seed, step - used))
+            crops = PhotoCrops(self.photos, rng)
+            progress = self._progress() * (step - used) / max(step, 1)
+            size = self._crop_size(progress) + 2 * self.options.margin
+            photo = crops(self.options.batch_size, size)
+            photo = photo.to(self.device, memory_format=torch.channels_last)
+            with torch.inference_mode(), self._autocast():
+                content = self.vgg(self._judged(photo), [CONTENT_LAYER])[CONTENT_LAYER]
+            content = content.clone()
+            for _ in range(self.options.photo_reuse - used):
+                yield photo, content
+
+    def _judged(self, image: Tensor) -> Tensor:
+        """The part of a picture that style and content are taken from."""
+        margin = self.options.margin
+        return crop(image, margin) if margin else image
+
+    def _round(self, number: int) -> np.ndarray:
+        """All styles in an order of its own."""
+        rng = np.random.default_rng((self.options.seed, 1, number))
+        return rng.permutation(len(self.paintings))
+
+    def _choose(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Styles of one batch, evenly used, and the strength of each."""
+        count, batch = len(self.paintings), self.options.batch_size
+        first = self.state.step * batch
+        order = [int(self._round(n // count)[n % count]) for n in range(first, first + batch)]
+        strength = np.ones(batch)
+        weaker = rng.random(batch) < self.options.blend_share
+        strength[weaker] = rng.uniform(0.1, 1.0, weaker.sum())
+        return torch.tensor(order, device=self.device), torch.tensor(
+            strength, dtype=torch.float32, device=self.device
+        )
+
+    def _step(
+        self, photo: Tensor, content: Tensor, progress: float
+    ) -> tuple[list[int], dict[str, Tensor]]:
+        o = self.options
+        rng = np.random.default_rng((o.seed, 2, self.state.step))
+        generator = torch.Generator().manual_seed(o.seed * 1_000_003 + self.state.step)
+        order, strength = self._choose(rng)
+        style = self.identity + strength[:, None] * (self.vectors[order] - self.identity)
+        moved, warp, pixel_weight = shaken_pair(photo, rng, generator)
+        with self._autocast():
+            first = self.network(photo, style).float()
+            second = self.network(moved, style).float()
+            shown = first.clamp(0, 1)
+            features = self.vgg(self._judged(shown), [*STYLE_LAYERS, CONTENT_LAYER])
+            grams = gram_matrices(features, STYLE_LAYERS)
+        targets = {layer: target[order] for layer, target in self.targets.items()}
+        # A weaker style asks less of the painting and so keeps more of the photo.
+        style_weight = o.style_weight * self.weights[order] * strength.square()
+        unstable = (warp(shown) - second.clamp(0, 1)).square() * pixel_weight
+        losses = {
+            "style": style_distance(grams, targets),
+            "content": content_distance(features[CONTENT_LAYER], content),
+            "stability": unstable.mean(dim=(1, 2, 3)),
+            "lattice": lattice_energy(first),
+            "range": (first - shown).square().mean(dim=(1, 2, 3)),
+        }
+        total = (
+            style_weight * losses["style"]
+            + o.content_weight * losses["content"]
+            + o.stability_weight * losses["stability"]
+            + o.lattice_weight * losses["lattice"]
+            + o.range_weight * losses["range"]
+        ).mean()
+        if not math.isfinite(total.item()):
+            raise TrainingError(f"the loss is no number at step {self.state.step}; lower the rate")
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        for group in self.optimizer.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
+            group["lr"] = group["base"] * self._rate(progress)
+        self.optimizer.step()
+        whole = [int(n) if s == 1 else -1 for n, s in zip(order, strength, strict=True)]
+        return whole, {name: loss.detach() for name, loss in losses.items()}
+
+    def _rate(self, progress: float) -> float:
+        """Linear warm-up over 50 steps, then half a cosine down to zero."""
+        return min(1.0, (self.state.step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    # ---- what is kept ---------------------------------------------------------------------
+
+    def style_file(self) -> StyleFile:
+        """The styles as they stand."""
+        vectors = dict(zip(self.state.paintings, self.vectors.detach().cpu(), strict=True))
+        recipe = {k: v for k, v in asdict(self.options).items() if k not in ("device", "log_every")}
+        recipe |= {"step": self.state.step, "seconds": round(self.state.seconds)}
+        infos = {
+            p.info.name: StyleInfo(**(asdict(p.info) | {"training": recipe | {"weight": p.weight}}))
+            for p in self.paintings
+        }
+        if not self.options.full:
+            assert self.base is not None
+            return StyleFile(
+                self.output, self.base.architecture, self.base.backbone_id, None, vectors, infos
+            )
+        backbone = {k: v.detach().cpu() for k, v in self.network.state_dict().items()}
+        vectors[IDENTITY] = self.identity.cpu()
+        infos[IDENTITY] = StyleInfo(IDENTITY, "The photo itself", "", "", recipe)
+        return StyleFile(
+            self.output,
+            self.network.architecture,
+            backbone_hash(backbone),
+            backbone,
+            vectors,
+            infos,
+        )
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.output.with_suffix(".checkpoint.safetensors")
+
+    def save(self) -> Path:
+        """Write the style file, the checkpoint and the sample sheet."""
+        write_style_file(self.style_file(), self.output)
+        tensors = {"vectors": self.vectors.detach()}
+        if self.options.full:
+            tensors |= {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        metadata = {"state": json.dumps(asdict(self.state)), "format": "vidstyle-checkpoint"}
+        temporary = self.checkpoint_path.with_name(f".{self.checkpoint_path.name}.{os.getpid()}")
+        save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary, metadata)
+        temporary.replace(self.checkpoint_path)
+        images.write_image(self.output.with_suffix(".sheet.png"), self.sheet())
+        return self.checkpoint_path
+
+    def resume(self) -> None:
+        """Go on from the checkpoint beside the output.
+
+        Raises:
+            TrainingError: there is none, or it belongs to other paintings or another network.
+        """
+        path = self.checkpoint_path
+        try:
+            with safe_open(path, framework="pt") as stored:
+                metadata = stored.metadata() or {}
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(f"{path}: no checkpoint to resume from ({error})") from error
+        if metadata.get("format") != "vidstyle-checkpoint":
+            raise TrainingError(f"{path}: not a training checkpoint")
+        try:
+            state = TrainState(**json.loads(metadata["state"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrainingError(f"{path}: damaged checkpoint ({error!r})") from error
+        if state.paintings != self.state.paintings:
+            raise TrainingError(f"{path}: belongs to the styles {', '.join(state.paintings)}")
+        if state.backbone_id != self.state.backbone_id:
+            raise TrainingError(f"{path}: belongs to another backbone")
+        try:
+            self._restore(tensors)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise TrainingError(f"{path}: belongs to another network") from error
+        self.state = state
+
+    def _restore(self, tensors: Mapping[str, Tensor]) -> None:
+        self.vectors.data.copy_(tensors["vectors"])
+        if self.options.full:
+            self.network.load_state_dict(
+                {k.removeprefix("network."): v for k, v in tensors.items() if k[:8] == "network."}
+            )
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("adam."):
+                _, index, key = name.split(".", 2)
+                moments.setdefault(int(index), {})[key] = tensor
+        stored = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**stored, "state": moments})
+
+    def sheet(self, rows: int = 3, side: int = 256) -> np.ndarray:
+        """Held-out photos in all styles: one photo a row, the original first."""
+        pictures = []
+        self.network.eval()
+        for path in (self.held_out or self.photos)[:rows]:
+            photo = images.resize_short_side(images.read_image(path), side)
+            top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+            photo = photo[top : top + side, left : left + side]
+            pictures.append(photo)
+            for vector in self.vectors.detach():
+                with torch.inference_mode():
+                    result = self.network(as_tensor(photo).to(self.device), vector[None])
+                pictures.append(as_image(result))
+        self.network.train(self.options.full)
+        return images.contact_sheet(pictures, columns=1 + len(self.paintings))
+
+
+class Tally:
+    """Running means of the losses between two events; blends count for no style."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._clear()
+
+    def _clear(self) -> None:
+        self.losses: dict[str, list[float]] = {}
+        self.styles: dict[str, list[float]] = {name: [] for name in self.names}
+
+    def add(self, order: Sequence[int], losses: Mapping[str, Tensor]) -> None:
+        for name, loss in losses.items():
+            whole = [value for n, value in zip(order, loss.tolist(), strict=True) if n >= 0]
+            self.losses.setdefault(name, []).extend(whole)
+        for number, value in zip(order, losses["style"].tolist(), strict=True):
+            if number >= 0:
+                self.styles[self.names[number]].append(value)
+
+    def event(self, state: TrainState, progress: float, checkpoint: Path | None) -> TrainEvent:
+        event = TrainEvent(
+            step=state.step,
+            progress=min(progress, 1.0),
+            seconds=state.seconds,
+            losses={k: float(np.mean(v)) for k, v in self.losses.items() if v},
+            styles={k: float(np.mean(v)) for k, v in self.styles.items() if v},
+            checkpoint=checkpoint,
+        )
+        self._clear()
+        return event
+
+
+def read_painting(
+    path: str | Path,
+    name: str | None = None,
+    *,
+    title: str = "",
+    artist: str = "",
+    year: str = "",
+    weight: float = 1.0,
+) -> Painting:
+    """A painting from a file, by default named after it.
+
+    Raises:
+        InputError: no picture there.
+    """
+    path = Path(path)
+    images.read_image(path)
+    return Painting(StyleInfo(name or path.stem, title, artist, year), path, weight)
