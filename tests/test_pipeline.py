@@ -1,0 +1,298 @@
+"""From file to file: order, times, batches, and what is left when something goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import (
+    Recipe,
+    Sound,
+    corners,
+    frame_times,
+    images,
+    number_of,
+    numbered,
+    packets,
+    write_clip,
+)
+from toys import identity, toy_style, write_toy
+
+from vidstyle.errors import InputError, Interrupted, OutputError, StyleError
+from vidstyle.frame import Frame
+from vidstyle.pipeline import Progress, Summary, default_output, run_stages, stylize_video
+from vidstyle.styles import Style
+from vidstyle.stylizers import FastOptions
+from vidstyle.video import ReadOptions, WriteOptions
+
+UNEVEN = (0, 3, 4, 9, 10, 11, 20, 21, 29, 30, 31, 40)
+"""Times of frames of a variable rate, in 24ths of a second."""
+
+
+def fast(batch_size: int | None = None) -> FastOptions:
+    return FastOptions(device="cpu", precision="fp32", batch_size=batch_size)
+
+
+def stylize(
+    source: Path, output: Path | None = None, style: Style | None = None, **more
+) -> Summary:
+    more = {"fast": fast(), "write": WriteOptions(preset="ultrafast"), **more}
+    return stylize_video(source, output, style or identity(), **more)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert not [t for t in threading.enumerate() if t not in before and t.is_alive()]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# -- what comes out -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_frames_keep_their_order_and_times(tmp_path: Path, batch_size: int) -> None:
+    source = write_clip(tmp_path / "a.mp4", ticks=UNEVEN)
+    summary = stylize(source, tmp_path / "b.mp4", fast=fast(batch_size))
+    assert summary.frames == len(UNEVEN)
+    assert [number_of(image) for image in images(tmp_path / "b.mp4")] == list(range(len(UNEVEN)))
+    assert frame_times(tmp_path / "b.mp4") == [Fraction(tick, 24) for tick in UNEVEN]
+
+
+def test_sound_comes_along(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", sounds=(Sound(),))
+    stylize(source, tmp_path / "b.mp4")
+    assert packets(tmp_path / "b.mp4") == packets(source)
+    stylize(source, tmp_path / "c.mp4", write=WriteOptions(preset="ultrafast", audio="none"))
+    with pytest.raises(IndexError):
+        packets(tmp_path / "c.mp4")
+
+
+def test_batches_give_the_same_pictures(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", Recipe(ticks=tuple(range(7))))
+    results = []
+    for size in (1, 3):
+        output = tmp_path / f"{size}.mkv"
+        lossless = WriteOptions(codec="ffv1", pix_fmt="bgr0")
+        stylize(source, output, toy_style(), fast=fast(size), write=lossless)
+        results.append(np.stack(images(output)).astype(int))
+    assert results[0].std() > 10
+    assert np.abs(results[0] - results[1]).max() <= 1
+
+
+def test_compare_puts_both_side_by_side(tmp_path: Path) -> None:
+    source = write_clip(
+        tmp_path / "a.mp4", Recipe(ticks=(0, 1, 2), image=lambda _n, *s: corners(*s))
+    )
+    alone, both = tmp_path / "alone.mp4", tmp_path / "both.mp4"
+    stylize(source, alone, toy_style())
+    stylize(source, both, toy_style(), compare=True)
+    for photo, result, pair in zip(images(source), images(alone), images(both), strict=True):
+        assert pair.shape == (48, 128, 3)
+        left, right = pair[:, :60].astype(int), pair[:, 68:].astype(int)
+        assert np.abs(left - photo[:, :60]).mean() < 6
+        assert np.abs(right - result[:, 4:]).mean() < 6
+        assert np.abs(left - result[:, :60]).mean() > 20
+
+
+def test_a_part_at_another_size(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4")
+    read = ReadOptions(start=0.25, end=0.75, scale=0.5)
+    summary = stylize(source, tmp_path / "b.mp4", read=read)
+    assert summary.frames == 12
+    assert [number_of(image) for image in images(tmp_path / "b.mp4")] == list(range(6, 18))
+    assert images(tmp_path / "b.mp4")[0].shape == (24, 32, 3)
+
+
+def test_odd_sizes(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mkv", size=(61, 43), codec="ffv1", pix_fmt="bgr0")
+    summary = stylize(source, tmp_path / "b.mp4")
+    assert images(tmp_path / "b.mp4")[0].shape == (44, 62, 3)
+    assert any("61×43" in warning for warning in summary.warnings)
+
+
+# -- names ----------------------------------------------------------------------------------
+
+
+def test_the_output_is_named_after_source_and_style(tmp_path: Path) -> None:
+    assert default_output("dir/clip.mov", "scream") == Path("dir/clip.scream.mp4")
+    source = write_clip(tmp_path / "my.clip.mkv")
+    assert stylize(source).output == tmp_path / "my.clip.none.mp4"
+    style = write_toy(tmp_path / "two.safetensors", ["alpha", "beta"])
+    blend = stylize_video(source, style=f"{style}#alpha:0.7,{style}#beta:0.3", fast=fast())
+    assert blend.output == tmp_path / "my.clip.alpha+beta.mp4"
+    assert blend.output.is_file()
+
+
+# -- progress -------------------------------------------------------------------------------
+
+
+def test_the_listener_hears_of_every_batch(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", Recipe(ticks=tuple(range(10))))
+    heard: list[Progress] = []
+    summary = stylize(source, tmp_path / "b.mp4", fast=fast(4), listener=heard.append)
+    assert [progress.frames for progress in heard] == [4, 8, 10]
+    assert {progress.total for progress in heard} == {10}
+    seconds = [progress.seconds for progress in heard]
+    assert seconds == sorted(seconds)
+    assert heard[-1].rate == pytest.approx(10 / seconds[-1])
+    assert summary.seconds >= seconds[-1] > 0
+    assert summary.rate == pytest.approx(10 / summary.seconds)
+
+
+def test_no_time_is_no_rate() -> None:
+    assert Progress(0, None, 0.0).rate == Summary(Path("a"), 0, 0.0).rate == 0
+
+
+# -- when something goes wrong --------------------------------------------------------------
+
+
+class Trouble(Exception):
+    pass
+
+
+def frames(count: int, fail_at: int | None = None) -> Iterator[Frame]:
+    for index in range(count):
+        if index == fail_at:
+            raise Trouble("reading")
+        yield Frame(numbered(index), index, Fraction(1, 24), 1)
+
+
+def run(
+    source: Iterator[Frame], written: list[int], *, draw_fails: bool = False, write_fails: int = -1
+) -> tuple[int, float]:
+    def draw(batch: np.ndarray) -> np.ndarray:
+        if draw_fails:
+            raise Trouble("drawing")
+        return batch
+
+    def write(frame: Frame) -> None:
+        if frame.pts == write_fails:
+            raise Trouble("writing")
+        written.append(number_of(frame.image))
+
+    return run_stages(source, draw, 2, write, None, lambda progress: None)
+
+
+def test_stages_pass_all_frames_in_order() -> None:
+    written: list[int] = []
+    count, _seconds = run(frames(31), written)
+    assert count == 31
+    assert written == list(range(31))
+
+
+def test_an_error_in_reading_is_raised_once() -> None:
+    with pytest.raises(Trouble, match="reading"):
+        run(frames(50, fail_at=20), [])
+
+
+def test_an_error_in_drawing_is_raised_once() -> None:
+    with pytest.raises(Trouble, match="drawing"):
+        run(frames(50), [], draw_fails=True)
+
+
+@pytest.mark.parametrize("position", [0, 20, 49])
+def test_an_error_in_writing_is_raised_once(position: int) -> None:
+    written: list[int] = []
+    with pytest.raises(Trouble, match="writing"):
+        run(frames(50), written, write_fails=position)
+    assert written == list(range(position))
+
+
+def test_an_error_leaves_no_file(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4")
+
+    def fail(progress: Progress) -> None:
+        if progress.frames == 10:
+            raise Trouble("listening")
+
+    with pytest.raises(Trouble, match="listening"):
+        stylize(source, tmp_path / "b.mp4", listener=fail)
+    assert names(tmp_path) == ["a.mp4"]
+
+
+def test_damage_found_late_leaves_no_file_if_strict(tmp_path: Path) -> None:
+    whole = write_clip(
+        tmp_path / "whole.mkv", Recipe(ticks=tuple(range(96)), options={"g": "12"})
+    ).read_bytes()
+    source = tmp_path / "cut.mkv"
+    source.write_bytes(whole[: len(whole) * 6 // 10])
+    with pytest.raises(InputError, match=r"cut\.mkv"):
+        stylize(source, tmp_path / "b.mp4", read=ReadOptions(strict=True))
+    assert names(tmp_path) == ["cut.mkv", "whole.mkv"]
+    summary = stylize(source, tmp_path / "b.mp4")
+    assert summary.frames == len(images(tmp_path / "b.mp4")) < 96
+    assert any("truncated" in warning for warning in summary.warnings)
+
+
+def test_what_is_asked_wrongly_is_told_before_any_work(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4")
+    with pytest.raises(StyleError):
+        stylize_video(source, style="nosuch", fast=fast())
+    with pytest.raises(InputError):
+        stylize(tmp_path / "missing.mp4", tmp_path / "b.mp4")
+    with pytest.raises(OutputError):
+        stylize(source, source)
+    with pytest.raises(OutputError):
+        stylize(source, tmp_path / "b.xyz")
+    assert names(tmp_path) == ["a.mp4"]
+
+
+def test_an_existing_output_survives_a_failure(tmp_path: Path) -> None:
+    source, output = write_clip(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    output.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists already"):
+        stylize(source, output)
+
+    def fail(progress: Progress) -> None:
+        raise Trouble
+
+    with pytest.raises(Trouble):
+        stylize(source, output, write=WriteOptions(overwrite=True), listener=fail)
+    assert output.read_bytes() == b"precious"
+
+
+def interrupt_at(frame: int):  # type: ignore[no-untyped-def]
+    def listen(progress: Progress) -> None:
+        if progress.frames >= frame:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
+    source = write_clip(
+        tmp_path / "a.mp4", Recipe(ticks=tuple(range(96)), sounds=(Sound(seconds=4),))
+    )
+    with pytest.raises(Interrupted) as caught:
+        stylize(source, tmp_path / "b.mp4", listener=interrupt_at(60))
+    partial = tmp_path / "b.partial.mp4"
+    assert caught.value.partial == partial
+    assert names(tmp_path) == ["a.mp4", "b.partial.mp4"]
+    kept = [number_of(image) for image in images(partial)]
+    assert 40 < len(kept) <= 60
+    assert kept == list(range(len(kept)))
+    assert 0 < len(packets(partial)) < len(packets(source))
+
+
+def test_ctrl_c_before_the_first_frame_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_clip(tmp_path / "a.mp4")
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vidstyle.pipeline.run_stages", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        stylize(source, tmp_path / "b.mp4")
+    assert caught.value.partial is None
+    assert names(tmp_path) == ["a.mp4"]
