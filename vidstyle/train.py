@@ -34,10 +34,9 @@ from vidstyle.models.losses import (
 from vidstyle.models.transformer import TransformerNet, crop
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.photos import PhotoCrops, as_image, as_tensor, find_photos, shaken_pair
-from vidstyle.styles.file import StyleFile, StyleInfo, backbone_hash, write_style_file
+from vidstyle.styles.file import IDENTITY, StyleFile, StyleInfo, backbone_hash, write_style_file
 
 SMALLEST_CROP = 32
-IDENTITY = "photo"
 
 
 @dataclass(frozen=True)

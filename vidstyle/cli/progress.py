@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -83,6 +82,3 @@ class Reporter(AbstractContextManager["Reporter"]):
 def print_json(**values: Any) -> None:
     """One object a line, at once."""
     print(json.dumps(values, ensure_ascii=False), flush=True)
-
-
-Listener = Callable[["Progress"], None]

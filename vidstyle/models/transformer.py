@@ -169,7 +169,8 @@ class TransformerNet(nn.Module):
         *norms, gain, shift = style.split(self.architecture.style_splits(), dim=1)
         # A flat picture holds nothing to draw, yet normalization would blow its rounding noise up
         # to full contrast. To scale the last normalization scales the whole drawing.
-        norms[-2:] = [vector * contrast_gate(image) for vector in norms[-2:]]
+        gate = contrast_gate(image)
+        norms[-2:] = [vector * gate for vector in norms[-2:]]
         drawing = self._draw(padded, norms)
         drawing = drawing[:, :, margin : margin + height, margin : margin + width]
         return add_scaled(drawing, image, gain, shift)

@@ -23,6 +23,7 @@ from vidstyle.errors import OptionError, StyleError
 from vidstyle.models.transformer import Architecture, TransformerNet
 
 FORMAT = "vidstyle-style"
+IDENTITY = "photo"
 VERSION = 1
 BACKBONE = "backbone."
 STYLE = "style."

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from vidstyle.errors import OptionError, StyleError
 from vidstyle.models.transformer import TransformerNet
-from vidstyle.styles.file import StyleFile, StyleInfo, read_style_file
+from vidstyle.styles.file import IDENTITY, StyleFile, StyleInfo, read_style_file
 
 BUNDLED = Path(__file__).with_name("bundled.safetensors")
-IDENTITY = "photo"
 SUFFIX = ".safetensors"
 
 
