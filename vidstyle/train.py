@@ -130,7 +130,8 @@ class Trainer:
     """Trains style vectors, and the backbone with them when ``options.full``.
 
     Args:
-        base: the style file whose frozen backbone new vectors build on; not needed with ``full``.
+        base: the style file to build on. Its backbone stays as it is, unless ``full``: then all
+            training starts from it, or from nothing without it.
         output: the style file to write, at every checkpoint.
     """
 
@@ -164,15 +165,11 @@ class Trainer:
         self.photos, self.held_out = find_photos(photos)
         self.base = base
         self.vgg: VGG19 = load_vgg19(vgg, last=CONTENT_LAYER).to(self.device)
-        self.network = (base.network() if base and not options.full else TransformerNet()).to(
+        self.network = (base.network() if base else TransformerNet()).to(
             self.device, memory_format=torch.channels_last
         )  # type: ignore[call-overload]
         self.network.requires_grad_(options.full).train(options.full)
-        self.vectors = self.network.new_style().repeat(len(paintings), 1)
-        if base and not options.full:
-            mean = torch.stack([v for n, v in base.vectors.items() if n != IDENTITY]).mean(0)
-            self.vectors = mean.repeat(len(paintings), 1)
-        self.vectors = self.vectors.to(self.device).requires_grad_()
+        self.vectors = self._first_vectors(names).to(self.device).requires_grad_()
         self.identity = self._identity().to(self.device)
         self.optimizer = self._optimizer()
         self.targets = self._targets()
@@ -180,8 +177,16 @@ class Trainer:
         frozen = "" if options.full or base is None else base.backbone_id
         self.state = TrainState(paintings=names, backbone_id=frozen)
 
+    def _first_vectors(self, names: Sequence[str]) -> Tensor:
+        """A style that the base knows starts there, another from the mean of those."""
+        if self.base is None:
+            return self.network.new_style().repeat(len(names), 1)
+        known = {name: v.float() for name, v in self.base.vectors.items() if name != IDENTITY}
+        mean = torch.stack(list(known.values())).mean(0)
+        return torch.stack([known.get(name, mean) for name in names])
+
     def _identity(self) -> Tensor:
-        if self.base and not self.options.full and IDENTITY in self.base.vectors:
+        if self.base and IDENTITY in self.base.vectors:
             return self.base.vectors[IDENTITY]
         return self.network.identity_style()
 

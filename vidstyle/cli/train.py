@@ -35,6 +35,13 @@ def train(
     full: Annotated[
         bool, typer.Option("--full", help="Train the backbone too, for all paintings together.")
     ] = False,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="The style file to build on; the bundled one, or nothing with --full.",
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
     minutes: Annotated[
         float | None, typer.Option(help=f"Stop after so long; {DEFAULT_MINUTES:g} unless given.")
@@ -92,8 +99,10 @@ def train(
         precision=precision,
         **{key: value for key, value in chosen.items() if value is not None},  # type: ignore[arg-type]
     )
-    base = None if full else read_style_file(BUNDLED)
-    trainer = Trainer(found, photos, output, options, base=base, vgg=vgg)
+    if base is None and not full:
+        base = BUNDLED
+    start = read_style_file(base) if base else None
+    trainer = Trainer(found, photos, output, options, base=start, vgg=vgg)
     if resume:
         trainer.resume()
     columns = Columns()

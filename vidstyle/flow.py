@@ -1,0 +1,140 @@
+"""Dense optical flow, warping along it, and where it can be trusted.
+
+A flow is H×W×2 float32, (dx, dy) in pixels of the size at which it was computed. It belongs to the
+pixels of one frame and says where the same point lies in another: the *backward* flow from frame t
+to t−1 is what brings the past to the present, ``frame[t](x) ≈ frame[t−1](x + backward(x))``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+
+from vidstyle.errors import OptionError
+
+FlowPreset = Literal["ultrafast", "fast", "medium"]
+"""OpenCV's presets of DIS flow, from quick to exact."""
+
+_DIS_PRESETS = {
+    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+}
+_SMALLEST_SIDE = 32
+"""With less on either side DIS reads outside of its pyramid and may crash the process."""
+
+
+def check_preset(preset: str) -> None:
+    """Raises OptionError when there is no such preset."""
+    if preset not in get_args(FlowPreset):
+        raise OptionError(f"flow is {', '.join(get_args(FlowPreset))}, not '{preset}'")
+
+
+def dense_flow(frame: np.ndarray, other: np.ndarray, preset: FlowPreset = "medium") -> np.ndarray:
+    """Where each pixel of ``frame`` lies in ``other`` (Kroeger et al. 2016, DIS).
+
+    Args:
+        frame, other: uint8, H×W×3 RGB or H×W luma, of the same size.
+
+    Returns:
+        H×W×2 float32.
+    """
+    height, width = frame.shape[:2]
+    right, bottom = max(_SMALLEST_SIDE - width, 0), max(_SMALLEST_SIDE - height, 0)
+    first, second = (
+        cv2.copyMakeBorder(_luma(image), 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        for image in (frame, other)
+    )
+    # An estimator for every call: it keeps buffers and may not be shared between threads.
+    estimator = cv2.DISOpticalFlow_create(_DIS_PRESETS[preset])
+    flow = estimator.calc(first, second, None)  # type: ignore[call-overload]
+    return flow[:height, :width]
+
+
+def warp(image: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """``image(x + flow(x))``; the outermost pixels are repeated outwards.
+
+    Args:
+        image: H×W or H×W×C of uint8, int16, uint16 or float32, the flow's size.
+        interpolation: of OpenCV's; its cubic has a = −0.75, which sharpens a little.
+    """
+    height, width = flow.shape[:2]
+    columns, rows = cv2.split(flow + pixel_grid(width, height))
+    return cv2.remap(image, columns, rows, interpolation, borderMode=cv2.BORDER_REPLICATE)
+
+
+@lru_cache(maxsize=4)
+def pixel_grid(width: int, height: int) -> np.ndarray:
+    """Every pixel's own place: H×W×2 float32, read-only."""
+    columns, rows = np.meshgrid(
+        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    )
+    grid = np.dstack([columns, rows])
+    grid.flags.writeable = False
+    return grid
+
+
+def resize_flow(flow: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The flow for a picture of another size, bilinear, in that picture's pixels."""
+    old_height, old_width = flow.shape[:2]
+    if (old_width, old_height) == (width, height):
+        return flow
+    resized = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
+    resized *= np.array([width / old_width, height / old_height], np.float32)
+    return resized
+
+
+def occlusion_mask(
+    backward: np.ndarray,
+    forward: np.ndarray,
+    relative: float = 0.01,
+    absolute: float = 0.5,
+) -> np.ndarray:
+    """True where a pixel of frame t cannot be seen in frame t−1.
+
+    Either there is no way back, ``|w̃ + ŵ|² > relative (|w̃|² + |ŵ|²) + absolute`` with the backward
+    flow ŵ and the forward flow w̃ warped to t (Ruder, Dosovitskiy, Brox 2016, eq. 5), or the flow
+    leaves the picture.
+
+    Args:
+        backward: t → t−1, of frame t.
+        forward: t−1 → t, of frame t−1.
+
+    Returns:
+        H×W bool.
+    """
+    there_and_back = warp(forward, backward)
+    gap = square_norm(there_and_back + backward)
+    bound = relative * (square_norm(there_and_back) + square_norm(backward)) + absolute
+    return (gap > bound) | ~inside(backward)
+
+
+def motion_boundary_mask(backward: np.ndarray) -> np.ndarray:
+    """True where the flow changes abruptly and neither side's motion is sure.
+
+    ``|∇u|² + |∇v|² > 0.01 |ŵ|² + 0.002`` (Ruder, Dosovitskiy, Brox 2016, eq. 6).
+    """
+    if min(backward.shape[:2]) < 2:
+        return np.zeros(backward.shape[:2], bool)
+    gradients = square_norm(np.gradient(backward, axis=0))
+    gradients += square_norm(np.gradient(backward, axis=1))
+    return gradients > 0.01 * square_norm(backward) + 0.002
+
+
+def inside(flow: np.ndarray) -> np.ndarray:
+    """True where the flow stays inside of the picture: H×W bool."""
+    height, width = flow.shape[:2]
+    place = flow + pixel_grid(width, height)
+    return ((place >= 0) & (place <= np.array([width - 1, height - 1], np.float32))).all(axis=-1)
+
+
+def square_norm(vectors: np.ndarray) -> np.ndarray:
+    """Sum of squares along the last axis."""
+    return np.einsum("...i,...i->...", vectors, vectors)
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
