@@ -49,7 +49,7 @@ def dense_flow(frame: np.ndarray, other: np.ndarray, preset: FlowPreset = "mediu
         for image in (frame, other)
     )
     # An estimator for every call: it keeps buffers and may not be shared between threads.
-    estimator = cv2.DISOpticalFlow_create(_DIS_PRESETS[preset])
+    estimator = cv2.DISOpticalFlow.create(_DIS_PRESETS[preset])
     flow = estimator.calc(first, second, None)  # type: ignore[call-overload]
     return flow[:height, :width]
 
