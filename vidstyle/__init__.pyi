@@ -29,6 +29,12 @@ from .stylizers import (
     FastOptions,
     FastStylizer,
 )
+from .temporal import (
+    Motion,
+    MotionTracker,
+    TemporalMemory,
+    TemporalOptions,
+)
 from .video import (
     ReadOptions,
     VideoReader,
@@ -44,6 +50,8 @@ __all__ = [
     "Frame",
     "InputError",
     "Interrupted",
+    "Motion",
+    "MotionTracker",
     "OptionError",
     "OutputError",
     "Progress",
@@ -53,6 +61,8 @@ __all__ = [
     "StyleError",
     "StyleInfo",
     "Summary",
+    "TemporalMemory",
+    "TemporalOptions",
     "TrainingError",
     "VideoInfo",
     "VideoReader",

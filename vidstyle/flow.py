@@ -83,8 +83,8 @@ def resize_flow(flow: np.ndarray, width: int, height: int) -> np.ndarray:
     if (old_width, old_height) == (width, height):
         return flow
     resized = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    resized *= np.array([width / old_width, height / old_height], np.float32)
-    return resized
+    scale = (width / old_width, height / old_height, 0, 0)
+    return cv2.multiply(resized, scale)  # type: ignore[call-overload]
 
 
 def occlusion_mask(
@@ -120,20 +120,21 @@ def motion_boundary_mask(backward: np.ndarray) -> np.ndarray:
     if min(backward.shape[:2]) < 2:
         return np.zeros(backward.shape[:2], bool)
     gradients = square_norm(np.gradient(backward, axis=0))
-    gradients += square_norm(np.gradient(backward, axis=1))
+    gradients = gradients + square_norm(np.gradient(backward, axis=1))
     return gradients > 0.01 * square_norm(backward) + 0.002
 
 
 def inside(flow: np.ndarray) -> np.ndarray:
     """True where the flow stays inside of the picture: H×W bool."""
     height, width = flow.shape[:2]
-    place = flow + pixel_grid(width, height)
-    return ((place >= 0) & (place <= np.array([width - 1, height - 1], np.float32))).all(axis=-1)
+    columns, rows = cv2.split(flow + pixel_grid(width, height))
+    return (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
 
 
 def square_norm(vectors: np.ndarray) -> np.ndarray:
-    """Sum of squares along the last axis."""
-    return np.einsum("...i,...i->...", vectors, vectors)
+    """Sum of squares over the channels: H×W×C to H×W, float32 or float64."""
+    channels = vectors.shape[2]
+    return cv2.transform(vectors * vectors, np.ones((1, channels), vectors.dtype))
 
 
 def _luma(image: np.ndarray) -> np.ndarray:

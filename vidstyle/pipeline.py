@@ -1,12 +1,15 @@
-"""The loop: a reader's frames go through a stylizer into a writer, three stages at once."""
+"""The loop: a reader's frames go through a stylizer and the memory of the past into a writer, all
+stages at once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from vidstyle.errors import Interrupted
 from vidstyle.frame import Frame
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
+from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
 from vidstyle.video import (
     BackgroundSink,
     Prefetch,
@@ -22,6 +26,8 @@ from vidstyle.video import (
     VideoWriter,
     WriteOptions,
 )
+
+T = TypeVar("T")
 
 QUEUED_BATCHES = 2
 """Batches that may wait between two stages: enough to overlap, little enough for 4K."""
@@ -75,6 +81,7 @@ def stylize_video(
     style: str | Path | Style = "scream",
     *,
     fast: FastOptions = FastOptions(),
+    temporal: TemporalOptions = TemporalOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
     compare: bool = False,
@@ -86,6 +93,7 @@ def stylize_video(
         source: any video file that FFmpeg reads.
         output: by default ``SOURCE.<style>.mp4`` beside the source.
         style: a name, a style file, a blend such as ``scream:0.7,wave:0.3``, or a Style.
+        temporal: how much of the past steadies each frame.
         compare: put input and output side by side in one picture.
         listener: called after every batch.
 
@@ -95,7 +103,10 @@ def stylize_video(
     """
     stylizer = FastStylizer(style, fast)
     target = Path(output) if output else default_output(source, stylizer.style.label)
-    with VideoReader(source, read) as reader:
+    with (
+        VideoReader(source, read) as reader,
+        MotionTracker(temporal, origin=reader.origin) as tracker,
+    ):
         size = (reader.info.width * (2 if compare else 1), reader.info.height)
         writer = VideoWriter(
             target,
@@ -106,47 +117,60 @@ def stylize_video(
             end=read.end,
             options=write,
         )
-        draw = beside(stylizer) if compare else stylizer
+        memory = TemporalMemory(temporal)
+
+        def finish(drawn: Drawn) -> Frame:
+            image = memory(drawn.image, drawn.motion.result())
+            if compare:
+                image = np.concatenate([drawn.frame.image, image], axis=1)
+            return replace(drawn.frame, image=image)
+
         try:
             with writer:
                 frames, seconds = run_stages(
-                    reader, draw, stylizer.batch_size, writer.write, reader.info.frames, listener
+                    tracker(reader), stylizer, finish, writer.write, reader.info.frames, listener
                 )
         except KeyboardInterrupt as interrupt:
             raise Interrupted(writer.partial) from interrupt
         return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A frame on its way: the source, what moved in it, and the stylizer's picture."""
+
+    frame: Frame
+    motion: Future[Motion]
+    image: np.ndarray
+
+
 def run_stages(
-    frames: Iterable[Frame],
-    stylize: Callable[[np.ndarray], np.ndarray],
-    batch_size: int,
+    tracked: Iterable[tuple[Frame, Future[Motion]]],
+    stylizer: Stylizer,
+    finish: Callable[[Drawn], Frame],
     write: Callable[[Frame], None],
     total: int | None,
     listener: Listener,
 ) -> tuple[int, float]:
-    """Decode, stylize and encode at the same time, in order; returns frames and seconds."""
+    """Decode, stylize, finish and encode at the same time, in order; frames and seconds."""
     began, count = time.perf_counter(), 0
+    waiting = QUEUED_BATCHES * stylizer.batch_size
     with (
-        Prefetch(batches(frames, batch_size), QUEUED_BATCHES) as fetched,
-        BackgroundSink(write, QUEUED_BATCHES * batch_size) as sink,
+        Prefetch(batches(tracked, stylizer.batch_size), QUEUED_BATCHES) as fetched,
+        BackgroundSink(write, waiting) as encoder,
+        BackgroundSink[Drawn](lambda drawn: encoder.put(finish(drawn)), waiting) as finisher,
     ):
         for batch in fetched:
-            results = stylize(np.stack([frame.image for frame in batch]))
-            for frame, image in zip(batch, results, strict=True):
-                sink.put(replace(frame, image=image))
+            results = stylizer(np.stack([frame.image for frame, _ in batch]))
+            for (frame, motion), image in zip(batch, results, strict=True):
+                finisher.put(Drawn(frame, motion, image))
             count += len(batch)
             listener(Progress(count, total, time.perf_counter() - began))
     return count, time.perf_counter() - began
 
 
-def batches(frames: Iterable[Frame], size: int) -> Iterator[Sequence[Frame]]:
-    """Groups of ``size`` frames; the last may be smaller."""
-    iterator = iter(frames)
+def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    """Groups of ``size``; the last may be smaller."""
+    iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def beside(stylizer: Stylizer) -> Callable[[np.ndarray], np.ndarray]:
-    """A stylizer that puts the input to the left of its result."""
-    return lambda images: np.concatenate([images, stylizer(images)], axis=2)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from vidstyle.cli import doctor, run, styles, train
+from vidstyle.cli import doctor, evaluate, run, styles, train
 from vidstyle.errors import Interrupted, VidstyleError
 
 
@@ -39,6 +39,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.add_typer(styles.app, name="styles")
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 
 

@@ -17,6 +17,12 @@ class Color(StrEnum):
     keep = "keep"
 
 
+class Flow(StrEnum):
+    ultrafast = "ultrafast"
+    fast = "fast"
+    medium = "medium"
+
+
 class Audio(StrEnum):
     copy = "copy"
     none = "none"
@@ -54,6 +60,15 @@ def run(
     color: Annotated[
         Color, typer.Option(help="keep: the picture's own colours, only its light restyled.")
     ] = Color.style,
+    temporal: Annotated[
+        float, typer.Option(help="How much the past steadies each frame, 0 to 1; 0 is off.")
+    ] = 0.6,
+    flow: Annotated[
+        Flow, typer.Option(help="Optical flow that the past is moved along.")
+    ] = Flow.medium,
+    cuts: Annotated[
+        str, typer.Option(metavar="auto|none|FILE", help="Where shots begin: found, or listed.")
+    ] = "auto",
     max_side: Annotated[
         int | None, typer.Option(help="Work and write with the longer side at most this.")
     ] = None,
@@ -97,6 +112,7 @@ def run(
         raise OptionError(f"--end {end:g} s is not after --start {start:g} s")
     from vidstyle.pipeline import stylize_video
     from vidstyle.stylizers import FastOptions
+    from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
 
     with Reporter(progress) as reporter:
@@ -105,6 +121,7 @@ def run(
             output,
             style,
             fast=FastOptions(strength, color.value, device, precision, batch_size),
+            temporal=TemporalOptions(temporal, flow.value, cuts),
             read=ReadOptions(start=start, end=end, max_side=max_side, scale=scale, strict=strict),
             write=WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
             compare=compare,

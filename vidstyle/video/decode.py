@@ -211,6 +211,11 @@ class VideoReader:
                 f"start ({start:g} s) lies beyond the end of {self._path} ({whole:.1f} s)"
             )
 
+    @property
+    def origin(self) -> float:
+        """Time of the clip's first frame, in seconds; its own clock counts from there."""
+        return float(self._origin * self._time_base)
+
     # -- frames -------------------------------------------------------------------------
 
     def _frames(self) -> Iterator[Frame]:

@@ -1,0 +1,123 @@
+"""``vidstyle evaluate``: judge a stylized video, made by any program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidstyle.cli.progress import ProgressKind, Reporter, print_json
+
+if TYPE_CHECKING:
+    from vidstyle.evaluate import Evaluation, SoundMatch
+
+LISTED = 5
+"""Times that are printed of a longer list."""
+
+
+class Shown(StrEnum):
+    bar = "bar"
+    none = "none"
+
+
+class Flow(StrEnum):
+    ultrafast = "ultrafast"
+    fast = "fast"
+    medium = "medium"
+
+
+def evaluate(
+    original: Annotated[
+        Path, typer.Argument(metavar="ORIGINAL", help="The video that was stylized.")
+    ],
+    stylized: Annotated[
+        Path, typer.Argument(metavar="STYLIZED", help="The result, made by any program.")
+    ],
+    per_frame: Annotated[
+        Path | None,
+        typer.Option(help="The same style without temporal processing, to compare with."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the warping error over time into this PNG.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    flow: Annotated[
+        Flow, typer.Option(help="Optical flow of the original; the others are quicker.")
+    ] = Flow.medium,
+    progress: Annotated[Shown, typer.Option(help="A bar, or nothing.")] = Shown.bar,
+) -> None:
+    """Measure flicker, warping error, detail, timing and sound against the original."""
+    from vidstyle import evaluate as judge
+
+    if plot is not None:
+        judge.check_plot(plot)
+    with Reporter(ProgressKind(progress.value)) as reporter:
+        evaluation = judge.evaluate(
+            original, stylized, per_frame, flow=flow.value, listener=reporter
+        )
+    if plot is not None:
+        judge.write_plot(plot, evaluation)
+    if as_json:
+        print_json(**evaluation.as_dict())
+        return
+    for line in report(evaluation):
+        typer.echo(line)
+
+
+def report(evaluation: Evaluation) -> Iterator[str]:
+    """The lines of the table."""
+    frames = f"{len(evaluation.times) + 1} of {evaluation.frames[0]} frames"
+    width, height = evaluation.size
+    yield f"{evaluation.stylized.path}: {frames} compared at {width}×{height}"
+    yield ""
+    videos = evaluation.videos
+    yield _row("", ["original", "stylized", "per frame"][: len(videos)])
+    yield _row("warping error ×1000", [f"{1000 * video.e_warp:.3f}" for video in videos])
+    above = [f"{1000 * evaluation.excess(video):+.3f}" for video in videos[1:]]
+    yield _row("  above the original", ["", *above])
+    if evaluation.static_pairs:
+        yield _row("luma flicker /255", [f"{video.luma:.3f}" for video in videos])
+        yield _row("chroma flicker /255", [f"{video.chroma:.3f}" for video in videos])
+    if evaluation.detail_kept is not None:
+        yield _row("detail kept", ["", f"{evaluation.detail_kept:.1%}"])
+    if evaluation.excess_cut is not None:
+        yield _row("excess removed", ["", f"{evaluation.excess_cut:.1%}"])
+    yield ""
+    pairs = len(evaluation.times)
+    yield _line("judged", f"{evaluation.judged:.0%} of the pixels; the rest was hidden or unsure")
+    yield _line("static", f"{evaluation.static_pairs} of {pairs} pairs, for the flicker")
+    yield _line("cuts", _times(evaluation.cuts))
+    yield _line("missing", _times(evaluation.missing))
+    yield _line("additional", _times(evaluation.additional))
+    yield _line("repeated", _times(evaluation.repeated))
+    yield _line("sound", _sound(evaluation.sound))
+    for note in evaluation.notes:
+        yield _line("note", note)
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"{name:<21}{''.join(f'{cell:>11}' for cell in cells)}".rstrip()
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name:<11}{value}"
+
+
+def _times(times: Sequence[float]) -> str:
+    if not times:
+        return "none"
+    listed = ", ".join(f"{seconds:.2f}" for seconds in times[:LISTED])
+    return f"{len(times)}, at {listed}{', …' if len(times) > LISTED else ''} s"
+
+
+def _sound(sound: SoundMatch) -> str:
+    if sound.correlation is None:
+        return "no sound"
+    if sound.offset is None:
+        return f"differs from the original's (correlation {sound.correlation:.2f})"
+    milliseconds = round(1000 * sound.offset, 2) + 0.0  # no -0.00
+    offset = f"{milliseconds:+.2f} ms against the picture"
+    return f"{offset} (correlation {sound.correlation:.2f})"

@@ -1,0 +1,173 @@
+"""Where one shot ends and the next begins: found in the pictures, or read from a file."""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vidstyle.errors import InputError
+from vidstyle.flow import resize_flow, square_norm, warp
+
+_TOLERANCE = 1e-3
+"""Seconds: times in lists are rounded, to milliseconds at worst."""
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
+"""Hours and minutes, both optional, and seconds."""
+_FRAME = re.compile(r"#\d+")
+_COMMENT = re.compile(r";|(?:^|(?<=\s))#(?=\s|$)")
+"""A ``#`` that stands alone, so that ``#125`` is a frame."""
+
+
+@dataclass(frozen=True)
+class CutDetector:
+    """Tells whether a hard cut lies between two consecutive frames; remembers nothing.
+
+    The previous frame is brought to this one by the flow, and both are compared in cells, by the
+    correlation of their luma: this does not mind flashes, exposure or fades, and one object that
+    fills part of the view spoils few cells. Flow between unrelated pictures finds likeness
+    everywhere by tearing the picture; so a cell counts less the more its flow is strained.
+
+    A plain picture (black, white) beside any other agrees with it in no cell but flat ones, so that
+    it counts as a cut if the other is not mostly flat; so may the first frame of a fade-in. Two
+    plain pictures make no cut, and neither do dissolves, which exchange little from frame to frame.
+
+    Attributes:
+        agreement: a cell in which the frames agree less than this shows something new; from −1 to
+            1, as the correlation.
+        share: of new cells, from 0 to 1, beyond which it is a cut.
+        strain: the flow's mean gradient, in pixels a pixel, that lowers agreement to 1/e of itself.
+        noise: variance of luma (of 0 to 255) below which a cell is taken for flat; two flat cells
+            agree.
+        side: longest side at which frames are compared, in pixels.
+        cell: side of a cell in pixels of that size.
+    """
+
+    agreement: float = 0.49
+    share: float = 0.6
+    strain: float = 1.5
+    noise: float = 4.0
+    side: int = 160
+    cell: int = 16
+
+    def __call__(self, previous: np.ndarray, frame: np.ndarray, flow: np.ndarray) -> bool:
+        """Whether ``frame`` begins a new shot.
+
+        Args:
+            previous, frame: consecutive source frames, H×W×3 uint8 RGB of the same size.
+            flow: frame → previous, H×W×2 float32 in pixels of that size.
+        """
+        return float(np.mean(self.agreements(previous, frame, flow) < self.agreement)) > self.share
+
+    def agreements(self, previous: np.ndarray, frame: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        """How well each cell of ``frame`` is explained by ``previous``: h×w float32, up to 1."""
+        size = _reduced(frame, self.side)
+        small_flow = resize_flow(flow, *size)
+        now, before = (_small_luma(image, size) for image in (frame, previous))
+        before = warp(before, small_flow)
+        products = [now, before, now * now, before * before, now * before, _strain(small_flow)]
+        cells = max(size[0] // self.cell, 1), max(size[1] // self.cell, 1)
+        x, y, xx, yy, xy, strain = (
+            cv2.resize(product, cells, interpolation=cv2.INTER_AREA) for product in products
+        )
+        # Rounding may leave a flat cell a variance just below zero.
+        spread = (np.maximum(xx - x * x, 0) + self.noise) * (np.maximum(yy - y * y, 0) + self.noise)
+        return (xy - x * y + self.noise) / np.sqrt(spread) * np.exp(-strain / self.strain)
+
+
+@dataclass(frozen=True)
+class CutList:
+    """Cuts known in advance.
+
+    Attributes:
+        times: seconds on the clip's own clock, which begins at its first frame; ascending.
+        frames: zero-based indices of the first frames of new shots.
+    """
+
+    times: tuple[float, ...] = ()
+    frames: frozenset[int] = frozenset()
+
+    def starts_shot(self, index: int, time: float, previous_time: float) -> bool:
+        """Whether frame ``index`` at ``time``, after one at ``previous_time``, begins a new shot.
+
+        It does when its index is listed, or when a cut's time lies in (previous_time, time]; a cut
+        may be up to a millisecond later than its frame, as rounded times are.
+
+        Args:
+            index: of the frame in the clip, from zero.
+            time, previous_time: seconds on the clip's own clock.
+        """
+        if index in self.frames:
+            return True
+        after, until = previous_time + _TOLERANCE, time + _TOLERANCE
+        return bisect_right(self.times, until) > bisect_right(self.times, after)
+
+
+def read_cuts(path: str | Path) -> CutList:
+    """Read a list of cuts, one a line.
+
+    A line holds seconds (``12.48``), a timecode (``0:01:02.5``) or the index of the first frame of
+    the new shot (``#125``, counted from zero). What follows ``;``, or a ``#`` that stands alone, is
+    a comment.
+
+    Raises:
+        InputError: the file cannot be read, or a line is none of these.
+    """
+    times: set[float] = set()
+    frames: set[int] = set()
+    for number, line in enumerate(_lines(Path(path)), 1):
+        entry = _COMMENT.split(line)[0].strip()
+        if _FRAME.fullmatch(entry):
+            frames.add(int(entry[1:]))
+        elif (seconds := _seconds(entry)) is not None:
+            times.add(seconds)
+        elif entry:
+            raise InputError(
+                f"{path}, line {number}: '{entry}' is no cut; write seconds (12.48), "
+                "a timecode (0:01:02.5), a frame (#125) or a comment (; so)"
+            )
+    return CutList(tuple(sorted(times)), frozenset(frames))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file") from error
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds of ``ss``, ``mm:ss`` or ``hh:mm:ss``, each with decimals; None for all else."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    below_hour = match[1] is None or minutes < 60
+    below_minute = match[2] is None or seconds < 60
+    total = 3600 * hours + 60 * minutes + seconds
+    return total if below_hour and below_minute and math.isfinite(total) else None
+
+
+def _reduced(image: np.ndarray, side: int) -> tuple[int, int]:
+    """Width and height with a longer side of ``side`` at most."""
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def _small_luma(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _strain(flow: np.ndarray) -> np.ndarray:
+    """Size of the flow's gradient: H×W float32, in pixels a pixel."""
+    right = np.diff(flow, axis=1, prepend=flow[:, :1])
+    down = np.diff(flow, axis=0, prepend=flow[:1])
+    return np.sqrt(square_norm(right) + square_norm(down))
