@@ -20,12 +20,12 @@ from vidstyle.evaluate import (
     Evaluation,
     evaluate,
     match_times,
-    read_sound,
     repeated,
     write_plot,
 )
 from vidstyle.frame import Frame
 from vidstyle.pipeline import Progress
+from vidstyle.sound import read_sound
 from vidstyle.video import VideoReader
 
 Draw = Callable[[int], np.ndarray]
@@ -481,7 +481,7 @@ def test_plots_that_cannot_be(
         write_plot(tmp_path / "plot.jpg", evaluation)
     with pytest.raises(OutputError, match="no folder"):
         write_plot(tmp_path / "no" / "plot.png", evaluation)
-    monkeypatch.setattr("vidstyle.evaluate.find_spec", lambda name: None)
+    monkeypatch.setattr("vidstyle.plots.find_spec", lambda name: None)
     with pytest.raises(OptionError, match=r"pip install 'vidstyle\[plot\]'"):
         write_plot(tmp_path / "plot.png", evaluation)
     assert not (tmp_path / "plot.png").exists()

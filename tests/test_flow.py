@@ -23,7 +23,7 @@ from vidstyle.flow import (
     inside,
     motion_boundary_mask,
     occlusion_mask,
-    pixel_grid,
+    pixel_places,
     resize_flow,
     warp,
 )
@@ -32,6 +32,10 @@ from vidstyle.image import read_image, resize
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 PRESETS = get_args(FlowPreset)
 SINTEL = ("sintel_alley_1", "sintel_cave_2", "sintel_market_5")
+
+
+def pixel_grid(width: int, height: int) -> np.ndarray:
+    return np.dstack(pixel_places(width, height))
 
 
 @pytest.fixture
@@ -148,7 +152,7 @@ def test_warp_leaves_its_arguments_alone(rng: np.random.Generator) -> None:
     warp(image, flow)
     assert np.array_equal(image, copies[0]) and np.array_equal(flow, copies[1])
     with pytest.raises(ValueError, match="read-only"):
-        pixel_grid(20, 12)[0, 0] = 1
+        pixel_places(20, 12)[0][0, 0] = 1
 
 
 # -- dense flow -------------------------------------------------------------------------

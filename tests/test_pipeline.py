@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from clips import (
@@ -24,9 +26,10 @@ from toys import identity, toy_style, write_toy
 
 from vidstyle.errors import InputError, Interrupted, OutputError, StyleError
 from vidstyle.frame import Frame
-from vidstyle.pipeline import Progress, Summary, default_output, run_stages, stylize_video
+from vidstyle.pipeline import Drawn, Progress, Summary, default_output, run_stages, stylize_video
 from vidstyle.styles import Style
 from vidstyle.stylizers import FastOptions
+from vidstyle.temporal import MotionTracker, TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 
 UNEVEN = (0, 3, 4, 9, 10, 11, 20, 21, 29, 30, 31, 40)
@@ -119,6 +122,82 @@ def test_odd_sizes(tmp_path: Path) -> None:
     assert any("61×43" in warning for warning in summary.warnings)
 
 
+# -- the past -------------------------------------------------------------------------------
+
+
+def shot(number: int, width: int, height: int) -> np.ndarray:
+    """A still scene with a camera's noise; another one from number 6 on."""
+    patches = np.random.default_rng((0, number // 6)).random((12, 16, 3), np.float32)
+    still = 40 + 160 * cv2.resize(patches, (width, height), interpolation=cv2.INTER_CUBIC)
+    noise = np.random.default_rng((1, number)).normal(0, 6, still.shape)
+    return np.clip(still + noise, 0, 255).astype(np.uint8)
+
+
+def noisy_clip(folder: Path, count: int = 12, first: int = 0) -> Path:
+    """24 frames a second, lossless, the first one at tick ``first``."""
+    return write_clip(
+        folder / "noisy.mkv",
+        Recipe(ticks=range(first, first + count), image=shot, codec="ffv1", pix_fmt="bgr0"),
+    )
+
+
+def lossless(source: Path, output: Path, **more) -> list[np.ndarray]:  # type: ignore[no-untyped-def]
+    """Stylize and read back."""
+    stylize(source, output, write=WriteOptions(codec="ffv1", pix_fmt="bgr0"), **more)
+    return images(output)
+
+
+def begins(steadied: list[np.ndarray], alone: list[np.ndarray]) -> list[int]:
+    """Frames that show nothing of the past."""
+    pairs = zip(steadied, alone, strict=True)
+    return [index for index, (one, other) in enumerate(pairs) if np.array_equal(one, other)]
+
+
+def test_batches_share_one_memory(tmp_path: Path) -> None:
+    source, style = noisy_clip(tmp_path), toy_style()
+    videos = [
+        lossless(source, tmp_path / f"{size}.mkv", style=style, fast=fast(size)) for size in (1, 16)
+    ]
+    alone = lossless(source, tmp_path / "0.mkv", style=style, temporal=TemporalOptions(0))
+    assert begins(videos[0], alone) == begins(videos[1], alone) == [0, 6]
+    assert np.array_equal(videos[0], videos[1])
+
+
+def test_a_noisy_still_scene_is_steadier_with_memory(tmp_path: Path) -> None:
+    source = noisy_clip(tmp_path, 6)
+    alone = lossless(source, tmp_path / "0.mkv", style=toy_style(), temporal=TemporalOptions(0))
+    steadied = lossless(source, tmp_path / "1.mkv", style=toy_style())
+
+    def change(video: list[np.ndarray]) -> float:
+        return float(np.abs(np.diff(np.stack(video).astype(float), axis=0)).mean())
+
+    assert change(alone) > 1
+    assert change(steadied) < change(alone) / 2
+    assert np.std(steadied[-1]) > 0.95 * np.std(alone[-1])
+
+
+def test_compare_shows_the_input_untouched_by_memory(tmp_path: Path) -> None:
+    source = noisy_clip(tmp_path)
+    pairs = lossless(source, tmp_path / "both.mkv", style=toy_style(), compare=True)
+    alone = lossless(source, tmp_path / "alone.mkv", style=toy_style())
+    assert np.array_equal([pair[:, :64] for pair in pairs], images(source))
+    assert np.array_equal([pair[:, 64:] for pair in pairs], alone)
+
+
+@pytest.mark.parametrize("first", [0, 240])
+def test_listed_cuts_are_on_the_clips_own_clock(tmp_path: Path, first: int) -> None:
+    source, listed = noisy_clip(tmp_path, 24, first), tmp_path / "cuts.txt"
+    listed.write_text("0.125\n0.75\n")
+    read = ReadOptions(start=0.5)
+    alone = lossless(source, tmp_path / "0.mkv", temporal=TemporalOptions(0), read=read)
+    assert np.array_equal(alone, images(source)[12:])
+    options = TemporalOptions(cuts=listed)
+    steadied = lossless(source, tmp_path / "1.mkv", temporal=options, read=read)
+    assert begins(steadied, alone) == [0, 6]
+    whole = lossless(source, tmp_path / "2.mkv", temporal=options)
+    assert begins(whole, images(source)) == [0, 3, 18]
+
+
 # -- names ----------------------------------------------------------------------------------
 
 
@@ -166,20 +245,42 @@ def frames(count: int, fail_at: int | None = None) -> Iterator[Frame]:
         yield Frame(numbered(index), index, Fraction(1, 24), 1)
 
 
-def run(
-    source: Iterator[Frame], written: list[int], *, draw_fails: bool = False, write_fails: int = -1
-) -> tuple[int, float]:
-    def draw(batch: np.ndarray) -> np.ndarray:
-        if draw_fails:
+class Draw:
+    """A stylizer that returns what it gets, two at a time."""
+
+    batch_size = 2
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails = fails
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if self.fails:
             raise Trouble("drawing")
-        return batch
+        return images
+
+
+def run(
+    source: Iterator[Frame],
+    written: list[int],
+    *,
+    draw_fails: bool = False,
+    finish_fails: int = -1,
+    write_fails: int = -1,
+) -> tuple[int, float]:
+    def finish(drawn: Drawn) -> Frame:
+        if drawn.frame.pts == finish_fails:
+            raise Trouble("finishing")
+        assert np.array_equal(drawn.motion.result().thumbnail, drawn.image)
+        return replace(drawn.frame, image=drawn.image)
 
     def write(frame: Frame) -> None:
         if frame.pts == write_fails:
             raise Trouble("writing")
         written.append(number_of(frame.image))
 
-    return run_stages(source, draw, 2, write, None, lambda progress: None)
+    with MotionTracker(TemporalOptions(temporal=0), threads=2) as tracker:
+        stages = tracker(source), Draw(draw_fails), finish, write
+        return run_stages(*stages, None, lambda progress: None)
 
 
 def test_stages_pass_all_frames_in_order() -> None:
@@ -197,6 +298,15 @@ def test_an_error_in_reading_is_raised_once() -> None:
 def test_an_error_in_drawing_is_raised_once() -> None:
     with pytest.raises(Trouble, match="drawing"):
         run(frames(50), [], draw_fails=True)
+
+
+@pytest.mark.parametrize("position", [0, 20, 49])
+def test_an_error_in_finishing_is_raised_once(position: int) -> None:
+    written: list[int] = []
+    with pytest.raises(Trouble, match="finishing"):
+        run(frames(50), written, finish_fails=position)
+    assert written == list(range(len(written)))
+    assert len(written) <= position
 
 
 @pytest.mark.parametrize("position", [0, 20, 49])
@@ -243,6 +353,8 @@ def test_what_is_asked_wrongly_is_told_before_any_work(tmp_path: Path) -> None:
         stylize(source, source)
     with pytest.raises(OutputError):
         stylize(source, tmp_path / "b.xyz")
+    with pytest.raises(InputError, match="nosuch"):
+        stylize(source, tmp_path / "b.mp4", temporal=TemporalOptions(cuts=tmp_path / "nosuch"))
     assert names(tmp_path) == ["a.mp4"]
 
 

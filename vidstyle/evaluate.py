@@ -7,21 +7,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from av.error import FFmpegError
 
 from vidstyle.cuts import CutDetector
-from vidstyle.errors import InputError, OptionError, OutputError
+from vidstyle.errors import InputError
 from vidstyle.flow import FlowPreset, check_preset, dense_flow, resize_flow
 from vidstyle.frame import Frame
-from vidstyle.image import resize, write_image
+from vidstyle.image import resize
 from vidstyle.measures import (
-    best_lag,
     global_change,
     gradient_energy,
     mean_change,
@@ -30,22 +26,17 @@ from vidstyle.measures import (
     warping_error,
 )
 from vidstyle.pipeline import Listener, Progress
+from vidstyle.plots import check_plot, write_figure
+from vidstyle.sound import SoundMatch, match_sounds
+from vidstyle.temporal import thumbnail
 from vidstyle.video import ReadOptions, VideoReader
-from vidstyle.video.source import open_source
 
 CutTest = Callable[[np.ndarray, np.ndarray, np.ndarray], bool]
 """Whether a cut lies between previous and frame, given the backward flow at their size."""
 
-SAME_SOUND = 0.5
-"""With less correlation than this, two sounds are not the same, and their lag means nothing."""
-
-_CUT_SIDE = 640
 _ASPECT_TOLERANCE = 0.01
 _MATCHED_SHARE = 0.9
 _STATIC_SHARE = 0.01
-_SOUND_RATE = 16_000
-_SOUND_SECONDS = 240
-"""The sound's beginning is compared only, so that memory does not grow with the clip."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,20 +60,6 @@ class Steadiness:
     detail: float
     series: np.ndarray
     changes: np.ndarray
-
-
-@dataclass(frozen=True)
-class SoundMatch:
-    """The sound of two files beside each other.
-
-    Attributes:
-        offset: seconds by which the second's sound comes later against its picture than the
-            first's does; None when there is no sound to compare, or another one.
-        correlation: of the two at that offset; None when either has no sound.
-    """
-
-    offset: float | None = None
-    correlation: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +209,7 @@ def evaluate(
         missing=_rest(videos[0].times, pairings[0].matches.keys()),
         additional=_rest(videos[1].times, pairings[0].matches.values()),
         repeated=_at(times, repeated(results[0].changes, results[1].changes)),
-        sound=match_sounds(videos[0], videos[1]),
+        sound=match_sounds(paths[0], paths[1], videos[1].start - videos[0].start),
         notes=_notes(videos, pairings),
     )
 
@@ -468,10 +445,9 @@ class _Walk:
             record.add(image, previous, backward, mask, static)
 
     def _cut_between(self, previous: np.ndarray, image: np.ndarray, flow: np.ndarray) -> bool:
-        height, width = image.shape[:2]
-        scale = min(1.0, _CUT_SIDE / max(height, width))
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        return self.is_cut(_fit(previous, size), _fit(image, size), resize_flow(flow, *size))
+        before, now = thumbnail(previous), thumbnail(image)
+        height, width = now.shape[:2]
+        return self.is_cut(before, now, resize_flow(flow, width, height))
 
 
 def select(frames: Iterable[Frame], indices: Sequence[int]) -> Iterator[Frame]:
@@ -509,87 +485,7 @@ def repeated(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return moved & ((theirs < 0.1) | ((theirs < 2.5) & (response < usual / 5)))
 
 
-# -- sound ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """Mono samples, float32 at 16 kHz, the first at ``start`` seconds of the container's clock."""
-
-    samples: np.ndarray
-    start: float
-
-
-def match_sounds(original: Video, stylized: Video) -> SoundMatch:
-    """Compare the first four minutes of the sound of two files."""
-    first, second = read_sound(original.path), read_sound(stylized.path)
-    if first is None or second is None:
-        return SoundMatch()
-    lag, correlation = best_lag(first.samples, second.samples)
-    if correlation < SAME_SOUND:
-        return SoundMatch(None, correlation)
-    late = lag / _SOUND_RATE + (second.start - first.start)
-    return SoundMatch(late - (stylized.start - original.start), correlation)
-
-
-def read_sound(path: Path) -> Sound | None:
-    """A file's main sound, placed by its timestamps; None when it has none or is silent."""
-    with open_source(path) as container:
-        stream = container.streams.best("audio")
-        if stream is None or stream.codec_context is None:
-            return None
-        samples = np.zeros(_SOUND_RATE * _SOUND_SECONDS, np.float32)
-        start, end = None, 0
-        for seconds, chunk in _chunks(container, stream):
-            if start is None:
-                start = end / _SOUND_RATE if seconds is None else seconds
-            # Gaps in the timestamps stay silent, as they do when played.
-            first = end if seconds is None else max(round((seconds - start) * _SOUND_RATE), 0)
-            if first >= len(samples):
-                break
-            chunk = chunk[: len(samples) - first]
-            samples[first : first + len(chunk)] = chunk
-            end = first + len(chunk)
-    if start is None or not samples[:end].any():
-        return None
-    return Sound(samples[:end], start)
-
-
-def _chunks(container: Any, stream: Any) -> Iterator[tuple[float | None, np.ndarray]]:
-    """Seconds and samples of each piece of a stream, as they are decoded."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=_SOUND_RATE)
-    for packet in container.demux(stream):
-        try:
-            frames = stream.decode(packet)
-        except FFmpegError:
-            continue  # a damaged packet is silence
-        for frame in frames:
-            yield from map(_piece, resampler.resample(frame))
-    yield from map(_piece, resampler.resample(None))
-
-
-def _piece(frame: Any) -> tuple[float | None, np.ndarray]:
-    seconds = None if frame.pts is None else float(frame.pts * frame.time_base)
-    return seconds, frame.to_ndarray()[0]
-
-
 # -- the plot -------------------------------------------------------------------------------
-
-
-def check_plot(path: str | Path) -> None:
-    """See before the long work whether a plot can be written there.
-
-    Raises:
-        OptionError: the file is no PNG, or matplotlib is not installed.
-        OutputError: its folder does not exist.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise OptionError(f"{path}: the plot is a PNG picture; name it {path.stem}.png")
-    if find_spec("matplotlib") is None:
-        raise OptionError("a plot needs matplotlib: pip install 'vidstyle[plot]'")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: no folder {path.parent}; create it first")
 
 
 def write_plot(path: str | Path, evaluation: Evaluation) -> Path:
@@ -599,7 +495,6 @@ def write_plot(path: str | Path, evaluation: Evaluation) -> Path:
         OptionError, OutputError: as ``check_plot`` does, or the place cannot be written.
     """
     check_plot(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
@@ -615,6 +510,4 @@ def write_plot(path: str | Path, evaluation: Evaluation) -> Path:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
     figure.legend(loc="outside right upper")
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return write_image(path, np.asarray(canvas.buffer_rgba())[:, :, :3])
+    return write_figure(path, figure)

@@ -58,23 +58,35 @@ def warp(image: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_LIN
     """``image(x + flow(x))``; the outermost pixels are repeated outwards.
 
     Args:
-        image: H×W or H×W×C of uint8, int16, uint16 or float32, the flow's size.
+        image: H×W or H×W×C of uint8, uint16 or float32.
+        flow: for H×W pixels, or for any other size, from which it is enlarged.
         interpolation: of OpenCV's; its cubic has a = −0.75, which sharpens a little.
     """
-    height, width = flow.shape[:2]
-    columns, rows = cv2.split(flow + pixel_grid(width, height))
-    return cv2.remap(image, columns, rows, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    height, width = image.shape[:2]
+    columns, rows = cv2.split(flow)
+    if flow.shape[:2] != (height, width):
+        # Plane by plane, which is several times as fast as both at once.
+        columns = cv2.resize(columns, (width, height)) * np.float32(width / flow.shape[1])
+        rows = cv2.resize(rows, (width, height)) * np.float32(height / flow.shape[0])
+    own_columns, own_rows = pixel_places(width, height)
+    return cv2.remap(
+        image,
+        columns + own_columns,
+        rows + own_rows,
+        interpolation,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 @lru_cache(maxsize=4)
-def pixel_grid(width: int, height: int) -> np.ndarray:
-    """Every pixel's own place: H×W×2 float32, read-only."""
+def pixel_places(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every pixel's own column and row: twice H×W float32, read-only."""
     columns, rows = np.meshgrid(
         np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     )
-    grid = np.dstack([columns, rows])
-    grid.flags.writeable = False
-    return grid
+    for places in (columns, rows):
+        places.flags.writeable = False
+    return columns, rows
 
 
 def resize_flow(flow: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -127,7 +139,7 @@ def motion_boundary_mask(backward: np.ndarray) -> np.ndarray:
 def inside(flow: np.ndarray) -> np.ndarray:
     """True where the flow stays inside of the picture: H×W bool."""
     height, width = flow.shape[:2]
-    columns, rows = cv2.split(flow + pixel_grid(width, height))
+    columns, rows = map(np.add, cv2.split(flow), pixel_places(width, height))
     return (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
 
 

@@ -12,6 +12,8 @@ Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, an
 * ρ, the local correlation between S and W. The mean of two unlike drawings is neither: strokes
   pale within a few frames. Where S and W agree, mixing costs nothing, and keeps W from wearing off;
   where they do not, the past is kept whole.
+* Colours and drawing are kept apart: of what is smooth, a quarter as much is taken from S. There,
+  nothing is drawn that could pale, and it is where normalization makes the whole picture flicker.
 * The veto compares the frame with a *remembered source*, moved and mixed along with the result, not
   with the frame before: many small changes add up, and slow ones are found, too.
 * Every resampling takes some of the finest detail. The result's finest detail is therefore scaled
@@ -38,7 +40,6 @@ from vidstyle.flow import (
     check_preset,
     dense_flow,
     occlusion_mask,
-    resize_flow,
     square_norm,
     warp,
 )
@@ -60,6 +61,8 @@ FRESHNESS = 0.03
 """Least share of the new drawing, however unlike: nothing is kept for ever."""
 STROKES = 15
 """Window, in pixels, in which drawings are compared: two or three strokes."""
+COARSE = 4
+"""How much smaller than a thumbnail the pictures are in which drawings are lost in colours."""
 SHARPENING = (0.9, 1.5)
 """Bounds of the gain of the finest detail."""
 
@@ -234,9 +237,8 @@ class TemporalMemory:
         moved = warp(source, motion.flow)
         trust = cv2.GaussianBlur(motion.visible * self._veto(now, moved), (0, 0), 1.5)
         self._source = _mix(moved, now, SOURCE_MEMORY * trust)
-        flow = resize_flow(motion.flow, shape[1], shape[0])
         # Cubic, as bilinear takes half of the finest detail in two frames.
-        return Prior(warp(self._result, flow, cv2.INTER_CUBIC), trust)
+        return Prior(warp(self._result, motion.flow, cv2.INTER_CUBIC), trust)
 
     def _veto(self, source: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """1 where the memory still looks like the frame, towards 0 where it does not."""
@@ -255,10 +257,13 @@ class TemporalMemory:
             cv2.resize(moved_luma, (columns, rows), interpolation=cv2.INTER_AREA),
             round(STROKES * columns / width) | 1,
         )
-        share = np.maximum((1 - self.options.temporal) * agreement, FRESHNESS)
-        past = prior.trust * (1 - share) * min(1.0, 2 * self.options.temporal)
-        past = cv2.resize(past, (width, height), interpolation=cv2.INTER_LINEAR)
-        return _match_detail(_mix(prior.image, fresh, past), luma)
+        strength = min(1.0, 2 * self.options.temporal)
+        new = 1 - self.options.temporal
+        past = strength * prior.trust * (1 - np.maximum(new * agreement, FRESHNESS))
+        smooth_past = strength * prior.trust * (1 - max(new / 4, FRESHNESS))
+        mixed = _mix(prior.image, fresh, cv2.resize(past, (width, height)))
+        mixed += _smooth_change(prior, stylized, smooth_past - past)
+        return _match_detail(mixed, luma)
 
     # ---- to go on later -------------------------------------------------------------------
 
@@ -297,6 +302,28 @@ def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray
     return shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
 
 
+def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """``share`` of what tells the past from the present, leaving all detail out: H×W×3 float32.
+
+    Where something moves, normalization shifts the colours of all that stands still.
+
+    Args:
+        share: h×w.
+    """
+    height, width = stylized.shape[:2]
+    rows, columns = share.shape
+    size = max(columns // COARSE, 1), max(rows // COARSE, 1)
+
+    def small(image: np.ndarray) -> np.ndarray:
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+    trust = small(prior.trust)[:, :, None]
+    change = cv2.subtract(small(prior.image), small(stylized), dtype=cv2.CV_32F)
+    # Only what can be trusted, and the mean of only that.
+    change = cv2.blur(change * trust, (7, 7)) / (cv2.blur(trust, (7, 7)) + 1e-3)[:, :, None]
+    return cv2.resize(change * small(share)[:, :, None], (width, height))
+
+
 def _match_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
     """Scale the finest detail of ``image`` to the energy that it has in ``luma``, place by place.
 
@@ -313,4 +340,5 @@ def _match_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
 def _fine_energy(luma: np.ndarray) -> np.ndarray:
     """Mean square of the detail of two pixels and less, at a quarter of the size."""
     fine = cv2.subtract(luma, cv2.blur(luma, (3, 3)), dtype=cv2.CV_32F)
-    return cv2.sqrBoxFilter(fine, cv2.CV_32F, (17, 17))[::4, ::4]
+    size = max(luma.shape[1] // 4, 1), max(luma.shape[0] // 4, 1)
+    return cv2.blur(cv2.resize(fine * fine, size, interpolation=cv2.INTER_AREA), (5, 5))

@@ -14,7 +14,8 @@ from clips import Sound, write_clip
 
 from vidstyle.cli.evaluate import report
 from vidstyle.cli.main import main
-from vidstyle.evaluate import Evaluation, SoundMatch, Steadiness
+from vidstyle.evaluate import Evaluation, Steadiness
+from vidstyle.sound import SoundMatch
 
 Capture = pytest.CaptureFixture[str]
 

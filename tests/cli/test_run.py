@@ -18,17 +18,24 @@ from toys import write_toy
 
 from vidstyle.cli.main import main
 from vidstyle.cli.run import parse_time
+from vidstyle.pipeline import Summary
+from vidstyle.temporal import TemporalOptions
 
 SHORT = Recipe(ticks=tuple(range(6)))
 QUICK = ("--device", "cpu", "--precision", "fp32", "--preset", "ultrafast")
 Capture = pytest.CaptureFixture[str]
 
 
+def main_code(*arguments: str | Path) -> int:
+    """The exit code of ``vidstyle …``."""
+    with pytest.raises(SystemExit) as left:
+        main([*map(str, arguments)])
+    return int(left.value.code or 0)
+
+
 def run(*arguments: str | Path) -> int:
     """The exit code of ``vidstyle run …``."""
-    with pytest.raises(SystemExit) as left:
-        main(["run", *map(str, arguments), *QUICK])
-    return int(left.value.code or 0)
+    return main_code("run", *arguments, *QUICK)
 
 
 def names(folder: Path) -> list[str]:
@@ -113,6 +120,44 @@ def test_options_reach_the_work(tmp_path: Path, style: Path) -> None:
     assert [number_of(picture[:, 32:]) for picture in pictures] == list(range(6, 18))
     with pytest.raises(IndexError):
         packets(output)
+
+
+def test_options_of_memory_reach_the_work(
+    clip: Path, style: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[TemporalOptions] = []
+
+    def stylize_video(*arguments: object, temporal: TemporalOptions, **more: object) -> Summary:
+        heard.append(temporal)
+        return Summary(clip, 6, 1.0)
+
+    monkeypatch.setattr("vidstyle.pipeline.stylize_video", stylize_video)
+    assert run(clip, "-s", style) == 0
+    given = ("--temporal", "0.25", "--flow", "ultrafast", "--cuts", "my cuts.txt")
+    assert run(clip, "-s", style, *given) == 0
+    assert heard == [TemporalOptions(0.6, "medium", "auto"), TemporalOptions(0.25, *given[3::2])]
+
+
+def test_listed_cuts_show_in_the_video(clip: Path, style: Path) -> None:
+    listed = clip.with_name("cuts.txt")
+    listed.write_text("#3\n")
+    options = ["--codec", "ffv1", "--pix-fmt", "bgr0", "--progress", "none", "-s", style]
+    videos = []
+    for name, extra in {
+        "alone": ("--temporal", "0"),
+        "through": ("--cuts", "none"),
+        "listed": ("--cuts", listed),
+    }.items():
+        output = clip.with_name(f"{name}.mkv")
+        assert main_code("run", clip, "-o", output, "--device", "cpu", *options, *extra) == 0
+        videos.append(images(output))
+    alone, through, reset = (np.stack(video) for video in videos)
+
+    def fresh(video: np.ndarray) -> list[int]:
+        return [index for index in range(6) if np.array_equal(video[index], alone[index])]
+
+    assert fresh(through) == [0]
+    assert fresh(reset) == [0, 3]
 
 
 def test_a_blend(clip: Path) -> None:
@@ -208,6 +253,13 @@ BAD_OPTIONS = {
     "no time": (["--start", "soon"], 2, "'soon' is no time"),
     "negative time": (["--start", "-1"], 2, "'-1' is no time"),
     "too much strength": (["--strength", "1.5"], 2, "strength is from 0 to 1"),
+    "too much memory": (["--temporal", "1.5"], 2, "temporal is from 0 to 1, not 1.5"),
+    "negative memory": (["--temporal", "-0.1"], 2, "temporal is from 0 to 1, not -0.1"),
+    "memory of no size": (["--temporal", "some"], 2, "Invalid value for '--temporal'"),
+    "unknown flow": (["--flow", "slow"], 2, "'slow' is not one of 'ultrafast', 'fast', 'medium'"),
+    "no list of cuts": (["--cuts", "{folder}/no.txt"], 1, r"no\.txt: No such file"),
+    "list of cuts is a folder": (["--cuts", "{folder}/folder.mp4"], 1, "Is a directory"),
+    "list of no cuts": (["--cuts", "{folder}/there.mp4"], 1, "line 1: 'precious' is no cut"),
     "no batch": (["--batch-size", "0"], 2, "batch size"),
     "both sizes": (["--max-side", "64", "--scale", "2"], 2, "max.side.*scale"),
     "unknown encoder": (["--codec", "libnosuch"], 1, "no encoder 'libnosuch'"),

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidstyle.cli.choices import Flow
 from vidstyle.cli.progress import ProgressKind, Reporter, print_json
 
 if TYPE_CHECKING:
-    from vidstyle.evaluate import Evaluation, SoundMatch
+    from vidstyle.evaluate import Evaluation
+    from vidstyle.sound import SoundMatch
 
 LISTED = 5
 """Times that are printed of a longer list."""
@@ -21,12 +23,6 @@ LISTED = 5
 class Shown(StrEnum):
     bar = "bar"
     none = "none"
-
-
-class Flow(StrEnum):
-    ultrafast = "ultrafast"
-    fast = "fast"
-    medium = "medium"
 
 
 def evaluate(
@@ -51,9 +47,10 @@ def evaluate(
 ) -> None:
     """Measure flicker, warping error, detail, timing and sound against the original."""
     from vidstyle import evaluate as judge
+    from vidstyle.plots import check_plot
 
     if plot is not None:
-        judge.check_plot(plot)
+        check_plot(plot)
     with Reporter(ProgressKind(progress.value)) as reporter:
         evaluation = judge.evaluate(
             original, stylized, per_frame, flow=flow.value, listener=reporter

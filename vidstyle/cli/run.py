@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vidstyle.cli.choices import Flow
 from vidstyle.cli.progress import ProgressKind, Reporter
 from vidstyle.errors import OptionError
 
@@ -15,12 +16,6 @@ from vidstyle.errors import OptionError
 class Color(StrEnum):
     style = "style"
     keep = "keep"
-
-
-class Flow(StrEnum):
-    ultrafast = "ultrafast"
-    fast = "fast"
-    medium = "medium"
 
 
 class Audio(StrEnum):

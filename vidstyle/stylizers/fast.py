@@ -11,7 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidstyle.device import pick_device, pick_precision, tune_allocator
+from vidstyle.device import (
+    parallel_map,
+    pick_device,
+    pick_precision,
+    tune_allocator,
+    usual_batch,
+)
 from vidstyle.errors import OptionError
 from vidstyle.models.quantized import quantize_blocks
 from vidstyle.styles.registry import Style, load_style
@@ -31,7 +37,7 @@ class FastOptions:
     device: str = "auto"
     precision: str = "auto"
     batch_size: int | None = None
-    """Frames at once; None picks 1 on a CPU, where more gains nothing, and 8 on a GPU."""
+    """Frames at once; None picks one for each core of a CPU, four at most, and 8 on a GPU."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -61,7 +67,7 @@ class FastStylizer:
         self.options = options
         self.device = pick_device(options.device)
         self.precision = pick_precision(options.precision, self.device)
-        self.batch_size = options.batch_size or (1 if self.device.type == "cpu" else 8)
+        self.batch_size = options.batch_size or usual_batch(self.device)
         network = deepcopy(self.style.network)
         if self.precision == torch.int8:
             network = quantize_blocks(network)
@@ -81,9 +87,12 @@ class FastStylizer:
             return self(images[None])[0]
         if not images.size:
             return images.copy()
-        # One by one on a CPU: a batch would only fall out of its caches.
-        step = 1 if self.device.type == "cpu" else self.batch_size
-        parts = [self._stylize(images[i : i + step]) for i in range(0, len(images), step)]
+        if self.device.type == "cpu":
+            # Each frame by itself, as a batch would only fall out of the caches.
+            parts = parallel_map(self._stylize, list(images[:, None]), self.batch_size)
+        else:
+            steps = range(0, len(images), self.batch_size)
+            parts = [self._stylize(images[i : i + self.batch_size]) for i in steps]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     @torch.inference_mode()
