@@ -8,16 +8,20 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from vidstyle.device import (
     list_devices,
+    parallel_map,
     pick_device,
     pick_precision,
     precision_name,
     training_precision,
+    usual_batch,
 )
 from vidstyle.errors import DeviceError
 
@@ -143,3 +147,51 @@ def page_faults(prepare: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is tuned")
 def test_freed_memory_is_used_again_without_page_faults() -> None:
     assert page_faults("tune_allocator()") * 10 < page_faults("")
+
+
+# -- several pictures at once ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 9])
+def test_results_come_in_order_and_threads_are_given_back(workers: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        shares = parallel_map(lambda n: (n, torch.get_num_threads()), range(7), workers)
+        assert [n for n, _ in shares] == list(range(7))
+        assert {share for _, share in shares} == {4 // min(workers, 4)}
+        assert torch.get_num_threads() == 4
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 4
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_work_is_done_side_by_side() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    barrier = threading.Barrier(2, timeout=20)
+    try:
+        assert sorted(parallel_map(lambda n: barrier.wait(), [0, 1], 2)) == [0, 1]
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_in_one_comes_through() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            parallel_map(lambda n: 1 // n, [2, 1, 0, 1], 2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("threads", "pictures"), [(1, 1), (2, 2), (16, 4)])
+def test_a_processor_takes_a_picture_for_each_core(
+    monkeypatch: pytest.MonkeyPatch, threads: int, pictures: int
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert usual_batch(torch.device("cpu")) == pictures
+    assert usual_batch(torch.device("cuda")) == 8

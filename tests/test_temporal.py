@@ -152,7 +152,7 @@ def test_unknown_flow_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "expected"),
-    [(1280, 720, (640, 360)), (720, 1280, (360, 640)), (641, 480, (640, 479)), (5000, 3, (640, 1))],
+    [(1280, 720, (512, 288)), (720, 1280, (288, 512)), (513, 480, (512, 479)), (5000, 3, (512, 1))],
 )
 def test_thumbnails_of_large_pictures(width: int, height: int, expected: tuple[int, int]) -> None:
     image = np.full((height, width, 3), 90, np.uint8)
@@ -162,7 +162,7 @@ def test_thumbnails_of_large_pictures(width: int, height: int, expected: tuple[i
     assert (small[0, 0] == 90).all() and (small[-1, -1] == 200).all()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (640, 360), (17, 640)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (512, 288), (17, 512)])
 def test_small_pictures_are_their_own_thumbnails(width: int, height: int) -> None:
     image = np.zeros((height, width, 3), np.uint8)
     assert thumbnail(image) is image
@@ -212,8 +212,10 @@ def test_noise_in_a_still_scene_calms_down(noise: Noise, temporal: float, calmer
     results = steadied(scene(24), drawings, temporal=temporal)
     assert steps(results) < steps(drawings) / calmer
     detail = [kept(result, drawing) for result, drawing in zip(results, drawings, strict=True)]
-    assert min(detail) > 0.85 and max(detail) < 1.15
-    assert np.mean(detail) > 0.9
+    # Grain has colours of its own, and what is left of it has the drawing's luma alone.
+    least = 0.65 if noise is grain else 0.9
+    assert min(detail) > least - 0.05 and max(detail) < 1.15
+    assert np.mean(detail) > least
     assert kept(results[-1], levels(waves(2))) > 1
 
 
@@ -267,7 +269,7 @@ def test_a_cut_leaves_nothing_of_the_shot_before() -> None:
     for result in results[6:]:
         assert abs(correlation(result - new, old)) < 0.05
     through = steadied(sources, drawings, cuts="none")
-    assert correlation(through[7] - new, old) > 0.2  # the measure sees what a cut leaves
+    assert correlation(through[7] - new, old) > 0.08  # the measure sees what a cut leaves
 
 
 @pytest.mark.parametrize("step", [6, 8])
@@ -405,7 +407,8 @@ def test_a_run_goes_on_where_it_was_left(tmp_path: Path, width: int, height: int
         assert loaded.keys() == state.keys()
         assert all(np.array_equal(loaded[name], part) for name, part in state.items())
         second.restore(dict(loaded))
-    with MotionTracker(options, previous=second.state()["thumbnail"], threads=1) as tracker:
+    (last,) = filmed(sources[4:5], first=4)
+    with MotionTracker(options, previous=last, index=5, threads=1) as tracker:
         rest = [
             second(drawing, motion.result())
             for (_, motion), drawing in zip(
@@ -441,7 +444,7 @@ def test_a_shift_is_found(preset: FlowPreset, bound: float, shift: tuple[float, 
     assert motion.visible.shape == (HEIGHT, WIDTH) and motion.visible.dtype == np.float32
     error = np.linalg.norm(motion.flow + np.float32(shift), axis=2)
     assert error[INNER].mean() < bound
-    assert (motion.visible[INNER] == 1).mean() > 0.99
+    assert (motion.visible[INNER] > 0.9).mean() > 0.95
     moved = warp(previous, motion.flow)
     assert rms(moved[INNER], now[INNER]) < 0.3 * rms(previous[INNER], now[INNER])
 
@@ -504,8 +507,8 @@ def test_an_error_among_the_frames_comes_through() -> None:
         MotionTracker(TemporalOptions(), threads=2) as tracker,
     ):
         for _frame, motion in tracker(broken()):
-            seen.append(motion)
-    assert shots([motion.result() for motion in seen]) == [0]
+            seen.append(motion.result())
+    assert shots(seen) == [0]
     assert len(seen) == 3
 
 
@@ -554,6 +557,20 @@ def test_listed_times_count_from_the_origin(tmp_path: Path) -> None:
     assert starts(24, 1.0) == [0, 12, 15]
     assert starts(8, 0.0) == [0, 4, 7]  # only a part is read
     assert starts(32, 1.0) == [0, 4, 7]
+
+
+@pytest.mark.parametrize("line", ["#5", "0.208"])
+def test_a_run_that_goes_on_finds_listed_cuts_where_the_whole_run_does(
+    tmp_path: Path, line: str
+) -> None:
+    listed = tmp_path / "cuts.txt"
+    listed.write_text(f"0.05\n{line}\n#8\n")
+    options = TemporalOptions(cuts=listed)
+    assert shots(motions(scene(9), cuts=listed)) == [0, 2, 5, 8]
+    (last,) = filmed(scene(5)[4:], first=4)
+    with MotionTracker(options, previous=last, index=5, threads=1) as tracker:
+        rest = [motion.result() for _, motion in list(tracker(filmed(scene(4), first=5)))]
+    assert shots(rest) == [0, 3]
 
 
 def test_a_list_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:

@@ -136,11 +136,16 @@ def motion_boundary_mask(backward: np.ndarray) -> np.ndarray:
     return gradients > 0.01 * square_norm(backward) + 0.002
 
 
-def inside(flow: np.ndarray) -> np.ndarray:
-    """True where the flow stays inside of the picture: H×W bool."""
+def inside(flow: np.ndarray, margin: float = 0.0) -> np.ndarray:
+    """True where the flow stays inside of the picture, or within a margin of it: H×W bool."""
     height, width = flow.shape[:2]
     columns, rows = map(np.add, cv2.split(flow), pixel_places(width, height))
-    return (columns >= 0) & (columns <= width - 1) & (rows >= 0) & (rows <= height - 1)
+    return (
+        (columns >= -margin)
+        & (columns <= width - 1 + margin)
+        & (rows >= -margin)
+        & (rows <= height - 1 + margin)
+    )
 
 
 def square_norm(vectors: np.ndarray) -> np.ndarray:

@@ -16,13 +16,13 @@ Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, an
   nothing is drawn that could pale, and it is where normalization makes the whole picture flicker.
 * The veto compares the frame with a *remembered source*, moved and mixed along with the result, not
   with the frame before: many small changes add up, and slow ones are found, too.
-* Every resampling takes some of the finest detail. The result's finest detail is therefore scaled
-  to have the same energy as in S, place by place.
+* Where the flow stretches, the past is given up as fast as it is deformed.
+* Every resampling takes some of the finest detail. What is missing is filled in from S, so that the
+  result has the same energy of it, place by place.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,21 +39,29 @@ from vidstyle.flow import (
     FlowPreset,
     check_preset,
     dense_flow,
+    inside,
     occlusion_mask,
+    resize_flow,
     square_norm,
     warp,
 )
 from vidstyle.frame import Frame
 
-THUMBNAIL_SIDE = 640
+THUMBNAIL_SIDE = 512
 """Longest side, in pixels, at which flow and masks are computed."""
 
-CONSISTENCY = (0.1, 2.0)
-"""Bounds of the occlusion test. Ruder's 0.01 and 0.5 are meant for more exact flow; with DIS they
-reject a fifth of what is visible. The veto catches what these let through."""
+CONSISTENCY = (0.1, 1.0)
+"""Bounds of the occlusion test, at half the thumbnail's size. Ruder's 0.01 and 0.5 are meant for
+more exact flow; with DIS they reject a fifth of what is visible. The veto finds what these pass."""
+TEXTURE = 1.0
+"""Mean square of the gradient, in levels a pixel, below which there is grain and no texture."""
+STRAIN = 2.0
+"""Share of the past that is given up for a pixel of stretching a pixel."""
+SLACK = 0.015
+"""Stretching, in pixels a pixel, that costs nothing: a camera's own, and the flow's errors."""
 VETO = 50.0
 """α of the photometric veto exp(−α d), colours in [0, 1] (Lai et al. 2018)."""
-NOISE = 0.01
+NOISE = 0.005
 """Squared colour distance, over three channels, that the veto takes for noise."""
 SOURCE_MEMORY = 0.9
 """λ of the remembered source."""
@@ -63,8 +71,6 @@ STROKES = 15
 """Window, in pixels, in which drawings are compared: two or three strokes."""
 COARSE = 4
 """How much smaller than a thumbnail the pictures are in which drawings are lost in colours."""
-SHARPENING = (0.9, 1.5)
-"""Bounds of the gain of the finest detail."""
 
 
 @dataclass(frozen=True)
@@ -115,22 +121,78 @@ def estimate_motion(
     backward = dense_flow(thumbnail, previous, preset)
     if find_cuts and CutDetector()(previous, thumbnail, backward):
         return Motion(thumbnail)
-    # The way there need not be as exact as the way back, along which the picture is moved.
-    quick: FlowPreset = "fast" if preset == "medium" else preset
-    forward = dense_flow(previous, thumbnail, quick)
-    visible = ~occlusion_mask(backward, forward, *CONSISTENCY)
+    visible = _visible_mask(previous, thumbnail, backward, preset)
     still = _still_mask(previous, thumbnail, backward)
     # Standing still must not wear the picture off: without subpixel moves nothing is resampled.
     backward[still] = 0
-    return Motion(thumbnail, backward, (visible | still).astype(np.float32))
+    return Motion(thumbnail, backward, (visible | still) * _rigidity(backward))
+
+
+def _visible_mask(
+    previous: np.ndarray, thumbnail: np.ndarray, flow: np.ndarray, preset: FlowPreset
+) -> np.ndarray:
+    """True where the frame before shows the same point; found at half the size."""
+    height, width = flow.shape[:2]
+    before, now = _half_luma(previous), _half_luma(thumbnail)
+    backward = resize_flow(flow, now.shape[1], now.shape[0])
+    forward = dense_flow(before, now, preset)
+    occluded = occlusion_mask(backward, forward, *CONSISTENCY)
+    return cv2.resize(occluded.astype(np.float32), (width, height)) < 0.5
 
 
 def _still_mask(previous: np.ndarray, thumbnail: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """True where no motion explains the frame as well as the flow does."""
-    moved = _difference(thumbnail, warp(previous, flow))
-    stood = _difference(thumbnail, previous)
-    better = cv2.blur(stood, (7, 7)) <= cv2.blur(moved, (7, 7)) + 1e-5
-    return cv2.blur(better.astype(np.float32), (5, 5)) > 0.5
+    """True where no motion explains the frame as well as the flow does; found at half the size.
+
+    Where nothing is to be seen but grain, any flow does. There, whether the camera stands still is
+    told by the rest.
+    """
+    height, width = flow.shape[:2]
+    # Blurred, as the warp evens out the grain and would match better for that alone.
+    before, now = (
+        cv2.GaussianBlur(_half_luma(image).astype(np.float32), (0, 0), 0.7)
+        for image in (previous, thumbnail)
+    )
+    flow = resize_flow(flow, now.shape[1], now.shape[0])
+    left, stood = (
+        cv2.sqrBoxFilter(now - image, cv2.CV_32F, (5, 5)) for image in (warp(before, flow), before)
+    )
+    still = (cv2.blur((stood <= left + 0.1).astype(np.float32), (3, 3)) > 0.5) & inside(flow, 0.5)
+    slow = square_norm(flow) < 0.125**2
+    textured = _texture(now) > TEXTURE
+    if not textured.any() or (still | slow)[textured].mean() > 0.7:
+        still |= slow | ~textured
+    return cv2.resize(still.astype(np.float32), (width, height)) > 0.5
+
+
+def _half_luma(image: np.ndarray) -> np.ndarray:
+    """Luma at half the size, uint8."""
+    height, width = image.shape[:2]
+    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    size = max(width // 2, 1), max(height // 2, 1)
+    return cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+
+
+def _rigidity(flow: np.ndarray) -> np.ndarray:
+    """1 where the flow moves the picture as it is, towards 0 where it stretches it: h×w float32.
+
+    What was stretched a little in each frame is soon no drawing any more.
+    """
+    height, width = flow.shape[:2]
+    half = cv2.resize(flow, (max(width // 2, 1), max(height // 2, 1)), interpolation=cv2.INTER_AREA)
+    squares = sum(
+        cv2.Sobel(plane, cv2.CV_32F, x, 1 - x, scale=1 / 8) ** 2
+        for plane in cv2.split(cv2.blur(half, (3, 3)))
+        for x in (0, 1)
+    )
+    # Half the size, the flow in pixels of the whole: half of the gradient.
+    strain = cv2.resize(np.sqrt(squares) / 2, (width, height))
+    return np.clip(1 - STRAIN * np.maximum(strain - SLACK, 0), 0, 1)
+
+
+def _texture(luma: np.ndarray) -> np.ndarray:
+    """Local mean square of the gradient, in levels a pixel: h×w float32."""
+    across, down = (cv2.Sobel(luma, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0))
+    return cv2.blur(across * across + down * down, (5, 5))
 
 
 def _difference(image: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -145,7 +207,8 @@ class MotionTracker:
 
     Args:
         origin: the time, in seconds, that listed cuts count from.
-        previous: thumbnail of the frame before the first, when a run goes on.
+        previous: the frame before the first, when a run goes on.
+        index: of the first frame, for listed cuts.
 
     Raises:
         InputError: the list of cuts cannot be read.
@@ -156,12 +219,14 @@ class MotionTracker:
         options: TemporalOptions,
         *,
         origin: float = 0.0,
-        previous: np.ndarray | None = None,
+        previous: Frame | None = None,
+        index: int = 0,
         threads: int | None = None,
     ) -> None:
         self.options = options
         self.origin = origin
         self.previous = previous
+        self.index = index
         self._find_cuts = options.cuts == "auto"
         self._cuts = CutList() if options.cuts in ("auto", "none") else read_cuts(options.cuts)
         threads = threads or max((os.cpu_count() or 1) // 2, 1)
@@ -175,19 +240,26 @@ class MotionTracker:
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Future[Motion]]]:
         """The frames, each with its motion to be."""
-        previous, before = self.previous, -math.inf
-        for index, frame in enumerate(frames):
-            small, time = thumbnail(frame.image), frame.time - self.origin
-            listed = index > 0 and self._cuts.starts_shot(index, time, before)
-            off = self.options.temporal == 0 or listed
-            if off or previous is None or previous.shape != small.shape:
+        previous = self.previous
+        before = None if previous is None else thumbnail(previous.image)
+        for index, frame in enumerate(frames, self.index):
+            small = thumbnail(frame.image)
+            off = self.options.temporal == 0 or self._listed(index, frame, previous)
+            if off or before is None or before.shape != small.shape:
                 motion = self._pool.submit(Motion, small)
             else:
                 motion = self._pool.submit(
-                    estimate_motion, previous, small, self.options.flow, self._find_cuts
+                    estimate_motion, before, small, self.options.flow, self._find_cuts
                 )
             yield frame, motion
-            previous, before = small, time
+            previous, before = frame, small
+
+    def _listed(self, index: int, frame: Frame, previous: Frame | None) -> bool:
+        """Whether the list of cuts has this frame begin a shot."""
+        if previous is None:
+            return False
+        times = (frame.time - self.origin, previous.time - self.origin)
+        return self._cuts.starts_shot(index, *times)
 
 
 @dataclass(frozen=True)
@@ -211,7 +283,6 @@ class TemporalMemory:
 
     def __init__(self, options: TemporalOptions = TemporalOptions()) -> None:
         self.options = options
-        self._thumbnail: np.ndarray | None = None
         self._source: np.ndarray | None = None
         self._result: np.ndarray | None = None
 
@@ -220,7 +291,7 @@ class TemporalMemory:
         prior = self.prior(motion, stylized.shape)
         fresh = stylized.astype(np.float32)
         result = fresh if prior is None else self._blend(stylized, fresh, prior)
-        self._thumbnail, self._result = motion.thumbnail, result
+        self._result = result
         return cv2.addWeighted(result, 1, result, 0, 0, dtype=cv2.CV_8U)  # rounds and saturates
 
     def prior(self, motion: Motion, shape: tuple[int, ...]) -> Prior | None:
@@ -263,22 +334,17 @@ class TemporalMemory:
         smooth_past = strength * prior.trust * (1 - max(new / 4, FRESHNESS))
         mixed = _mix(prior.image, fresh, cv2.resize(past, (width, height)))
         mixed += _smooth_change(prior, stylized, smooth_past - past)
-        return _match_detail(mixed, luma)
+        return _fill_detail(mixed, luma)
 
     # ---- to go on later -------------------------------------------------------------------
 
     def state(self) -> dict[str, np.ndarray]:
         """All that the next frame needs; empty before the first."""
-        parts = {
-            "thumbnail": self._thumbnail,
-            "source": self._source,
-            "result": self._result,
-        }
+        parts = {"source": self._source, "result": self._result}
         return {name: part for name, part in parts.items() if part is not None}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a ``state``; the tracker wants its thumbnail as ``previous``."""
-        self._thumbnail = state.get("thumbnail")
+        """Go on from a ``state``; the tracker wants the last frame as ``previous``."""
         self._source = state.get("source")
         self._result = state.get("result")
 
@@ -315,7 +381,9 @@ def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.
     size = max(columns // COARSE, 1), max(rows // COARSE, 1)
 
     def small(image: np.ndarray) -> np.ndarray:
-        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        # Every fourth pixel will do: hundreds of them are averaged below.
+        step = max(image.shape[1] // (4 * size[0]), 1)
+        return cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
 
     trust = small(prior.trust)[:, :, None]
     change = cv2.subtract(small(prior.image), small(stylized), dtype=cv2.CV_32F)
@@ -324,21 +392,32 @@ def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.
     return cv2.resize(change * small(share)[:, :, None], (width, height))
 
 
-def _match_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
-    """Scale the finest detail of ``image`` to the energy that it has in ``luma``, place by place.
+def _fill_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
+    """Add as much of a drawing's finest detail as ``image`` has less of it, place by place.
+
+    With f the detail found, w the wanted one, and ⟨ ⟩ local means, a share a ≥ 0 of w is added such
+    that ``⟨(f + a w)²⟩ = ⟨w²⟩``. The same goes to all channels.
 
     Args:
-        image: H×W×3 float32.
-        luma: of the drawing to match, H×W.
+        image: H×W×3 float32; overwritten.
+        luma: of the drawing, H×W.
     """
-    wanted, found = _fine_energy(luma), _fine_energy(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
-    gain = np.sqrt((wanted + 0.1) / (found + 0.1)).clip(*SHARPENING)
-    gain = cv2.resize(gain, luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return _mix(image, cv2.blur(image, (3, 3)), gain)
+    height, width = luma.shape
+    wanted, found = _fine_detail(luma), _fine_detail(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    energy = _local_mean(wanted * wanted) + 0.05  # of rounding
+    missing = np.maximum(energy - _local_mean(found * found) - 0.05, 0)
+    shared = np.maximum(_local_mean(wanted * found), 0)
+    share = (np.sqrt(shared * shared + energy * missing) - shared) / energy
+    wanted *= cv2.resize(share, (width, height))
+    return cv2.add(image, cv2.merge([wanted, wanted, wanted]), dst=image)
 
 
-def _fine_energy(luma: np.ndarray) -> np.ndarray:
-    """Mean square of the detail of two pixels and less, at a quarter of the size."""
-    fine = cv2.subtract(luma, cv2.blur(luma, (3, 3)), dtype=cv2.CV_32F)
-    size = max(luma.shape[1] // 4, 1), max(luma.shape[0] // 4, 1)
-    return cv2.blur(cv2.resize(fine * fine, size, interpolation=cv2.INTER_AREA), (5, 5))
+def _fine_detail(luma: np.ndarray) -> np.ndarray:
+    """What a blur of 3×3 pixels takes away: H×W float32."""
+    return cv2.subtract(luma, cv2.blur(luma, (3, 3)), dtype=cv2.CV_32F)
+
+
+def _local_mean(image: np.ndarray) -> np.ndarray:
+    """Mean over 20×20 pixels, at a quarter of the size."""
+    size = max(image.shape[1] // 4, 1), max(image.shape[0] // 4, 1)
+    return cv2.blur(cv2.resize(image, size, interpolation=cv2.INTER_AREA), (5, 5))
