@@ -57,9 +57,28 @@ def trainer(
         material / "photos",
         output,
         options,
-        base=None if options.full else base or toy_file(["alpha", "beta"]),
+        base=base or (None if options.full else toy_file(["alpha", "beta"])),
         vgg=material / "vgg.safetensors",
     )
+
+
+# -- where it starts ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_training_goes_on_from_another_file(material: Path, tmp_path: Path, full: bool) -> None:
+    base = toy_file(["stripes", "beta"], seed=3)
+    begun = trainer(material, tmp_path / "new.safetensors", base=base, full=full)
+    assert base.backbone is not None
+    for name, weight in begun.network.state_dict().items():
+        assert torch.equal(weight, base.backbone[name])
+    mean = (base.vectors["stripes"] + base.vectors["beta"]) / 2
+    assert torch.equal(begun.vectors[0].detach(), base.vectors["stripes"])  # known by its name
+    assert torch.allclose(begun.vectors[1].detach(), mean)
+    begun.train()
+    kept = [torch.equal(w, base.backbone[n]) for n, w in begun.network.state_dict().items()]
+    assert all(kept) is not full
+    assert not torch.equal(begun.vectors[0].detach(), base.vectors["stripes"])
 
 
 # -- training -------------------------------------------------------------------------------

@@ -28,11 +28,11 @@ def test_version(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--help"], ["run", "styles", "train", "doctor", "--version"]),
-        (["run", "--help"], ["--style", "--strength", "--color", "--max-side", "--overwrite"]),
+        (["--help"], ["run", "evaluate", "styles", "train", "doctor", "--version"]),
+        (["run", "--help"], ["--style", "--strength", "--temporal", "--cuts", "--overwrite"]),
         (["styles", "--help"], ["show", "preview"]),
         (["styles", "preview", "--help"], ["--output", "--columns"]),
-        (["train", "--help"], ["--photos", "--full", "--resume", "--vgg"]),
+        (["train", "--help"], ["--photos", "--full", "--from", "--vgg"]),
         (["doctor", "--help"], ["versions"]),
     ],
 )

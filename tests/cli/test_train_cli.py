@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
-from toys import toy_photo, toy_vgg, write_photos
+from toys import toy_photo, toy_vgg, write_photos, write_toy
 
 from vidstyle.cli.main import main
 from vidstyle.image import write_image
@@ -62,6 +62,16 @@ def test_one_painting_on_the_bundled_backbone(studio: Path, capsys: Capture) -> 
         "new.safetensors",
         "new.sheet.png",
     ]
+
+
+def test_another_file_to_build_on(studio: Path, capsys: Capture) -> None:
+    base = write_toy(studio / "base.safetensors", ["klee"], seed=5)
+    painting = studio / "paintings" / "klee.png"
+    assert train(painting, "--from", base, *flags(studio)) == 0
+    output = studio / "out" / "new.safetensors"
+    assert read_style_file(output).backbone_id == read_style_file(base).backbone_id
+    assert train(painting, "--from", studio / "nosuch.safetensors", *flags(studio)) == 1
+    assert "nosuch.safetensors" in capsys.readouterr().err
 
 
 def test_a_folder_of_paintings_and_the_backbone(studio: Path, capsys: Capture) -> None:
