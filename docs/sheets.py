@@ -98,7 +98,7 @@ def main() -> None:
 
     sea, town = (slice(400, 490), slice(120, 240)), (slice(235, 325), slice(395, 515))
     sheets = [flicker_sheet("wave", sea, 1.0), flicker_sheet("la_muse", town, 1.0)]
-    images.write_image(HERE / "temporal.jpg", np.concatenate(sheets), 85)
+    images.write_image(HERE / "temporal.jpg", np.concatenate(sheets), 70)
 
 
 if __name__ == "__main__":

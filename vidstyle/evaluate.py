@@ -174,7 +174,7 @@ def evaluate(
         stylized: the result; of the original's frames, and of its size or a scaled one.
         per_frame: the result of the same style without temporal processing.
         flow: preset of the optical flow between the original's frames.
-        cuts: tells where a new shot begins, from thumbnails of 640 pixels at most.
+        cuts: tells where a new shot begins, from thumbnails of 512 pixels at most.
         listener: called after every frame.
 
     Raises:
