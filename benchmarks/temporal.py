@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -44,7 +44,7 @@ from vidstyle.temporal import (
     estimate_motion,
     thumbnail,
 )
-from vidstyle.video import ReadOptions, VideoReader, WriteOptions
+from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 
 CLIPS = [
     "bear_davis.mp4",
@@ -271,8 +271,6 @@ def _list(values: list[float]) -> str:
 
 def _wide_clip(data: Path, folder: Path) -> Path:
     """A real clip of 1280×720: enlarged, then coded nearly without loss."""
-    from vidstyle.video import VideoWriter
-
     target = folder / "wide.mp4"
     source = data / "clips" / CLIPS[0]
     with VideoReader(source, ReadOptions(scale=1.5, end=1.7)) as reader:
@@ -286,7 +284,7 @@ def _wide_clip(data: Path, folder: Path) -> Path:
         ) as writer:
             for frame in reader:
                 image = images.resize(frame.image, *size)
-                writer.write(type(frame)(image, frame.pts, frame.time_base, frame.duration))
+                writer.write(replace(frame, image=image))
     return target
 
 

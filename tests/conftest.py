@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+HARBOUR = Path(__file__).resolve().parents[1] / "samples" / "make_harbour.py"
 
 
 def data_folder() -> Path | None:
@@ -30,3 +36,15 @@ def data() -> Path:
     if folder is None:
         pytest.skip("set VIDSTYLE_DATA to the shared data to run it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def harbour() -> Iterator[ModuleType]:
+    """``samples/make_harbour.py`` as a module (it lies outside any package)."""
+    spec = importlib.util.spec_from_file_location("make_harbour", HARBOUR)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +26,6 @@ from vidstyle.flow import (
 )
 from vidstyle.image import read_image, resize
 
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 PRESETS = get_args(FlowPreset)
 SINTEL = ("sintel_alley_1", "sintel_cave_2", "sintel_market_5")
 
@@ -41,18 +37,6 @@ def pixel_grid(width: int, height: int) -> np.ndarray:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(5)
-
-
-@pytest.fixture(scope="module")
-def harbour() -> Iterator[ModuleType]:
-    """``samples/make_harbour.py`` as a module (it lies outside any package)."""
-    spec = importlib.util.spec_from_file_location("make_harbour_flow", SAMPLES / "make_harbour.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def texture(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import cv2
@@ -24,8 +20,6 @@ from vidstyle.measures import (
     valid_mask,
     warping_error,
 )
-
-HARBOUR = Path(__file__).resolve().parents[1] / "samples" / "make_harbour.py"
 
 
 def texture(width: int, height: int, seed: int = 0, grain: float = 1.5) -> np.ndarray:
@@ -245,18 +239,6 @@ def test_best_lag_of_what_is_not_the_same() -> None:
 
 
 # -- a scene whose flow is known ------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def harbour() -> Iterator[ModuleType]:
-    """``samples/make_harbour.py`` as a module (it lies outside any package)."""
-    spec = importlib.util.spec_from_file_location("make_harbour", HARBOUR)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 @pytest.mark.parametrize("t", [1, 74])

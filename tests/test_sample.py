@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,17 +13,6 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 SIZE = {"width": 240, "height": 136}
-
-
-@pytest.fixture(scope="module")
-def harbour():
-    """``samples/make_harbour.py`` as a module (it lies outside any package)."""
-    spec = importlib.util.spec_from_file_location("make_harbour", SAMPLES / "make_harbour.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:

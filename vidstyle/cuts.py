@@ -98,7 +98,7 @@ class CutList:
         may be up to a millisecond later than its frame, as rounded times are.
 
         Args:
-            index: of the frame in the clip, from zero.
+            index: of the frame, from zero at the first that is read.
             time, previous_time: seconds on the clip's own clock.
         """
         if index in self.frames:

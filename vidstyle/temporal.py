@@ -106,7 +106,8 @@ class Motion:
     Attributes:
         thumbnail: the frame, h×w×3 uint8.
         flow: to the frame before, h×w×2 float32; None where a shot begins.
-        visible: 1 where the frame before shows the same point, else 0; h×w float32.
+        visible: 1 where the frame before shows the same point, unstretched, else towards 0; h×w
+            float32.
     """
 
     thumbnail: np.ndarray
@@ -121,38 +122,32 @@ def estimate_motion(
     backward = dense_flow(thumbnail, previous, preset)
     if find_cuts and CutDetector()(previous, thumbnail, backward):
         return Motion(thumbnail)
-    visible = _visible_mask(previous, thumbnail, backward, preset)
-    still = _still_mask(previous, thumbnail, backward)
+    before, now = _half_luma(previous), _half_luma(thumbnail)
+    half = resize_flow(backward, now.shape[1], now.shape[0])
+    size = thumbnail.shape[1::-1]
+    visible = _enlarged(_visible_mask(before, now, half, preset), size)
+    still = _enlarged(_still_mask(before, now, half), size)
     # Standing still must not wear the picture off: without subpixel moves nothing is resampled.
     backward[still] = 0
     return Motion(thumbnail, backward, (visible | still) * _rigidity(backward))
 
 
 def _visible_mask(
-    previous: np.ndarray, thumbnail: np.ndarray, flow: np.ndarray, preset: FlowPreset
+    before: np.ndarray, now: np.ndarray, flow: np.ndarray, preset: FlowPreset
 ) -> np.ndarray:
-    """True where the frame before shows the same point; found at half the size."""
-    height, width = flow.shape[:2]
-    before, now = _half_luma(previous), _half_luma(thumbnail)
-    backward = resize_flow(flow, now.shape[1], now.shape[0])
+    """True where the frame before shows the same point; of lumas h×w uint8."""
     forward = dense_flow(before, now, preset)
-    occluded = occlusion_mask(backward, forward, *CONSISTENCY)
-    return cv2.resize(occluded.astype(np.float32), (width, height)) < 0.5
+    return ~occlusion_mask(flow, forward, *CONSISTENCY)
 
 
-def _still_mask(previous: np.ndarray, thumbnail: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """True where no motion explains the frame as well as the flow does; found at half the size.
+def _still_mask(before: np.ndarray, now: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """True where no motion explains the frame as well as the flow does; of lumas h×w uint8.
 
     Where nothing is to be seen but grain, any flow does. There, whether the camera stands still is
     told by the rest.
     """
-    height, width = flow.shape[:2]
     # Blurred, as the warp evens out the grain and would match better for that alone.
-    before, now = (
-        cv2.GaussianBlur(_half_luma(image).astype(np.float32), (0, 0), 0.7)
-        for image in (previous, thumbnail)
-    )
-    flow = resize_flow(flow, now.shape[1], now.shape[0])
+    before, now = (cv2.GaussianBlur(luma.astype(np.float32), (0, 0), 0.7) for luma in (before, now))
     left, stood = (
         cv2.sqrBoxFilter(now - image, cv2.CV_32F, (5, 5)) for image in (warp(before, flow), before)
     )
@@ -161,7 +156,12 @@ def _still_mask(previous: np.ndarray, thumbnail: np.ndarray, flow: np.ndarray) -
     textured = _texture(now) > TEXTURE
     if not textured.any() or (still | slow)[textured].mean() > 0.7:
         still |= slow | ~textured
-    return cv2.resize(still.astype(np.float32), (width, height)) > 0.5
+    return still
+
+
+def _enlarged(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A bool mask at another width and height."""
+    return cv2.resize(mask.astype(np.float32), size) > 0.5
 
 
 def _half_luma(image: np.ndarray) -> np.ndarray:
@@ -193,11 +193,6 @@ def _texture(luma: np.ndarray) -> np.ndarray:
     """Local mean square of the gradient, in levels a pixel: h×w float32."""
     across, down = (cv2.Sobel(luma, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0))
     return cv2.blur(across * across + down * down, (5, 5))
-
-
-def _difference(image: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Squared distance of colours in [0, 1]: h×w float32."""
-    return square_norm(cv2.subtract(image, other, dtype=cv2.CV_32F) * np.float32(1 / 255))
 
 
 class MotionTracker:
@@ -306,17 +301,10 @@ class TemporalMemory:
         if self._result is None or self._result.shape != shape:
             return None
         moved = warp(source, motion.flow)
-        trust = cv2.GaussianBlur(motion.visible * self._veto(now, moved), (0, 0), 1.5)
+        trust = cv2.GaussianBlur(motion.visible * _veto(now, moved), (0, 0), 1.5)
         self._source = _mix(moved, now, SOURCE_MEMORY * trust)
         # Cubic, as bilinear takes half of the finest detail in two frames.
         return Prior(warp(self._result, motion.flow, cv2.INTER_CUBIC), trust)
-
-    def _veto(self, source: np.ndarray, moved: np.ndarray) -> np.ndarray:
-        """1 where the memory still looks like the frame, towards 0 where it does not."""
-        distance = _difference(source, moved)
-        # The least of the neighbourhood: an edge half a pixel off is no other thing.
-        distance = cv2.blur(cv2.erode(distance, np.ones((3, 3), np.uint8)), (3, 3))
-        return np.exp(-VETO * np.maximum(distance - NOISE, 0))
 
     def _blend(self, stylized: np.ndarray, fresh: np.ndarray, prior: Prior) -> np.ndarray:
         height, width = fresh.shape[:2]
@@ -347,6 +335,19 @@ class TemporalMemory:
         """Go on from a ``state``; the tracker wants the last frame as ``previous``."""
         self._source = state.get("source")
         self._result = state.get("result")
+
+
+def _difference(image: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Squared distance of colours in [0, 1]: h×w float32."""
+    return square_norm(cv2.subtract(image, other, dtype=cv2.CV_32F) * np.float32(1 / 255))
+
+
+def _veto(source: np.ndarray, remembered: np.ndarray) -> np.ndarray:
+    """1 where the memory still looks like the frame, towards 0 where it does not: h×w float32."""
+    distance = _difference(source, remembered)
+    # The least of the neighbourhood: an edge half a pixel off is no other thing.
+    distance = cv2.blur(cv2.erode(distance, np.ones((3, 3), np.uint8)), (3, 3))
+    return np.exp(-VETO * np.maximum(distance - NOISE, 0))
 
 
 def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -381,7 +382,7 @@ def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.
     size = max(columns // COARSE, 1), max(rows // COARSE, 1)
 
     def small(image: np.ndarray) -> np.ndarray:
-        # Every fourth pixel will do: hundreds of them are averaged below.
+        # Some of the pixels will do: hundreds are averaged below.
         step = max(image.shape[1] // (4 * size[0]), 1)
         return cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
 

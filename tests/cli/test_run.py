@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import re
 import resource
@@ -18,7 +20,9 @@ from toys import write_toy
 
 from vidstyle.cli.main import main
 from vidstyle.cli.run import parse_time
+from vidstyle.cli.run import run as run_command
 from vidstyle.pipeline import Summary
+from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
 
 SHORT = Recipe(ticks=tuple(range(6)))
@@ -383,3 +387,10 @@ def test_a_full_disk(tmp_path: Path, style: Path) -> None:
     assert done.returncode == 1
     assert re.fullmatch(r"vidstyle: .*b\.mp4: cannot be written \(file too large\)\n", done.stderr)
     assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_the_defaults_are_the_librarys() -> None:
+    defaults = {name: p.default for name, p in inspect.signature(run_command).parameters.items()}
+    for options in (TemporalOptions(), FastOptions()):
+        for field in dataclasses.fields(options):
+            assert defaults[field.name] == getattr(options, field.name)
