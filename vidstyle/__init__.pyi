@@ -2,11 +2,13 @@ from .errors import (
     DeviceError,
     InputError,
     Interrupted,
+    OptimizationError,
     OptionError,
     OutputError,
     StyleError,
     TrainingError,
     VidstyleError,
+    WeightsError,
 )
 from .frame import (
     ColorTags,
@@ -26,8 +28,17 @@ from .styles import (
     load_style,
 )
 from .stylizers import (
+    Anchor,
     FastOptions,
     FastStylizer,
+    Losses,
+    OptimizeOptions,
+    OptimizeStylizer,
+    Recipe,
+    Step,
+    find_recipe,
+    reconstruct,
+    synthesize_texture,
 )
 from .temporal import (
     Motion,
@@ -43,6 +54,7 @@ from .video import (
 )
 
 __all__ = [
+    "Anchor",
     "ColorTags",
     "DeviceError",
     "FastOptions",
@@ -50,12 +62,18 @@ __all__ = [
     "Frame",
     "InputError",
     "Interrupted",
+    "Losses",
     "Motion",
     "MotionTracker",
+    "OptimizationError",
+    "OptimizeOptions",
+    "OptimizeStylizer",
     "OptionError",
     "OutputError",
     "Progress",
     "ReadOptions",
+    "Recipe",
+    "Step",
     "Style",
     "StyleEntry",
     "StyleError",
@@ -68,9 +86,13 @@ __all__ = [
     "VideoReader",
     "VideoWriter",
     "VidstyleError",
+    "WeightsError",
     "WriteOptions",
     "available_styles",
+    "find_recipe",
     "load_style",
+    "reconstruct",
     "stylize_video",
+    "synthesize_texture",
 ]
 __version__: str

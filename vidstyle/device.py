@@ -79,7 +79,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 def training_precision(name: str, device: torch.device) -> torch.dtype:
     """Like ``pick_precision``, of fp32 and bf16 alone: gradients need their range."""
     if name in ("fp16", "int8"):
-        raise DeviceError(f"cannot train in {name}; use auto, fp32 or bf16")
+        raise DeviceError(f"cannot train or optimize in {name}; use auto, fp32 or bf16")
     if name == "auto" and device.type == "cpu":
         return fastest_cpu_precision((torch.float32, torch.bfloat16))
     dtype = pick_precision(name, device)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from toys import toy_photo, toy_vgg
 
-from vidstyle.errors import TrainingError
+from vidstyle.errors import WeightsError
 from vidstyle.models.vgg import VGG19, convolution_names, load_vgg19
 
 # torchvision's "E" configuration: P pools, and each number is a convolution and its ReLU.
@@ -112,7 +112,7 @@ class Trap:
 
 def test_pickles_are_not_run(tmp_path: Path) -> None:
     torch.save({"features.0.weight": Trap(tmp_path / "sprung")}, tmp_path / "vgg.pth")
-    with pytest.raises(TrainingError, match=r"vgg\.pth: cannot be read"):
+    with pytest.raises(WeightsError, match=r"vgg\.pth: cannot be read"):
         load_vgg19(tmp_path / "vgg.pth")
     assert not (tmp_path / "sprung").exists()
 
@@ -128,7 +128,7 @@ def test_what_is_no_vgg19_is_named(tmp_path: Path, kind: str, suffix: str) -> No
         path.write_text("" if kind == "empty" else "not weights at all")
     elif kind in tensors:
         (save_file if suffix == ".safetensors" else torch.save)(tensors[kind], path)
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(WeightsError) as caught:
         load_vgg19(path)
     assert str(caught.value).startswith(f"{path}: ")
 
@@ -136,7 +136,7 @@ def test_what_is_no_vgg19_is_named(tmp_path: Path, kind: str, suffix: str) -> No
 def pretend_torchvision(monkeypatch: pytest.MonkeyPatch, download: object) -> None:
     monkeypatch.delenv("VIDSTYLE_VGG19", raising=False)
     models = ModuleType("torchvision.models")
-    weights = SimpleNamespace(get_state_dict=download)
+    weights = SimpleNamespace(get_state_dict=download, url="scheme://place/weights.pth")
     models.VGG19_Weights = SimpleNamespace(IMAGENET1K_V1=weights)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
     monkeypatch.setitem(sys.modules, "torchvision.models", models)
@@ -152,14 +152,14 @@ def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError("no route to host")
 
     pretend_torchvision(monkeypatch, fail)
-    with pytest.raises(TrainingError, match=r"no route to host.*--vgg or VIDSTYLE_VGG19"):
+    with pytest.raises(WeightsError, match=r"no route to host.*--vgg or VIDSTYLE_VGG19"):
         load_vgg19()
 
 
 def test_a_missing_torchvision_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDSTYLE_VGG19", raising=False)
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
-    with pytest.raises(TrainingError, match=r"vidstyle\[train\].*--vgg or VIDSTYLE_VGG19"):
+    with pytest.raises(WeightsError, match=r"vidstyle\[train\].*--vgg or VIDSTYLE_VGG19"):
         load_vgg19()
 
 

@@ -2,5 +2,29 @@
 
 from vidstyle.stylizers.base import Stylizer
 from vidstyle.stylizers.fast import FastOptions, FastStylizer
+from vidstyle.stylizers.optimize import (
+    Anchor,
+    Losses,
+    OptimizeOptions,
+    OptimizeStylizer,
+    Step,
+    reconstruct,
+    synthesize_texture,
+)
+from vidstyle.stylizers.recipes import RECIPES, Recipe, find_recipe
 
-__all__ = ["FastOptions", "FastStylizer", "Stylizer"]
+__all__ = [
+    "RECIPES",
+    "Anchor",
+    "FastOptions",
+    "FastStylizer",
+    "Losses",
+    "OptimizeOptions",
+    "OptimizeStylizer",
+    "Recipe",
+    "Step",
+    "Stylizer",
+    "find_recipe",
+    "reconstruct",
+    "synthesize_texture",
+]
