@@ -38,8 +38,8 @@ def features(
 
     names = list(dict.fromkeys(layer_name(layer) for layer in layers.split(",")))
     target = output or images.beside(photo, "features").with_suffix(".png")
-    images.check_output(target, [photo], overwrite)
     picture = images.fit(images.read_image(photo), max_side)
+    images.check_output(target, [photo], overwrite)
     network = load_vgg19(vgg, deepest(names)).to(pick_device(device))
     drawn = draw_grid(picture, feature_maps(picture, names, network, maps), side, grey)
     images.write_image(target, drawn)

@@ -198,8 +198,8 @@ def draw_fast(job: Job, strength: float | None) -> None:
         precision=job.precision,
     )
     stylizer = FastStylizer(job.style, options)
-    output = place(job.output, job.photo, stylizer.style.label, [job.photo], job.overwrite)
     picture = job.read()
+    output = place(job.output, job.photo, stylizer.style.label, [job.photo], job.overwrite)
     Watch(output, picture.shape[1::-1], job.progress).run(lambda: stylizer(picture))
 
 
@@ -217,6 +217,8 @@ def draw_optimized(
     from vidstyle.styles import load_paintings
     from vidstyle.stylizers import OptimizeStylizer
 
+    if init == "fast" and recipe["scales"] is not None:
+        raise OptionError("--init fast begins at the whole size; leave --scales out")
     options = choose(
         preset,
         {
@@ -227,11 +229,10 @@ def draw_optimized(
             "precision": job.precision,
         },
     )
-    paintings = load_paintings(job.style)
+    picture, paintings = job.read(), load_paintings(job.style)
     output = place(
         job.output, job.photo, paintings.label, [job.photo, *paintings.paths], job.overwrite
     )
-    picture = job.read()
     watch = Watch(
         output,
         picture.shape[1::-1],

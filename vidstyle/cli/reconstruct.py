@@ -77,8 +77,8 @@ def reconstruct(
         },
     )
     names = "+".join(name for name, _ in options.content_layers)
-    target = place(output, photo, names, [photo], overwrite)
     picture = images.fit(images.read_image(photo), max_side)
+    target = place(output, photo, names, [photo], overwrite)
     watch = Watch(
         target,
         picture.shape[1::-1],

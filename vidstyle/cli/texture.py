@@ -28,6 +28,11 @@ from vidstyle.cli.choices import (
 )
 from vidstyle.cli.progress import ProgressKind
 
+LAYERS = "relu1_1,relu2_1,relu3_1,relu4_1"
+"""relu5_1 is not among them: it sees so much that the painting's motif comes back."""
+TV_WEIGHT = 0.3
+"""Without it, a grain is left of the noise."""
+
 
 def texture(
     painting: Annotated[
@@ -44,10 +49,9 @@ def texture(
         str, typer.Option(metavar="WxH", help="Width and height, or one number for both.")
     ] = "512x512",
     layers: Annotated[
-        str | None,
-        typer.Option(help="Whose Gram matrices are imitated: relu1_1:1,relu2_1:0.8,…"),
-    ] = None,
-    tv_weight: TvWeight = None,
+        str, typer.Option(help="Whose Gram matrices are imitated: relu1_1:1,relu2_1:0.8,…")
+    ] = LAYERS,
+    tv_weight: TvWeight = TV_WEIGHT,
     optimizer: OptimizerOption = None,
     learning_rate: LearningRate = None,
     iterations: Iterations = None,
