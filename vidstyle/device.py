@@ -180,6 +180,27 @@ def list_devices() -> list[tuple[str, str]]:
     return devices
 
 
+def memory_size(device: torch.device) -> int | None:
+    """Bytes that a computation may have there at most, where the system tells.
+
+    On a GPU, what other programs left; on a CPU all of it, as most of what is in use can be freed.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    return _physical_memory()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out; torch has no one type for that."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    known = ("DefaultCPUAllocator", "MPS backend out of memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in known)
+
+
 def _physical_memory() -> int | None:
     """Bytes, where the system tells."""
     try:

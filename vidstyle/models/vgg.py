@@ -59,9 +59,17 @@ def layer_name(text: str) -> str:
     name = f"relu{found[1] or found[2]}_{found[3]}" if found else cleaned
     if name in (known := layer_names()):
         return name
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    near = _nearest(name) if found else difflib.get_close_matches(name, known, n=2, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {known[0]} to {known[-1]}"
     raise OptionError(f"VGG19 has no layer '{text.strip()}'; {hint}")
+
+
+def _nearest(name: str) -> list[str]:
+    """Layers of the same block, or of the block nearest to it, with the most similar number."""
+    block, number = int(name[-3]), int(name[-1])
+    return sorted(
+        layer_names(), key=lambda other: (abs(int(other[-3]) - block), abs(int(other[-1]) - number))
+    )[:2]
 
 
 def parse_layers(text: str) -> Layers:
@@ -110,6 +118,18 @@ def deepest(layers: Iterable[str]) -> str:
 def smallest_side(layer: str) -> int:
     """Pixels that the sides of a picture need for 2×2 values at a layer: less is no texture."""
     return 2 ** int(layer[-3])
+
+
+def values_per_pixel(last: str) -> float:
+    """Responses of all layers up to one, for each pixel of the picture."""
+    names = layer_names()[: layer_names().index(last) + 1]
+    return sum(layer_values(name) for name in names)
+
+
+def layer_values(layer: str) -> float:
+    """Responses of one layer, for each pixel of the picture."""
+    block = int(layer[-3])
+    return BLOCKS[block - 1][0] / 4 ** (block - 1)
 
 
 class VGG19(nn.Module):
