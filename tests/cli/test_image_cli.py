@@ -179,7 +179,7 @@ def options_of(
     return heard[0]
 
 
-@pytest.mark.parametrize("name", ["default", *RECIPES])
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_preset_comes_first_and_single_options_change_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -345,6 +345,7 @@ def test_an_interrupt(
     assert names(folder) == ({partial.name} if steps else set())
 
 
+@pytest.mark.slow
 def test_ctrl_c(folder: Path, painting: Path) -> None:
     start = "from vidstyle.cli.main import main; main()"
     given = ("--vgg", folder / "vgg.safetensors", "--iterations", "100000", "--scales", "1")
