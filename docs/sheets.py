@@ -37,7 +37,8 @@ from vidstyle import (
     synthesize_texture,
 )
 from vidstyle import image as images
-from vidstyle.cli.texture import LAYERS, TV_WEIGHT
+from vidstyle.cli.choices import TV_WEIGHT
+from vidstyle.cli.texture import LAYERS
 from vidstyle.features import draw_grid, feature_maps
 from vidstyle.flow import dense_flow, warp
 from vidstyle.models.vgg import load_vgg19, parse_layers
@@ -181,29 +182,26 @@ def synthesis() -> np.ndarray:
     """Two seeds of a texture, and two of what layers remember."""
     style = images.resize_short_side(painting("starry_night"), 256)
     vgg, cells = load_vgg19(), [images.label(style[:256, :256], "The Starry Night, a part")]
-    options = OptimizeOptions(
-        style_layers=parse_layers(LAYERS), tv_weight=TV_WEIGHT, iterations=150, scales=1
-    )
+    options = OptimizeOptions(tv_weight=TV_WEIGHT, iterations=100)
+    strokes = replace(options, style_layers=parse_layers(LAYERS))
     for seed in (1, 2):
         made = synthesize_texture(
             [(style, 1.0)],
             256,
             256,
-            replace(options, seed=seed),
+            replace(strokes, seed=seed),
             vgg=vgg,
             listener=watched(f"texture {seed}"),
         )
         cells.append(images.label(made, f"texture, --seed {seed}"))
     photo = scaled(scene(), 455)[:, 80:336]
-    cells.append(images.label(photo, "the sample clip, a part"))
-    for layer in ("relu3_1", "relu4_1", "relu5_1"):
+    for layer in ("relu4_1", "relu5_1"):
+        cells.append(images.label(photo, "the sample clip, a part"))
         for seed in (1, 2):
-            options = OptimizeOptions(
-                content_layers=((layer, 1.0),), tv_weight=0.03, iterations=150, scales=1, seed=seed
-            )
-            found = reconstruct(photo, options, vgg=vgg, listener=watched(f"{layer} {seed}"))
+            memory = replace(options, content_layers=((layer, 1.0),), seed=seed)
+            found = reconstruct(photo, memory, vgg=vgg, listener=watched(f"{layer} {seed}"))
             cells.append(images.label(found, f"--layer {layer}, --seed {seed}"))
-    return images.contact_sheet(cells, 5)
+    return images.contact_sheet(cells, 3)
 
 
 def features() -> np.ndarray:

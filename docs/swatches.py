@@ -17,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from vidstyle import OptimizeOptions, Step, image, synthesize_texture
-from vidstyle.cli.texture import LAYERS, TV_WEIGHT
+from vidstyle.cli.choices import TV_WEIGHT
+from vidstyle.cli.texture import LAYERS
 from vidstyle.models.vgg import load_vgg19, parse_layers
 from vidstyle.styles import read_style_file
 from vidstyle.styles.file import IDENTITY

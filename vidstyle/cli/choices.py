@@ -55,6 +55,10 @@ def parse_size(text: str) -> tuple[int, int]:
     return sides[0], sides[-1]
 
 
+TV_WEIGHT = 0.3
+"""For pictures made from noise alone: without it, max pooling leaves a grain of the noise."""
+
+
 # What is None here leaves the matter to the preset.
 PresetOption = Annotated[
     Preset | None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli.choices import (
+    TV_WEIGHT,
     Device,
     Iterations,
     LearningRate,
@@ -37,7 +38,7 @@ def reconstruct(
         Path | None,
         typer.Option("--output", "-o", help="Where to; PHOTO.<layer>.png or .jpg otherwise."),
     ] = None,
-    tv_weight: TvWeight = None,
+    tv_weight: TvWeight = TV_WEIGHT,
     optimizer: OptimizerOption = None,
     learning_rate: LearningRate = None,
     iterations: Iterations = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli.choices import (
+    TV_WEIGHT,
     Device,
     Iterations,
     LearningRate,
@@ -30,8 +31,6 @@ from vidstyle.cli.progress import ProgressKind
 
 LAYERS = "relu1_1,relu2_1,relu3_1,relu4_1"
 """relu5_1 is not among them: it sees so much that the painting's motif comes back."""
-TV_WEIGHT = 0.3
-"""Without it, a grain is left of the noise."""
 
 
 def texture(
