@@ -72,16 +72,21 @@ class OptimizeOptions:
     layer, G, A the Gram matrices ``F Fᵀ / (C·M)`` of picture and painting, C channels and M
     positions:
 
-    ============  ====================  =================================  ====================
-    normalization  C_l                   S_l                                V
-    ============  ====================  =================================  ====================
-    relative      ``‖F − P‖² / ‖P‖²``    ``‖G − A‖² / ‖A‖²``                mean
-    gatys         ``½ Σ (F − P)²``       ``¼ ‖G − A‖²``                     sum
-    mean          ``mean (F − P)²``      ``mean (G′ − A′)² / (C·M)``        mean
-    ============  ====================  =================================  ====================
+    =============  ===================  ========================  ====
+    normalization  C_l                  S_l                       V
+    =============  ===================  ========================  ====
+    relative       ``‖F − P‖² / ‖P‖²``  ``‖G − A‖² / ‖A‖²``       mean
+    gatys          ``½ Σ (F − P)²``     ``¼ ‖G − A‖²``            sum
+    mean           ``mean (F − P)²``    ``mean (G′ − A′)²/(C·M)``  mean
+    =============  ===================  ========================  ====
 
-    where ``G′ = C·M·G`` and V is the total variation, with colours in [0, 1]. Of several paintings,
-    A is the mean by their weights: by gradient the same as the sum of their losses.
+    where ``G′ = C·M·G`` and V is the total variation, with colours in [0, 1]. In the latter two,
+    the responses are first divided by the layer's mean response to the photo (for content) or to
+    the paintings (for style), much as Gatys's network was rescaled to mean responses of 1: the same
+    weights then do the same with any VGG19, however strongly it responds.
+
+    Of several paintings, A is the mean by their weights: by gradient the same as the sum of their
+    losses.
     """
 
     content_weight: float = 1.0
@@ -265,7 +270,7 @@ class OptimizeStylizer:
         self.layers = [*options.active_style, *options.active_content]
         vgg = vgg or load_vgg19(last=deepest(self.layers))
         self.vgg = vgg.fitted(self.device, self.dtype, options.pooling)
-        self._grams: dict[int, dict[str, Tensor]] = {}
+        self._grams: dict[int, dict[str, Target]] = {}
 
     def __call__(
         self,
@@ -378,10 +383,11 @@ class OptimizeStylizer:
         o = self.options
         side = max(round((o.style_size or min(size)) * scale), o.smallest_side)
         see = grey if o.color == "luma" else _as_it_is
-        content: dict[str, Tensor] = {}
+        content: dict[str, Target] = {}
         if o.active_content and resized is not None:
             with torch.no_grad():
-                content = self.vgg(see(resized), o.active_content)
+                features = self.vgg(see(resized), o.active_content)
+            content = {layer: Target.of(f, f) for layer, f in features.items()}
         return Objective(
             self.vgg,
             o,
@@ -391,7 +397,7 @@ class OptimizeStylizer:
             see,
         )
 
-    def _style_targets(self, photo: np.ndarray | None, side: int) -> dict[str, Tensor]:
+    def _style_targets(self, photo: np.ndarray | None, side: int) -> dict[str, Target]:
         """Gram matrices of the paintings, by layer, mixed by their weights."""
         if self.options.color != "style" and photo is not None:
             adapt = match_luma if self.options.color == "luma" else match_colors
@@ -406,13 +412,13 @@ class OptimizeStylizer:
     @torch.no_grad()
     def _mixed_grams(
         self, paintings: Sequence[tuple[np.ndarray, float]], side: int
-    ) -> dict[str, Tensor]:
-        mixed: dict[str, Tensor] = {}
+    ) -> dict[str, Target]:
+        mixed: dict[str, Target] = {}
         for painting, weight in paintings:
             picture = as_tensor(images.resize_short_side(painting, side)).to(self.device)
             for layer, features in self.vgg(picture, self.options.active_style).items():
-                gram = weight * gram_matrix(features.float())
-                mixed[layer] = mixed[layer] + gram if layer in mixed else gram
+                target = Target.of(features, gram_matrix(features.float())).times(weight)
+                mixed[layer] = mixed[layer].plus(target) if layer in mixed else target
         return mixed
 
 
@@ -466,6 +472,29 @@ def reconstruct(
 
 
 @dataclass(frozen=True, eq=False)
+class Target:
+    """What a layer is to respond with.
+
+    Attributes:
+        value: responses N×C×H×W, or their Gram matrix N×C×C.
+        mean: of the layer's responses, a scalar.
+    """
+
+    value: Tensor
+    mean: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, value: Tensor) -> Target:
+        return cls(value, features.float().mean())
+
+    def times(self, factor: float) -> Target:
+        return Target(factor * self.value, factor * self.mean)
+
+    def plus(self, other: Target) -> Target:
+        return Target(self.value + other.value, self.mean + other.mean)
+
+
+@dataclass(frozen=True, eq=False)
 class _Pull:
     """An anchor at one scale: image 1×3×H×W in [0, 1], trust 1×1×H×W."""
 
@@ -489,13 +518,14 @@ class Objective:
     Attributes:
         content: the photo's responses, by layer.
         style: the paintings' Gram matrices, by layer.
+        pulls: the anchors.
         see: what the losses are shown of a picture, N×3×H×W to the same.
     """
 
     vgg: VGG19
     options: OptimizeOptions
-    content: Mapping[str, Tensor]
-    style: Mapping[str, Tensor]
+    content: Mapping[str, Target]
+    style: Mapping[str, Target]
     pulls: Sequence[_Pull]
     see: Callable[[Tensor], Tensor]
 
@@ -506,13 +536,15 @@ class Objective:
         terms = {"content": zero, "style": zero, "tv": zero, "temporal": zero}
         features = self.vgg(seen, {*self.content, *self.style})
         for layer, target in self.content.items():
-            loss = content_loss(features[layer], target, o.normalization).sum()
-            terms["content"] = terms["content"] + o.active_content[layer] * loss
+            loss = content_loss(features[layer], target.value, o.normalization).sum()
+            weight = o.active_content[layer] / self._rescale(target) ** 2
+            terms["content"] = terms["content"] + weight * loss
         for layer, target in self.style.items():
             response = features[layer].float()
             positions = response.shape[2] * response.shape[3]
-            loss = style_loss(gram_matrix(response), target, o.normalization, positions).sum()
-            terms["style"] = terms["style"] + o.active_style[layer] * loss
+            loss = style_loss(gram_matrix(response), target.value, o.normalization, positions).sum()
+            weight = o.active_style[layer] / self._rescale(target) ** 4
+            terms["style"] = terms["style"] + weight * loss
         if o.tv_weight:
             count = image.numel() if o.normalization == "gatys" else 1
             variation = total_variation(seen, o.tv_exponent).sum()
@@ -521,6 +553,10 @@ class Objective:
             gap = (pull.trust * (seen - self.see(pull.image)).square()).mean()
             terms["temporal"] = terms["temporal"] + pull.weight * gap
         return terms
+
+    def _rescale(self, target: Target) -> Tensor | float:
+        """What responses are divided by."""
+        return 1.0 if self.options.normalization == "relative" else target.mean
 
 
 def _as_it_is(image: Tensor) -> Tensor:
