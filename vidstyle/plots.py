@@ -51,7 +51,8 @@ def write_losses(
     """Draw losses over the steps of an optimization, on a logarithmic scale.
 
     Args:
-        curves: a value a step; those that are never above zero are left out.
+        curves: a value a step, the sum first, which is drawn wide behind its parts. Those that are
+            never above zero are left out.
         starts: the steps after which a finer scale began, drawn as vertical lines.
 
     Raises:
@@ -62,9 +63,10 @@ def write_losses(
 
     figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss, weighted", title=title, yscale="log")
-    for name, values in curves.items():
+    for number, (name, values) in enumerate(curves.items()):
+        look = {"linewidth": 1.2} if number else {"linewidth": 4, "color": "0.8"}
         if max(values) > 0:
-            axes.plot(range(1, len(values) + 1), values, linewidth=1.2, label=name)
+            axes.plot(range(1, len(values) + 1), values, label=name, **look)
     for number, start in enumerate(starts):
         label = "_" if number else "finer scale"
         axes.axvline(start + 0.5, color="0.3", linestyle=":", linewidth=1, label=label)
