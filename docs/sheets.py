@@ -164,7 +164,7 @@ def watched(name: str) -> Callable[[Step], None]:
 
 def optimization() -> np.ndarray:
     """One photo and one painting by every preset."""
-    photo, style = scaled(scene(), 384), painting("starry_night")
+    photo, style = scaled(scene(), 320), painting("starry_night")
     vgg = load_vgg19()
     cells = [images.label(photo, "the sample clip")]
     aside = images.resize_short_side(style, photo.shape[0])[:, : photo.shape[1]]
