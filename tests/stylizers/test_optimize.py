@@ -30,7 +30,8 @@ from vidstyle.stylizers import (
     reconstruct,
     synthesize_texture,
 )
-from vidstyle.stylizers.optimize import Objective, Target, memory_needed, scale_sizes
+from vidstyle.stylizers.objective import Measure, Objective, Target
+from vidstyle.stylizers.optimize import bytes_per_pixel, scale_sizes
 
 Paintings = Sequence[tuple[np.ndarray, float]]
 
@@ -46,7 +47,17 @@ def vgg() -> VGG19:
 
 def options(**changes: Any) -> OptimizeOptions:
     """Quick, on the CPU and in fp32 unless told otherwise."""
-    usual = {"iterations": 12, "scales": 1, "tolerance": 0.0, "device": "cpu", "precision": "fp32"}
+    usual = {
+        "style_weight": 1.0,
+        "tv_weight": 0.0,
+        "style_layers": tuple((f"relu{block}_1", 1.0) for block in range(1, 6)),
+        "pooling": "max",
+        "iterations": 12,
+        "scales": 1,
+        "tolerance": 0.0,
+        "device": "cpu",
+        "precision": "fp32",
+    }
     return OptimizeOptions(**{**usual, **changes})
 
 
@@ -174,11 +185,9 @@ def test_gradients_are_finite_differences(
     painted = network(as_tensor(resize_short_side(style, 33)), [n for n, _ in o.style_layers])
     objective = Objective(
         network,
-        o,
-        content={n: Target.of(f, f) for n, f in network(photo, o.active_content).items()},
-        style={n: Target.of(painted[n], gram_matrix(painted[n])) for n in o.active_style},
-        pulls=[],
-        see=lambda image: image,
+        Measure(o.active_content, o.active_style, o.tv_weight, o.tv_exponent, o.normalization),
+        {n: Target.content(f) for n, f in network(photo, o.active_content).items()},
+        {n: Target.style(painted[n]) for n in o.active_style},
     )
     generator = torch.Generator().manual_seed(0)
     # Nothing saturated: max pooling has no one gradient where neighbours are equal.
@@ -347,6 +356,8 @@ def test_sizes_of_the_scales() -> None:
     assert scale_sizes(101, 76, options(scales=1)) == [(101, 76)]
     assert scale_sizes(161, 128, options(scales=3)) == [(40, 32), (80, 64), (161, 128)]
     assert scale_sizes(101, 76, options(scales=5)) == [(50, 38), (101, 76)]  # relu5_1 needs 32
+    assert scale_sizes(640, 480, options(scales=None)) == [(160, 120), (320, 240), (640, 480)]
+    assert scale_sizes(100, 90, options(scales=None)) == [(100, 90)]
 
 
 def test_coarse_to_fine(vgg: VGG19) -> None:
@@ -729,7 +740,7 @@ def test_out_of_memory_says_what_would_fit(
     pixels = 96 * 80
     monkeypatch.setattr(
         "vidstyle.stylizers.optimize.memory_size",
-        lambda device: int(1.5 * pixels * memory_needed(o, 4)),
+        lambda device: int(1.5 * pixels * bytes_per_pixel(o, 4)),
     )
 
     def listener(step: Step) -> None:
@@ -746,7 +757,7 @@ def test_what_cannot_fit_is_not_begun(vgg: VGG19, monkeypatch: pytest.MonkeyPatc
     o, steps = options(), []
     monkeypatch.setattr(
         "vidstyle.stylizers.optimize.memory_size",
-        lambda device: int(96 * 80 / 4 * memory_needed(o, 4)),
+        lambda device: int(96 * 80 / 4 * bytes_per_pixel(o, 4)),
     )
     with pytest.raises(OptimizationError, match=r"about 48×40 would fit"):
         OptimizeStylizer([(painting(), 1.0)], o, vgg)(toy_photo(96, 80), listener=steps.append)
@@ -764,7 +775,7 @@ def test_other_errors_are_not_taken_for_it(vgg: VGG19) -> None:
 @pytest.mark.parametrize("layer", layer_names())
 def test_deeper_layers_need_more_memory(layer: str) -> None:
     o = options(content_layers=((layer, 1.0),), style_layers=(("relu1_1", 1.0),))
-    assert memory_needed(o, 4) > memory_needed(o, 2) > 500
+    assert bytes_per_pixel(o, 4) > bytes_per_pixel(o, 2) > 500
 
 
 def test_losses_add_up() -> None:

@@ -180,6 +180,11 @@ class VGG19(nn.Module):
         other.pooling = pooling
         return other
 
+    def require(self, layers: Iterable[str]) -> None:
+        """Raises OptionError when a layer lies beyond the last that was built."""
+        if beyond := set(layers) - {"relu" + name[-3:] for name in self.names}:
+            raise OptionError(f"this VGG19 ends with {self.names[-1]}, before {min(beyond)}")
+
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Features of N×3×H×W pictures at ``relu…`` layers, each N×C×h×w.
 
@@ -189,8 +194,7 @@ class VGG19(nn.Module):
             OptionError: a layer lies beyond the last that was built.
         """
         wanted = set(layers)
-        if beyond := wanted - {"relu" + name[-3:] for name in self.names}:
-            raise OptionError(f"this VGG19 ends with {self.names[-1]}, before {min(beyond)}")
+        self.require(wanted)
         pool = F.max_pool2d if self.pooling == "max" else F.avg_pool2d
         x = ((image - self.mean) / self.std).to(self.convolutions[0].weight.dtype)  # type: ignore[arg-type]
         features: dict[str, Tensor] = {}

@@ -1,13 +1,12 @@
 """Stylizers turn pictures into stylized pictures."""
 
 from vidstyle.stylizers.base import Stylizer
+from vidstyle.stylizers.descent import Losses, Step
 from vidstyle.stylizers.fast import FastOptions, FastStylizer
+from vidstyle.stylizers.objective import Anchor
 from vidstyle.stylizers.optimize import (
-    Anchor,
-    Losses,
     OptimizeOptions,
     OptimizeStylizer,
-    Step,
     reconstruct,
     synthesize_texture,
 )

@@ -7,10 +7,8 @@ will do, nothing is learned beforehand, and every picture costs minutes instead 
 from __future__ import annotations
 
 import math
-import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,13 +26,7 @@ from vidstyle.device import (
     tune_allocator,
 )
 from vidstyle.errors import OptimizationError, OptionError
-from vidstyle.models.losses import (
-    Normalization,
-    content_loss,
-    gram_matrix,
-    style_loss,
-    total_variation,
-)
+from vidstyle.models.losses import Normalization
 from vidstyle.models.vgg import (
     IMAGENET_MEAN,
     VGG19,
@@ -49,16 +41,30 @@ from vidstyle.models.vgg import (
 )
 from vidstyle.photos import as_image, as_tensor
 from vidstyle.stylizers.color import keep_chroma, luma, match_colors
+from vidstyle.stylizers.descent import (
+    HISTORY,
+    Descent,
+    Listener,
+    OptimizerName,
+    Plan,
+    Reporter,
+    ignore,
+)
+from vidstyle.stylizers.objective import (
+    Anchor,
+    Measure,
+    Objective,
+    Pull,
+    Target,
+    resized_tensor,
+)
 
 Color = Literal["style", "luma", "histogram"]
+Paintings = Sequence[tuple[np.ndarray, float]]
+"""RGB uint8 H×W×3 of any size, each with its weight."""
 
-HISTORY = 20
-"""Moves that L-BFGS remembers; more cost memory and gained nothing."""
-ADAM_RATE = 0.02
-FIRST_MOVE = 0.003
-"""Mean change of a colour in L-BFGS's first move, when it knows no curvature yet."""
-WINDOW = 10
-"""Iterations over which ``tolerance`` looks for progress."""
+COARSEST_SIDE = 96
+"""Short side of the coarsest scale at least, in pixels, when the number of scales is left open."""
 KEPT_SIZES = 8
 """Sizes of paintings whose Gram matrices are kept."""
 
@@ -90,10 +96,10 @@ class OptimizeOptions:
     """
 
     content_weight: float = 1.0
-    style_weight: float = 1.0
-    tv_weight: float = 0.0
+    style_weight: float = 5.0
+    tv_weight: float = 10.0
     content_layers: Layers = (("relu4_2", 1.0),)
-    style_layers: Layers = tuple((f"relu{block}_1", 1.0) for block in range(1, 6))
+    style_layers: Layers = tuple((f"relu{block}_1", 1.0) for block in range(1, 5))
     normalization: Normalization = "relative"
     tv_exponent: float = 2.0
     """Of the gradient's length; 2.5 in Keras's recipe."""
@@ -102,20 +108,20 @@ class OptimizeOptions:
     noise: float = 0.25
     """Standard deviation of the noise to start from, about ImageNet's mean, colours in [0, 1]."""
     seed: int = 0
-    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    optimizer: OptimizerName = "lbfgs"
     learning_rate: float | None = None
     """Adam: 0.02, colours in [0, 1]; L-BFGS: 1, a whole quasi-Newton step."""
-    iterations: int = 200
+    iterations: int = 80
     """Evaluations of the loss and its gradient, each followed by a move; so many at each scale."""
-    scales: int = 2
+    scales: int | None = None
     """Sizes that are worked on one after the other, each twice the one before; the last is whole.
-    Sizes too small for the layers are left out."""
+    None is as many as have 96 pixels a side. Sizes too small for the layers are left out."""
     style_size: int | None = None
     """Short side of the paintings; None is the picture's. Larger: larger strokes."""
     color: Color = "style"
     """``luma`` leaves the photo its own chroma, ``histogram`` gives the paintings the photo's
     colours first (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer")."""
-    pooling: Pooling = "max"
+    pooling: Pooling = "average"
     tolerance: float = 0.0
     """A scale ends early when the loss fell by less than this share in 10 iterations; 0: never."""
     device: str = "auto"
@@ -172,67 +178,6 @@ def _active(layers: Layers, weight: float) -> dict[str, float]:
     return {name: weight * share for name, share in layers if weight * share > 0}
 
 
-@dataclass(frozen=True)
-class Losses:
-    """The terms of the loss, each with its weight in it."""
-
-    content: float
-    style: float
-    tv: float
-    temporal: float = 0.0
-
-    @property
-    def total(self) -> float:
-        return self.content + self.style + self.tv + self.temporal
-
-
-@dataclass(frozen=True)
-class Step:
-    """One iteration is done.
-
-    Attributes:
-        iteration: from 1, over all scales.
-        total: as many as there will be, unless a scale ends early.
-        scale: from 1, the smallest.
-        losses: of the picture.
-        seconds: since the beginning.
-        picture: makes the picture that the losses belong to, RGB uint8 H×W×3 of the scale's size.
-            A kept step keeps the picture's memory.
-    """
-
-    iteration: int
-    total: int
-    scale: int
-    scales: int
-    losses: Losses
-    seconds: float
-    picture: Callable[[], np.ndarray]
-
-
-Listener = Callable[[Step], None]
-
-
-def ignore(step: Step) -> None:
-    """The listener that does nothing."""
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """Draws the result to a picture: ``weight · mean(trust · (x − image)²)``, colours in [0, 1].
-
-    The temporal term of Ruder, Dosovitskiy, Brox 2016, eq. 7; the mean is over all pixels and
-    channels.
-
-    Attributes:
-        image: H×W×3 float32, 0 to 255, of the picture's size.
-        trust: H×W float32, 0 to 1.
-    """
-
-    image: np.ndarray
-    trust: np.ndarray
-    weight: float
-
-
 class OptimizeStylizer:
     """Redraws one picture after the other.
 
@@ -256,7 +201,7 @@ class OptimizeStylizer:
 
     def __init__(
         self,
-        paintings: Sequence[tuple[np.ndarray, float]],
+        paintings: Paintings,
         options: OptimizeOptions = OptimizeOptions(),
         vgg: VGG19 | None = None,
     ) -> None:
@@ -267,8 +212,9 @@ class OptimizeStylizer:
         self.paintings = _weigh(paintings) if options.style_weight else []
         known = options.init in ("content", "noise")
         self.init = None if known else images.read_image(options.init)
-        self.layers = [*options.active_style, *options.active_content]
-        vgg = vgg or load_vgg19(last=deepest(self.layers))
+        layers = [*options.active_style, *options.active_content]
+        vgg = vgg or load_vgg19(last=deepest(layers))
+        vgg.require(layers)
         self.vgg = vgg.fitted(self.device, self.dtype, options.pooling)
         self._grams: dict[int, dict[str, Target]] = {}
 
@@ -294,76 +240,48 @@ class OptimizeStylizer:
             OptionError: the array is no picture, or too small for the layers.
             OptimizationError: the loss is no number any more, or memory ran out.
         """
-        _check_picture(image, "picture", self.options.smallest_side, np.uint8)
-        options = replace(self.options, iterations=iterations or self.options.iterations)
+        _check_picture(image, "picture", self.options.smallest_side)
         for other in [start, *(anchor.image for anchor in anchors)]:
             if other is not None and other.shape != image.shape:
                 raise OptionError(
                     f"start and anchors have the picture's shape {image.shape}, not {other.shape}"
                 )
-        return self._optimize(image, image.shape[1::-1], options, start, anchors, listener)
+        scene = _Scene(image.shape[1::-1], image, start, anchors)
+        return self._paint(scene, iterations or self.options.iterations, listener)
 
-    def _optimize(
-        self,
-        photo: np.ndarray | None,
-        size: tuple[int, int],
-        options: OptimizeOptions,
-        start: np.ndarray | None = None,
-        anchors: Sequence[Anchor] = (),
-        listener: Listener = ignore,
-    ) -> np.ndarray:
-        """From the smallest size to the whole one. A texture has no photo."""
-        sizes = [size] if start is not None else scale_sizes(*size, options)
-        report = _Reporter(listener, len(sizes), options.iterations * len(sizes))
-        self._check_memory(*size)
+    def _paint(self, scene: _Scene, iterations: int, listener: Listener) -> np.ndarray:
+        """From the coarsest scale to the whole size."""
+        o, whole = self.options, scene.size
+        sizes = [whole] if scene.start is not None else scale_sizes(*whole, o)
+        plan = Plan(o.optimizer, o.learning_rate, iterations, o.tolerance)
+        report = Reporter(listener, iterations * len(sizes), len(sizes))
+        self._check_memory(*whole)
         picture: np.ndarray | None = None
         x: Tensor | None = None
-        for width, height in sizes:
+        for size in sizes:
             report.scale += 1
             try:
-                resized = None if photo is None else _tensor(photo, width, height, self.device)
-                finish = self._finisher(resized)
-                objective = self._objective(photo, resized, width / size[0], size, anchors)
-                x = (
-                    self._first(photo, start, width, height)
-                    if x is None
-                    else _enlarged(x, width, height)
-                )
-                x = minimize(x, objective, options, report, finish)
+                photo = scene.photo_at(size, self.device)
+                finish = self._finisher(photo)
+                descent = Descent(self._objective(scene, photo, size), plan, finish, report)
+                x = descent(self._first(scene, size) if x is None else _enlarged(x, size))
                 picture = finish(x)
             except (RuntimeError, MemoryError) as error:
                 if out_of_memory(error):
-                    raise self._no_memory(width, height, picture) from error
+                    raise self._no_memory(*size, picture) from error
                 raise
         assert picture is not None
         return picture
 
-    def _check_memory(self, width: int, height: int) -> None:
-        """Refuse what would only make a computer swap, or have its system end the process."""
-        size = memory_size(self.device)
-        if size and width * height * memory_needed(self.options, self.dtype.itemsize) > size:
-            raise self._no_memory(width, height, None)
-
-    def _no_memory(self, width: int, height: int, picture: np.ndarray | None) -> OptimizationError:
-        size = memory_size(self.device) or 0
-        fits = size / memory_needed(self.options, self.dtype.itemsize) or math.inf
-        return OptimizationError(
-            f"not enough memory on {self.device} for {width}×{height} pixels; "
-            f"about {_size_that_fits(width, height, fits)} would fit",
-            picture,
-        )
-
-    def _first(
-        self, photo: np.ndarray | None, start: np.ndarray | None, width: int, height: int
-    ) -> Tensor:
+    def _first(self, scene: _Scene, size: tuple[int, int]) -> Tensor:
         """Where the first scale begins: 1×3×H×W."""
-        picture = start if start is not None else self.init
+        picture = scene.start if scene.start is not None else self.init
         if picture is None and self.options.init == "content":
-            picture = photo
+            picture = scene.photo
         if picture is not None:
-            return _tensor(picture, width, height, self.device)
+            return resized_tensor(picture, *size, self.device)
         generator = torch.Generator().manual_seed(self.options.seed)
-        noise = self.options.noise * torch.randn((1, 3, height, width), generator=generator)
+        noise = self.options.noise * torch.randn((1, 3, *size[::-1]), generator=generator)
         return (noise + torch.tensor(IMAGENET_MEAN)[:, None, None]).to(self.device)
 
     def _finisher(self, photo: Tensor | None) -> Callable[[Tensor], np.ndarray]:
@@ -372,37 +290,33 @@ class OptimizeStylizer:
             return lambda x: as_image(keep_chroma(photo, x))
         return as_image
 
-    def _objective(
-        self,
-        photo: np.ndarray | None,
-        resized: Tensor | None,
-        scale: float,
-        size: tuple[int, int],
-        anchors: Sequence[Anchor],
-    ) -> Objective:
+    def _objective(self, scene: _Scene, photo: Tensor | None, size: tuple[int, int]) -> Objective:
         o = self.options
-        side = max(round((o.style_size or min(size)) * scale), o.smallest_side)
         see = grey if o.color == "luma" else _as_it_is
         content: dict[str, Target] = {}
-        if o.active_content and resized is not None:
+        if o.active_content and photo is not None:
             with torch.no_grad():
-                features = self.vgg(see(resized), o.active_content)
-            content = {layer: Target.of(f, f) for layer, f in features.items()}
+                features = self.vgg(see(photo), o.active_content)
+            content = {layer: Target.content(response) for layer, response in features.items()}
+        # The paintings shrink with the picture.
+        shrink = size[0] / scene.size[0]
+        side = max(round((o.style_size or min(scene.size)) * shrink), o.smallest_side)
         return Objective(
             self.vgg,
-            o,
+            Measure(o.active_content, o.active_style, o.tv_weight, o.tv_exponent, o.normalization),
             content,
-            self._style_targets(photo, side) if o.active_style else {},
-            [_Pull.of(anchor, scale, self.device) for anchor in anchors],
+            self._style_targets(scene.photo, side) if o.active_style else {},
+            [Pull.of(anchor, *size, self.device) for anchor in scene.anchors],
             see,
         )
 
     def _style_targets(self, photo: np.ndarray | None, side: int) -> dict[str, Target]:
-        """Gram matrices of the paintings, by layer, mixed by their weights."""
+        """Of the paintings with a short side of so many pixels, by layer."""
         if self.options.color != "style" and photo is not None:
             adapt = match_luma if self.options.color == "luma" else match_colors
-            paintings = [(adapt(painting, photo), weight) for painting, weight in self.paintings]
-            return self._mixed_grams(paintings, side)
+            return self._mixed_grams(
+                [(adapt(p, photo), weight) for p, weight in self.paintings], side
+            )
         if side not in self._grams:
             while len(self._grams) >= KEPT_SIZES:
                 del self._grams[next(iter(self._grams))]
@@ -410,20 +324,59 @@ class OptimizeStylizer:
         return self._grams[side]
 
     @torch.no_grad()
-    def _mixed_grams(
-        self, paintings: Sequence[tuple[np.ndarray, float]], side: int
-    ) -> dict[str, Target]:
-        mixed: dict[str, Target] = {}
-        for painting, weight in paintings:
+    def _mixed_grams(self, paintings: Paintings, side: int) -> dict[str, Target]:
+        layers = self.options.active_style
+        each: list[dict[str, Target]] = []
+        for painting, _ in paintings:
             picture = as_tensor(images.resize_short_side(painting, side)).to(self.device)
-            for layer, features in self.vgg(picture, self.options.active_style).items():
-                target = Target.of(features, gram_matrix(features.float())).times(weight)
-                mixed[layer] = mixed[layer].plus(target) if layer in mixed else target
-        return mixed
+            features = self.vgg(picture, layers)
+            each.append({layer: Target.style(response) for layer, response in features.items()})
+        weights = [weight for _, weight in paintings]
+        return {layer: Target.mixed([t[layer] for t in each], weights) for layer in layers}
+
+    def _check_memory(self, width: int, height: int) -> None:
+        """Refuse what would only make a computer swap, or have its system end the process."""
+        size = memory_size(self.device)
+        if size and width * height * self._bytes_per_pixel() > size:
+            raise self._no_memory(width, height, None)
+
+    def _no_memory(self, width: int, height: int, picture: np.ndarray | None) -> OptimizationError:
+        # Well below what failed, whatever the estimate says.
+        shrink = 0.8
+        if size := memory_size(self.device):
+            fits = size / self._bytes_per_pixel()
+            shrink = min(math.sqrt(fits / (width * height)), shrink)
+        return OptimizationError(
+            f"not enough memory on {self.device} for {width}×{height} pixels; "
+            f"about {int(width * shrink)}×{int(height * shrink)} would fit",
+            picture,
+        )
+
+    def _bytes_per_pixel(self) -> float:
+        return bytes_per_pixel(self.options, self.dtype.itemsize)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """What is to be painted.
+
+    Attributes:
+        size: width and height.
+        photo: H×W×3 uint8; a texture has none.
+        start: H×W×3, 0 to 255, instead of what the options say.
+    """
+
+    size: tuple[int, int]
+    photo: np.ndarray | None = None
+    start: np.ndarray | None = None
+    anchors: Sequence[Anchor] = ()
+
+    def photo_at(self, size: tuple[int, int], device: torch.device) -> Tensor | None:
+        return None if self.photo is None else resized_tensor(self.photo, *size, device)
 
 
 def synthesize_texture(
-    paintings: Sequence[tuple[np.ndarray, float]],
+    paintings: Paintings,
     width: int,
     height: int,
     options: OptimizeOptions = OptimizeOptions(),
@@ -446,7 +399,7 @@ def synthesize_texture(
     if min(width, height) < options.smallest_side:
         raise OptionError(_too_small("texture", width, height, options.smallest_side))
     stylizer = OptimizeStylizer(paintings, options, vgg)
-    return stylizer._optimize(None, (width, height), options, listener=listener)
+    return stylizer._paint(_Scene((width, height)), options.iterations, listener)
 
 
 def reconstruct(
@@ -468,99 +421,35 @@ def reconstruct(
     return OptimizeStylizer([], options, vgg)(image, listener=listener)
 
 
-# ---- what is minimized --------------------------------------------------------------------
+# ---- parts --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Target:
-    """What a layer is to respond with.
+def scale_sizes(width: int, height: int, options: OptimizeOptions) -> list[tuple[int, int]]:
+    """Width and height at each scale, the whole size last, each side half of the next one's."""
+    least = max(options.smallest_side, 1 if options.scales else COARSEST_SIDE)
+    sizes = [(width, height)]
+    while options.scales is None or len(sizes) < options.scales:
+        factor = 2 ** len(sizes)
+        smaller = round(width / factor), round(height / factor)
+        if min(smaller) < least:
+            break
+        sizes.append(smaller)
+    return sizes[::-1]
 
-    Attributes:
-        value: responses N×C×H×W, or their Gram matrix N×C×C.
-        mean: of the layer's responses, a scalar.
+
+def bytes_per_pixel(options: OptimizeOptions, itemsize: int) -> float:
+    """Memory for a picture, by an estimate on the safe side.
+
+    The factors are fitted to peaks measured on a CPU, 0 to 40 % above them.
+
+    Args:
+        itemsize: bytes of one of VGG19's responses.
     """
-
-    value: Tensor
-    mean: Tensor
-
-    @classmethod
-    def of(cls, features: Tensor, value: Tensor) -> Target:
-        return cls(value, features.float().mean())
-
-    def times(self, factor: float) -> Target:
-        return Target(factor * self.value, factor * self.mean)
-
-    def plus(self, other: Target) -> Target:
-        return Target(self.value + other.value, self.mean + other.mean)
-
-
-@dataclass(frozen=True, eq=False)
-class _Pull:
-    """An anchor at one scale: image 1×3×H×W in [0, 1], trust 1×1×H×W."""
-
-    image: Tensor
-    trust: Tensor
-    weight: float
-
-    @classmethod
-    def of(cls, anchor: Anchor, scale: float, device: torch.device) -> _Pull:
-        height, width = anchor.trust.shape
-        size = round(width * scale), round(height * scale)
-        resized = anchor.trust if scale == 1 else images.resize(anchor.trust, *size)
-        trust = torch.from_numpy(np.ascontiguousarray(resized, np.float32))[None, None]
-        return cls(_tensor(anchor.image, *size, device), trust.to(device), anchor.weight)
-
-
-@dataclass(frozen=True, eq=False)
-class Objective:
-    """The loss of a picture: its terms by name, each with its weight in it.
-
-    Attributes:
-        content: the photo's responses, by layer.
-        style: the paintings' Gram matrices, by layer.
-        pulls: the anchors.
-        see: what the losses are shown of a picture, N×3×H×W to the same.
-    """
-
-    vgg: VGG19
-    options: OptimizeOptions
-    content: Mapping[str, Target]
-    style: Mapping[str, Target]
-    pulls: Sequence[_Pull]
-    see: Callable[[Tensor], Tensor]
-
-    def __call__(self, image: Tensor) -> dict[str, Tensor]:
-        """1×3×H×W, colours in [0, 1] (others will do), to scalars."""
-        o, seen = self.options, self.see(image)
-        zero = image.new_zeros(())
-        terms = {"content": zero, "style": zero, "tv": zero, "temporal": zero}
-        features = self.vgg(seen, {*self.content, *self.style})
-        for layer, target in self.content.items():
-            loss = content_loss(features[layer], target.value, o.normalization).sum()
-            weight = o.active_content[layer] / self._rescale(target) ** 2
-            terms["content"] = terms["content"] + weight * loss
-        for layer, target in self.style.items():
-            response = features[layer].float()
-            positions = response.shape[2] * response.shape[3]
-            loss = style_loss(gram_matrix(response), target.value, o.normalization, positions).sum()
-            weight = o.active_style[layer] / self._rescale(target) ** 4
-            terms["style"] = terms["style"] + weight * loss
-        if o.tv_weight:
-            count = image.numel() if o.normalization == "gatys" else 1
-            variation = total_variation(seen, o.tv_exponent).sum()
-            terms["tv"] = o.tv_weight * count * variation
-        for pull in self.pulls:
-            gap = (pull.trust * (seen - self.see(pull.image)).square()).mean()
-            terms["temporal"] = terms["temporal"] + pull.weight * gap
-        return terms
-
-    def _rescale(self, target: Target) -> Tensor | float:
-        """What responses are divided by."""
-        return 1.0 if self.options.normalization == "relative" else target.mean
-
-
-def _as_it_is(image: Tensor) -> Tensor:
-    return image
+    layers = [*options.active_content, *options.active_style]
+    responses = (2 * itemsize + 5) * values_per_pixel(deepest(layers))
+    losses = 16 * sum(layer_values(layer) for layer in layers)
+    pictures = 2 * HISTORY + 8 if options.optimizer == "lbfgs" else 10
+    return responses + losses + 12 * pictures
 
 
 def grey(image: Tensor) -> Tensor:
@@ -577,144 +466,20 @@ def match_luma(painting: np.ndarray, photo: np.ndarray) -> np.ndarray:
     return np.repeat(match_colors(255 * greys[0], 255 * greys[1]), 3, axis=2)
 
 
-# ---- how it is minimized ------------------------------------------------------------------
+def _as_it_is(image: Tensor) -> Tensor:
+    return image
 
 
-def scale_sizes(width: int, height: int, options: OptimizeOptions) -> list[tuple[int, int]]:
-    """Width and height at each scale, the whole size last, each side half of the next one's."""
-    sizes = [
-        (round(width / 2**halvings), round(height / 2**halvings))
-        for halvings in range(options.scales)
-    ]
-    return [size for size in sizes if min(size) >= options.smallest_side][::-1]
+def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size[::-1], mode="bicubic", align_corners=False)
 
 
-@dataclass
-class _Reporter:
-    """Counts iterations over all scales and tells the listener of each."""
-
-    listener: Listener
-    scales: int
-    total: int
-    scale: int = 0
-    iteration: int = 0
-    began: float = field(default_factory=time.perf_counter)
-
-    def __call__(self, losses: Losses, picture: Callable[[], np.ndarray]) -> None:
-        self.iteration += 1
-        seconds = time.perf_counter() - self.began
-        self.listener(
-            Step(self.iteration, self.total, self.scale, self.scales, losses, seconds, picture)
-        )
-
-
-def minimize(
-    start: Tensor,
-    objective: Callable[[Tensor], Mapping[str, Tensor]],
-    options: OptimizeOptions,
-    report: Callable[[Losses, Callable[[], np.ndarray]], None],
-    finish: Callable[[Tensor], np.ndarray],
-) -> Tensor:
-    """The picture of the lowest loss among those met on the way: 1×3×H×W.
-
-    Raises:
-        OptimizationError: the loss is no number any more; it has the best picture so far.
-    """
-    unit = FIRST_MOVE * start.numel() if options.optimizer == "lbfgs" else 1.0
-    # L-BFGS's first move has an L1 norm of 1, whatever the loss: it must be a change that shows.
-    z = (start.detach().contiguous() / unit).requires_grad_()
-    optimizer = _optimizer(z, options)
-    descent = _Descent(options)
-    for _ in range(options.iterations):
-        optimizer.step(lambda: descent.evaluate(z, unit, objective, finish, report))
-        if descent.stalled():
-            break
-    assert descent.best is not None
-    return descent.best
-
-
-def _optimizer(z: Tensor, options: OptimizeOptions) -> torch.optim.Optimizer:
-    if options.optimizer == "adam":
-        return torch.optim.Adam([z], lr=options.learning_rate or ADAM_RATE)
-    # One evaluation and one move a step; no tolerances of its own.
-    return torch.optim.LBFGS(
-        [z],
-        lr=options.learning_rate or 1.0,
-        max_iter=1,
-        history_size=HISTORY,
-        tolerance_grad=0,
-        tolerance_change=0,
-    )
-
-
-class _Descent:
-    """What is remembered on the way down: the best picture and the course of the loss."""
-
-    def __init__(self, options: OptimizeOptions) -> None:
-        self.tolerance = options.tolerance
-        self.best: Tensor | None = None
-        self.lowest = math.inf
-        self.first: float | None = None
-        self.course: deque[float] = deque(maxlen=WINDOW + 1)
-        """The lowest loss so far, after each of the last iterations."""
-
-    def evaluate(
-        self,
-        z: Tensor,
-        unit: float,
-        objective: Callable[[Tensor], Mapping[str, Tensor]],
-        finish: Callable[[Tensor], np.ndarray],
-        report: Callable[[Losses, Callable[[], np.ndarray]], None],
-    ) -> float:
-        """The loss, its gradient left at ``z``."""
-        z.grad = None
-        x = (z * unit).contiguous(memory_format=torch.channels_last)
-        terms = objective(x)
-        losses = Losses(**{name: term.item() for name, term in terms.items()})
-        if not math.isfinite(losses.total):
-            raise OptimizationError(
-                f"the loss is no number after {len(self.course)} iterations; lower the learning "
-                "rate or the weights, or use fp32",
-                None if self.best is None else finish(self.best),
-            )
-        if self.first is None:
-            self.first = losses.total or 1.0
-        # Of order 1, as L-BFGS compares curvatures with an absolute threshold.
-        total = torch.stack(list(terms.values())).sum() / self.first
-        total.backward()
-        picture = x.detach()
-        if losses.total < self.lowest:
-            self.lowest, self.best = losses.total, picture
-        self.course.append(self.lowest)
-        report(losses, lambda: finish(picture))
-        return total.item()
-
-    def stalled(self) -> bool:
-        if not self.tolerance or len(self.course) <= WINDOW:
-            return False
-        return self.course[0] - self.course[-1] < self.tolerance * self.course[0]
-
-
-# ---- pictures and memory ------------------------------------------------------------------
-
-
-def _enlarged(x: Tensor, width: int, height: int) -> Tensor:
-    return F.interpolate(x, (height, width), mode="bicubic", align_corners=False)
-
-
-def _tensor(picture: np.ndarray, width: int, height: int, device: torch.device) -> Tensor:
-    """0 to 255, H×W×3 of any size, to 1×3×H×W in [0, 1]."""
-    if picture.shape[1::-1] != (width, height):
-        picture = images.resize(picture, width, height)
-    return as_tensor(picture).to(device)
-
-
-def _weigh(paintings: Sequence[tuple[np.ndarray, float]]) -> list[tuple[np.ndarray, float]]:
+def _weigh(paintings: Paintings) -> list[tuple[np.ndarray, float]]:
     """The paintings that count, their weights adding up to 1."""
     if not paintings:
         raise OptionError("no painting to take the style from")
     for painting, weight in paintings:
-        _check_picture(painting, "painting", 1, np.uint8)
+        _check_picture(painting, "painting", 1)
         if not (math.isfinite(weight) and weight >= 0):
             raise OptionError(f"a painting's weight is 0 or more, not {weight:g}")
     total = sum(weight for _, weight in paintings)
@@ -723,8 +488,8 @@ def _weigh(paintings: Sequence[tuple[np.ndarray, float]]) -> list[tuple[np.ndarr
     return [(painting, weight / total) for painting, weight in paintings if weight]
 
 
-def _check_picture(image: np.ndarray, what: str, side: int, dtype: type) -> None:
-    if image.dtype != dtype or image.ndim != 3 or image.shape[2] != 3:
+def _check_picture(image: np.ndarray, what: str, side: int) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise OptionError(f"a {what} is uint8 H×W×3, not {image.dtype} {image.shape}")
     height, width = image.shape[:2]
     if min(height, width) < side:
@@ -736,24 +501,3 @@ def _too_small(what: str, width: int, height: int, side: int) -> str:
         f"the {what} has {width}×{height} pixels; the layers need {side} a side at least, "
         "so use a larger one or fewer layers"
     )
-
-
-def memory_needed(options: OptimizeOptions, itemsize: int) -> float:
-    """Bytes for each pixel, by an estimate on the safe side.
-
-    The factors are fitted to peaks measured on a CPU, 0 to 40 % above them.
-
-    Args:
-        itemsize: bytes of one of VGG19's responses.
-    """
-    layers = [*options.active_content, *options.active_style]
-    responses = (2 * itemsize + 5) * values_per_pixel(deepest(layers))
-    losses = 16 * sum(layer_values(layer) for layer in layers)
-    pictures = 2 * HISTORY + 8 if options.optimizer == "lbfgs" else 10
-    return responses + losses + 12 * pictures
-
-
-def _size_that_fits(width: int, height: int, pixels: float) -> str:
-    # Not much more than what failed, whatever the estimate says.
-    shrink = min(math.sqrt(pixels / (width * height)), 0.8)
-    return f"{int(width * shrink)}×{int(height * shrink)}"
