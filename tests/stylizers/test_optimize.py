@@ -81,6 +81,10 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / np.square(a.astype(float) - b).mean()))
 
 
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a.astype(float).ravel(), b.astype(float).ravel())[0, 1])
+
+
 # -- what is minimized ----------------------------------------------------------------------
 
 
@@ -367,9 +371,22 @@ def test_coarse_to_fine(vgg: VGG19) -> None:
     assert [step.scale for step in steps] == [1] * 4 + [2] * 4
     assert {(step.total, step.scales) for step in steps} == {(8, 2)}
     assert [step.picture().shape for step in steps] == [(35, 48, 3)] * 4 + [(70, 97, 3)] * 4
-    best = steps[int(np.argmin(losses_of(steps[:4])))].picture()
-    assert psnr(steps[4].picture(), resize(best, 97, 70)) > 35  # goes on from the enlarged one
     assert result.shape == (70, 97, 3)
+
+
+@pytest.mark.parametrize("init", ["content", "noise"])
+def test_a_finer_scale_goes_on_from_the_coarser_one(vgg: VGG19, init: str) -> None:
+    steps: list[Step] = []
+    photo = toy_photo(96, 80)
+    engine(vgg, scales=2, iterations=15, init=init)(photo, listener=steps.append)
+    coarse = steps[int(np.argmin(losses_of(steps[:15])))].picture()
+    first = steps[15].picture()
+    shrunk = cv2.GaussianBlur(resize(first, 48, 40), (3, 3), 0)
+    assert psnr(shrunk, cv2.GaussianBlur(coarse, (3, 3), 0)) > 25
+    added, detail = (
+        image.astype(float) - cv2.GaussianBlur(image, (0, 0), 2) for image in (first, photo)
+    )
+    assert (correlation(added, detail) > 0.5) == (init == "content")
 
 
 # -- stopping early -------------------------------------------------------------------------
@@ -498,10 +515,6 @@ def test_larger_paintings_are_other_textures(vgg: VGG19) -> None:
 
 
 # -- textures and reconstructions -----------------------------------------------------------
-
-
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.corrcoef(a.astype(float).ravel(), b.astype(float).ravel())[0, 1])
 
 
 def test_textures_of_two_seeds_have_like_grams_and_unlike_pixels(vgg: VGG19) -> None:

@@ -104,7 +104,8 @@ class OptimizeOptions:
     tv_exponent: float = 2.0
     """Of the gradient's length; 2.5 in Keras's recipe."""
     init: str | Path = "content"
-    """``content``, ``noise``, or a picture's file, which is resized to the photo's size."""
+    """``content``, ``noise``, or a picture's file, which is resized to the photo's size. Finer
+    scales start from the coarser one's result, with the photo's or picture's detail added."""
     noise: float = 0.25
     """Standard deviation of the noise to start from, about ImageNet's mean, colours in [0, 1]."""
     seed: int = 0
@@ -264,7 +265,7 @@ class OptimizeStylizer:
                 photo = scene.photo_at(size, self.device)
                 finish = self._finisher(photo)
                 descent = Descent(self._objective(scene, photo, size), plan, finish, report)
-                x = descent(self._first(scene, size) if x is None else _enlarged(x, size))
+                x = descent(self._first(scene, size) if x is None else self._next(scene, size, x))
                 picture = finish(x)
             except (RuntimeError, MemoryError) as error:
                 if out_of_memory(error):
@@ -283,6 +284,15 @@ class OptimizeStylizer:
         generator = torch.Generator().manual_seed(self.options.seed)
         noise = self.options.noise * torch.randn((1, 3, *size[::-1]), generator=generator)
         return (noise + torch.tensor(IMAGENET_MEAN)[:, None, None]).to(self.device)
+
+    def _next(self, scene: _Scene, size: tuple[int, int], coarse: Tensor) -> Tensor:
+        """Where another scale begins: at the result of the one before, with the detail added that
+        it had no room for."""
+        if scene.photo is None or self.options.init == "noise":
+            return _enlarged(coarse, size)
+        height, width = coarse.shape[2:]
+        changed = coarse - self._first(scene, (width, height))
+        return self._first(scene, size) + _enlarged(changed, size)
 
     def _finisher(self, photo: Tensor | None) -> Callable[[Tensor], np.ndarray]:
         """What turns the optimized tensor into a picture."""
@@ -471,7 +481,11 @@ def _as_it_is(image: Tensor) -> Tensor:
 
 
 def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(x, size[::-1], mode="bicubic", align_corners=False)
+    """Smoothed first: what alternates from pixel to pixel would stay as a grid."""
+    kernel = torch.tensor([0.25, 0.5, 0.25], device=x.device)
+    kernel = torch.outer(kernel, kernel).expand(3, 1, 3, 3)
+    smooth = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, groups=3)
+    return F.interpolate(smooth, size[::-1], mode="bicubic", align_corners=False)
 
 
 def _weigh(paintings: Paintings) -> list[tuple[np.ndarray, float]]:

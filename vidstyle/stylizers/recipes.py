@@ -45,8 +45,10 @@ _DEFAULT = Recipe(
 
 _GATYS = Recipe(
     OptimizeOptions(
-        content_weight=1e-3,
+        content_weight=5e-3,
         style_weight=2.0**20,
+        tv_weight=0.0,
+        content_layers=(("relu4_2", 1.0),),
         style_layers=_first_layers(0.2, 0.2, 0.2, 0.2, 0.2),
         normalization="gatys",
         init="noise",
@@ -56,8 +58,9 @@ _GATYS = Recipe(
         pooling="average",
     ),
     "Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks",
-    "From noise, five layers alike, average pooling, L-BFGS. The ratio of content to style, 10⁻³, "
-    "is the paper's with the content loss read as a mean; as the sum of eq. 1 it holds at 512×512. "
+    "From noise, five layers alike, average pooling, L-BFGS. The ratio of content to style, "
+    "5·10⁻³, is one of the paper's, with the content loss read as a mean; as the sum of eq. 1 it "
+    "holds at 512×512. "
     "Responses are divided by a mean over each layer and the pictures at hand, in the paper over "
     "each channel and many photos. 500 evaluations; the paper gives no number.",
 )
@@ -76,6 +79,7 @@ _KERAS = Recipe(
         optimizer="lbfgs",
         iterations=200,
         scales=1,
+        pooling="max",
     ),
     "Chollet 2015 and later, Neural style transfer, among the examples of Keras",
     "From noise as wide as uniform colours, content of block5_conv2, total variation to the power "
@@ -89,12 +93,16 @@ _NOTEBOOK = Recipe(
     OptimizeOptions(
         content_weight=1.0,
         style_weight=1e6,
+        tv_weight=0.0,
+        content_layers=(("relu4_2", 1.0),),
         style_layers=_first_layers(1.0, 0.8, 0.5, 0.3, 0.1),
         normalization="mean",
+        init="content",
         optimizer="adam",
         learning_rate=0.003 * sum(IMAGENET_STD) / 3,
         iterations=2000,
         scales=1,
+        pooling="max",
     ),
     "Udacity 2018, Style Transfer with Deep Neural Networks, a notebook of its PyTorch course",
     "From the photo, 2000 steps of Adam, style 10⁶ times as heavy as content: it is the start and "
@@ -104,13 +112,17 @@ _NOTEBOOK = Recipe(
 
 _LECTURE = Recipe(
     OptimizeOptions(
-        content_weight=1e-3,
+        content_weight=5e-3,
         style_weight=2.0**20,
+        tv_weight=0.0,
+        content_layers=(("relu4_2", 1.0),),
         style_layers=tuple((name, 1 / 16) for name in layer_names()),
         normalization="gatys",
+        init="content",
         optimizer="lbfgs",
         iterations=100,
         scales=1,
+        pooling="max",
     ),
     "course lectures on deep learning",
     "Style from all sixteen convolutions alike, content from the fourth block, from the photo in "
@@ -121,6 +133,8 @@ _OWL = Recipe(
     OptimizeOptions(
         content_weight=5.0,
         style_weight=20.0,
+        tv_weight=0.0,
+        content_layers=(("relu4_2", 1.0),),
         style_layers=_first_layers(1.3e-7, 3.5e-4, 1e-3, 0.38, 9e-5),
         normalization="mean",
         init="noise",
@@ -129,6 +143,7 @@ _OWL = Recipe(
         learning_rate=10 / 255,
         iterations=250,
         scales=1,
+        pooling="max",
     ),
     "after Athalye 2015, Neural Style, an early one in TensorFlow",
     "From nearly flat grey (noise of 0.256 of 255 levels), 250 steps of Adam with a rate of ten "
