@@ -2,15 +2,16 @@
 
     VIDSTYLE_DATA=../shared python docs/swatches.py [NAME …]
 
-A swatch is what ``vidstyle texture PAINTING --iterations 100 --precision fp32`` makes: strokes
-and colours of the painting without its motif. Without names, all are made; the sheet shows all
-that there are.
+A swatch is what ``vidstyle texture PAINTING --iterations 100 --scales 2 --precision fp32`` makes:
+strokes and colours of the painting without its motif (starry_night with ``--scales 3``). Without
+names, all are made; the sheet shows all that there are.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,15 @@ SIDE = 512
 MAX_BYTES = 60_000
 OPTIONS = OptimizeOptions(
     content_weight=0.0,
+    style_weight=1.0,
     style_layers=parse_layers(LAYERS),
     tv_weight=TV_WEIGHT,
     iterations=100,
+    scales=2,
     precision="fp32",
 )
+SCALES = {"starry_night": 3}
+"""From a coarser start, its swirls come out whole and less is grey; others show their motif."""
 
 
 def write_small(path: Path, picture: np.ndarray) -> None:
@@ -53,14 +58,16 @@ def main() -> None:
     vgg = load_vgg19(DATA / VGG_FILE, "relu4_1")
     for name in sys.argv[1:] or bundled:
         painting = image.read_image(DATA / "paintings" / f"{name}.jpg")
-        with tqdm(desc=name, total=OPTIONS.iterations * OPTIONS.scales) as bar:
+        options = replace(OPTIONS, scales=SCALES.get(name, OPTIONS.scales))
+        with tqdm(desc=name) as bar:
 
             def show(step: Step, bar: tqdm = bar) -> None:
+                bar.total = step.total
                 bar.set_postfix_str(f"loss {step.losses.total:.3g}", refresh=False)
                 bar.update()
 
             swatch = synthesize_texture(
-                [(painting, 1.0)], SIDE, SIDE, OPTIONS, vgg=vgg, listener=show
+                [(painting, 1.0)], SIDE, SIDE, options, vgg=vgg, listener=show
             )
         write_small(folder / f"{name}.jpg", swatch)
     found = [(folder / f"{name}.jpg", name) for name in bundled]

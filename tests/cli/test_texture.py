@@ -58,8 +58,9 @@ def gram(folder: Path, picture: np.ndarray) -> np.ndarray:
 def test_a_texture_has_the_paintings_gram_matrix(
     folder: Path, painting: Path, capsys: Capture
 ) -> None:
-    given = ("--size", "40x32", "--iterations", "60", "--layers", "relu1_1,conv2_1:2")
-    assert call("texture", folder, painting, *given, "--tv-weight", "0") == 0
+    given = ("--size", "40x32", "--layers", "relu1_1,conv2_1:2", "--tv-weight", "0")
+    how = ("--iterations", "60", "--pooling", "max")
+    assert call("texture", folder, painting, *given, *how) == 0
     output = folder / "painting.texture.png"
     result = read_image(output)
     assert result.shape == (32, 40, 3)
@@ -152,8 +153,9 @@ def test_refusals_are_one_line(folder: Path, painting: Path, capsys: Capture, ca
 def test_a_reconstruction_looks_alike_to_the_layer(
     folder: Path, painting: Path, capsys: Capture
 ) -> None:
-    given = ("--layer", "block2_conv1", "--iterations", "80", "--tv-weight", "0")
-    assert call("reconstruct", folder, painting, *given) == 0
+    given = ("--layer", "block2_conv1", "--tv-weight", "0")
+    how = ("--iterations", "80", "--pooling", "max")
+    assert call("reconstruct", folder, painting, *given, *how) == 0
     output = folder / "painting.relu2_1.png"
     assert re.match(rf"{re.escape(str(output))}: 56×48, ", capsys.readouterr().out)
     result, photo = read_image(output), read_image(painting)

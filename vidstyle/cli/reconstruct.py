@@ -63,6 +63,7 @@ def reconstruct(
     options = choose(
         None,
         {
+            "content_weight": 1.0,
             "style_weight": 0.0,
             "content_layer": layer,
             "tv_weight": tv_weight,

@@ -78,6 +78,7 @@ def texture(
         None,
         {
             "content_weight": 0.0,
+            "style_weight": 1.0,
             "style_layers": layers,
             "tv_weight": tv_weight,
             "optimizer": optimizer,
