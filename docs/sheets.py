@@ -182,7 +182,7 @@ def synthesis() -> np.ndarray:
     """Two seeds of a texture, and two of what layers remember."""
     style = images.resize_short_side(painting("starry_night"), 256)
     vgg, cells = load_vgg19(), [images.label(style[:256, :256], "The Starry Night, a part")]
-    options = OptimizeOptions(tv_weight=TV_WEIGHT, iterations=100)
+    options = OptimizeOptions(style_weight=1.0, tv_weight=TV_WEIGHT, iterations=100, scales=2)
     strokes = replace(options, style_layers=parse_layers(LAYERS))
     for seed in (1, 2):
         made = synthesize_texture(
