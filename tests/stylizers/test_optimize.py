@@ -78,7 +78,7 @@ def losses_of(steps: Sequence[Step]) -> list[float]:
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / np.square(a.astype(float) - b).mean()))
+    return float(10 * np.log10(255**2 / max(np.square(a.astype(float) - b).mean(), 1e-9)))
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -682,6 +682,9 @@ def test_senseless_pictures(vgg: VGG19) -> None:
             stylizer(picture)
     with pytest.raises(OptionError, match=r"shape \(48, 64, 3\), not \(40, 64, 3\)"):
         stylizer(toy_photo(), start=toy_photo(64, 40))
+    anchor = Anchor(toy_photo().astype(np.float32), np.ones((24, 32), np.float32), 1.0)
+    with pytest.raises(OptionError, match=r"trust .* \(48, 64\), not \(24, 32\)"):
+        stylizer(toy_photo(), anchors=[anchor])
 
 
 @pytest.mark.parametrize(

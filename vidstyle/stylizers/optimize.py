@@ -247,6 +247,11 @@ class OptimizeStylizer:
                 raise OptionError(
                     f"start and anchors have the picture's shape {image.shape}, not {other.shape}"
                 )
+        for anchor in anchors:
+            if anchor.trust.shape != image.shape[:2]:
+                raise OptionError(
+                    f"trust has the picture's size {image.shape[:2]}, not {anchor.trust.shape}"
+                )
         scene = _Scene(image.shape[1::-1], image, start, anchors)
         return self._paint(scene, iterations or self.options.iterations, listener)
 

@@ -45,7 +45,7 @@ _DEFAULT = Recipe(
 
 _GATYS = Recipe(
     OptimizeOptions(
-        content_weight=5e-3,
+        content_weight=0.03,
         style_weight=2.0**20,
         tv_weight=0.0,
         content_layers=(("relu4_2", 1.0),),
@@ -58,11 +58,11 @@ _GATYS = Recipe(
         pooling="average",
     ),
     "Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks",
-    "From noise, five layers alike, average pooling, L-BFGS. The ratio of content to style, "
-    "5·10⁻³, is one of the paper's, with the content loss read as a mean; as the sum of eq. 1 it "
-    "holds at 512×512. "
-    "Responses are divided by a mean over each layer and the pictures at hand, in the paper over "
-    "each channel and many photos. 500 evaluations; the paper gives no number.",
+    "From noise, five layers alike, average pooling, L-BFGS. Content to style is our choice, such "
+    "that photos of 512×512 are seen in it: the paper's 10⁻³ belongs to a network whose every "
+    "channel was rescaled to a mean response of 1 over many photos, here each layer is, over the "
+    "pictures at hand. Content being a sum (eq. 1), it counts for less in smaller pictures. 500 "
+    "evaluations; the paper gives no number.",
 )
 
 _KERAS = Recipe(
@@ -112,7 +112,7 @@ _NOTEBOOK = Recipe(
 
 _LECTURE = Recipe(
     OptimizeOptions(
-        content_weight=5e-3,
+        content_weight=0.03,
         style_weight=2.0**20,
         tv_weight=0.0,
         content_layers=(("relu4_2", 1.0),),
