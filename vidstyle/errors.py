@@ -65,9 +65,11 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run, after what was finished has been kept.
 
     Attributes:
-        partial: the playable file that holds it; None when nothing was finished yet.
+        partial: the playable file, or the folder, that holds it; None when nothing was finished.
+        advice: how to go on, if one can.
     """
 
-    def __init__(self, partial: Path | None) -> None:
+    def __init__(self, partial: Path | None, advice: str = "") -> None:
         super().__init__(f"interrupted; {partial or 'nothing'} kept")
         self.partial = partial
+        self.advice = advice

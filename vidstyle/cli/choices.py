@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,21 @@ class Flow(StrEnum):
     ultrafast = "ultrafast"
     fast = "fast"
     medium = "medium"
+
+
+class Engine(StrEnum):
+    fast = "fast"
+    optimize = "optimize"
+
+
+class Color(StrEnum):
+    style = "style"
+    keep = "keep"
+    histogram = "histogram"
+
+
+COLORS = {Color.style: None, Color.keep: "luma", Color.histogram: "histogram"}
+"""By the optimization engine's names; None is the preset's."""
 
 
 class Preset(StrEnum):
@@ -53,6 +69,33 @@ def parse_size(text: str) -> tuple[int, int]:
     except ValueError as error:
         raise OptionError(f"'{text}' is no size; write 640x480, or 512") from error
     return sides[0], sides[-1]
+
+
+def usual_engine(style: str) -> Engine:
+    """The fast one, unless a picture is among the styles, as no network has learned it."""
+    from vidstyle.styles import has_pictures
+
+    return Engine.optimize if has_pictures(style) else Engine.fast
+
+
+def refuse(engine: Engine, given: Mapping[str, object]) -> None:
+    """Raises OptionError when an option was given that only another engine has."""
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(f"--{name.replace('_', '-')} is for --engine {engine} alone")
+
+
+def check_fast(style: str, color: Color) -> None:
+    """Raises OptionError when only the other engine can do it."""
+    from vidstyle.styles import has_pictures
+
+    if color is Color.histogram:
+        raise OptionError("--color histogram is for --engine optimize alone")
+    if has_pictures(style):
+        raise OptionError(
+            f"'{style}': the fast engine knows styles by name or style file; "
+            "for a picture, use --engine optimize"
+        )
 
 
 TV_WEIGHT = 0.3

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidstyle.cli.choices import (
+    COLORS,
+    Color,
     ContentLayer,
     ContentWeight,
     Device,
+    Engine,
     Iterations,
     LearningRate,
     MaxSide,
@@ -33,27 +35,14 @@ from vidstyle.cli.choices import (
     Tolerance,
     TvWeight,
     Vgg,
+    check_fast,
+    refuse,
+    usual_engine,
 )
 from vidstyle.cli.progress import ProgressKind
-from vidstyle.errors import OptionError
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class Engine(StrEnum):
-    fast = "fast"
-    optimize = "optimize"
-
-
-class Color(StrEnum):
-    style = "style"
-    keep = "keep"
-    histogram = "histogram"
-
-
-COLORS = {Color.style: None, Color.keep: "luma", Color.histogram: "histogram"}
-"""By the optimization engine's names; None is the preset's."""
 
 
 def image(
@@ -164,33 +153,12 @@ class Job:
         return fit(read_image(self.photo), self.max_side)
 
 
-def usual_engine(style: str) -> Engine:
-    """The fast one, unless a picture is among the styles, as no network has learned it."""
-    from vidstyle.styles import has_pictures
-
-    return Engine.optimize if has_pictures(style) else Engine.fast
-
-
-def refuse(engine: Engine, given: Mapping[str, object]) -> None:
-    """Raises OptionError when an option was given that only another engine has."""
-    for name, value in given.items():
-        if value is not None:
-            raise OptionError(f"--{name.replace('_', '-')} is for --engine {engine} alone")
-
-
 def draw_fast(job: Job, strength: float | None) -> None:
     """In one pass through the network."""
     from vidstyle.cli.optimizing import Watch, place
-    from vidstyle.styles import has_pictures
     from vidstyle.stylizers import FastOptions, FastStylizer
 
-    if job.color is Color.histogram:
-        raise OptionError("--color histogram is for --engine optimize alone")
-    if has_pictures(job.style):
-        raise OptionError(
-            f"'{job.style}': the fast engine knows styles by name or style file; "
-            "for a picture, use --engine optimize"
-        )
+    check_fast(job.style, job.color)
     options = FastOptions(
         strength=1.0 if strength is None else strength,
         color="keep" if job.color is Color.keep else "style",
@@ -213,17 +181,15 @@ def draw_optimized(
     plot: Path | None,
 ) -> None:
     """Step by step."""
-    from vidstyle.cli.optimizing import Watch, choose, load_vgg, place
+    from vidstyle.cli.optimizing import Watch, choose, fast_stylizer, load_vgg, place
     from vidstyle.styles import load_paintings
     from vidstyle.stylizers import OptimizeStylizer
 
-    if init == "fast" and recipe["scales"] is not None:
-        raise OptionError("--init fast begins at the whole size; leave --scales out")
     options = choose(
         preset,
         {
             **recipe,
-            "init": None if init == "fast" else init,
+            "init": init,
             "color": COLORS[job.color],
             "device": job.device,
             "precision": job.precision,
@@ -241,20 +207,6 @@ def draw_optimized(
         plot=plot,
         overwrite=job.overwrite,
     )
-    start = fast_start(job, picture) if init == "fast" else None
+    start = fast_stylizer(job.style, job.device)(picture) if init == "fast" else None
     stylizer = OptimizeStylizer(paintings.weighted, options, load_vgg(vgg, options))
     watch.run(lambda: stylizer(picture, start=start, listener=watch))
-
-
-def fast_start(job: Job, picture: np.ndarray) -> np.ndarray:
-    """The fast engine's picture.
-
-    Raises:
-        OptionError: a picture is among the styles.
-    """
-    from vidstyle.styles import has_pictures
-    from vidstyle.stylizers import FastOptions, FastStylizer
-
-    if has_pictures(job.style):
-        raise OptionError(f"--init fast: no network has learned '{job.style}'; name a style")
-    return FastStylizer(job.style, FastOptions(device=job.device))(picture)

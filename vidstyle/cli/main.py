@@ -33,7 +33,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except Interrupted as interrupt:
             kept = f"; what was finished is in {interrupt.partial}" if interrupt.partial else ""
-            return _fail(f"interrupted{kept}", 130)
+            advice = f"; {interrupt.advice}" if kept and interrupt.advice else ""
+            return _fail(f"interrupted{kept}{advice}", 130)
         except KeyboardInterrupt:
             return _fail("interrupted", 130)
 

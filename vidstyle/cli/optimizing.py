@@ -19,12 +19,27 @@ from vidstyle.cli.progress import ProgressKind, print_json
 from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
 from vidstyle.models.vgg import VGG19, deepest, load_vgg19, parse_layers
 from vidstyle.plots import check_plot, write_losses
-from vidstyle.stylizers import RECIPES, Losses, OptimizeOptions, Step
+from vidstyle.styles import has_pictures
+from vidstyle.stylizers import (
+    RECIPES,
+    FastOptions,
+    FastStylizer,
+    Losses,
+    OptimizeOptions,
+    Step,
+)
 
 
 def choose(preset: Preset | None, given: Mapping[str, Any]) -> OptimizeOptions:
-    """A preset's options, changed by the command line's where these are given."""
+    """A preset's options, changed by the command line's where these are given.
+
+    ``init`` may be ``fast``, which is for the caller to see to.
+    """
     changes = {name: value for name, value in given.items() if value is not None}
+    if changes.get("init") == "fast":
+        if "scales" in changes:
+            raise OptionError("--init fast begins at the whole size; leave --scales out")
+        del changes["init"]
     if (layers := changes.pop("content_layer", None)) is not None:
         changes["content_layers"] = parse_layers(layers)
     if (layers := changes.pop("style_layers", None)) is not None:
@@ -35,6 +50,17 @@ def choose(preset: Preset | None, given: Mapping[str, Any]) -> OptimizeOptions:
 def load_vgg(path: Path | None, options: OptimizeOptions) -> VGG19:
     """VGG19 up to the deepest layer that counts."""
     return load_vgg19(path, deepest([*options.active_content, *options.active_style]))
+
+
+def fast_stylizer(style: str, device: str) -> FastStylizer:
+    """What draws the pictures to start from.
+
+    Raises:
+        OptionError: a picture is among the styles.
+    """
+    if has_pictures(style):
+        raise OptionError(f"--init fast: no network has learned '{style}'; name a style")
+    return FastStylizer(style, FastOptions(device=device))
 
 
 def place(
