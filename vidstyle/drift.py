@@ -51,12 +51,16 @@ class DriftGuard:
 
     def excess(self, thumbnail: np.ndarray, result: np.ndarray) -> np.ndarray:
         """How much a result, H×W×3 uint8, has drifted too far, by channel, in levels."""
-        if self._colors is None or self._known is None or self._known.mean() < LEAST:
-            return np.zeros(3, np.float32)
-        change = cv2.subtract(_colors(thumbnail, result), self._colors)
-        change = (change * self._known[:, :, None]).sum((0, 1)) / self._known.sum()
+        change = self._change(_colors(thumbnail, result))
         bound = self.tolerance + np.abs(change[:3]).max()
         return change[3:] - change[3:].clip(-bound, bound)
+
+    def _change(self, colors: np.ndarray) -> np.ndarray:
+        """Of source and result since things came into view: six mean differences."""
+        if self._colors is None or self._known is None or self._known.mean() < LEAST:
+            return np.zeros(6, np.float32)
+        known = self._known[:, :, None]
+        return ((colors - self._colors) * known).sum((0, 1)) / known.sum()
 
     def correct(self, thumbnail: np.ndarray, result: np.ndarray) -> np.ndarray:
         """The result without its excess, uint8."""
@@ -69,7 +73,10 @@ class DriftGuard:
         """Take note of what is new in a finished frame."""
         colors = _colors(thumbnail, result)
         if self._colors is not None and self._known is not None:
-            colors += self._known[:, :, None] * (self._colors - colors)
+            # What is new is noted as it would have been in the shot's first frame: what has been
+            # tolerated until now shall not be the start of more.
+            first = colors - self._change(colors)
+            colors = first + self._known[:, :, None] * (self._colors - first)
         self._colors = colors
 
 

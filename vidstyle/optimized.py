@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from vidstyle.models.vgg import VGG19
 from vidstyle.pipeline import Listener, Progress, Summary, open_writer, shown
 from vidstyle.recall import Past, Recollection, blend
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
+from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.optimize import Paintings
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
 from vidstyle.video import ReadOptions, VideoReader, WriteOptions
@@ -96,6 +97,7 @@ def optimize_video(
     compare: bool = False,
     resume: bool = False,
     listener: Listener = lambda progress: None,
+    steps: Callable[[Step], None] = ignore,
 ) -> Summary:
     """Restyle a video file after any paintings, keeping its sound, timing and tags.
 
@@ -112,6 +114,7 @@ def optimize_video(
         resume: go on with the frames that an earlier run has finished, if it did any. On a CPU, the
             video is the same as if that had not ended.
         listener: called after every frame of every pass.
+        steps: called after every iteration; those of a frame are counted from 1.
 
     Raises:
         VidstyleError: a subclass says what is wrong with the input, paintings, options or output.
@@ -137,7 +140,8 @@ def optimize_video(
             overwrite=write.overwrite,
         )
         total = reader.info.frames and reader.info.frames * video.passes
-        course = _Course(painter, fast, video, temporal, work, _Counter(listener, total, began))
+        counter = _Counter(listener, steps, total, began)
+        course = _Course(painter, fast, video, temporal, work, counter)
         try:
             course(tracker(reader))
             warnings = _encode(work, video.passes, target, source, compare, read, write)
@@ -145,7 +149,7 @@ def optimize_video(
             kept = work.path if work.path.exists() else None
             raise Interrupted(kept, "go on with --resume") from interrupt
     work.remove()
-    frames = course.counter.frames // video.passes
+    frames = counter.frames // video.passes
     return Summary(target, frames, time.perf_counter() - began, warnings)
 
 
@@ -170,10 +174,17 @@ def _encode(
 
 
 class _Counter:
-    """Counts frames and tells the listener."""
+    """Counts frames and tells the listeners."""
 
-    def __init__(self, listener: Listener, total: int | None, began: float) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        steps: Callable[[Step], None],
+        total: int | None,
+        began: float,
+    ) -> None:
         self.listener = listener
+        self.steps = steps
         self.total = total
         self.began = began
         self.frames = 0
@@ -188,6 +199,7 @@ class _Counter:
 
     def hear(self, step: Step) -> None:
         self.loss = step.losses.total
+        self.steps(step)
 
 
 class _Course:
