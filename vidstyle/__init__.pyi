@@ -15,6 +15,10 @@ from .frame import (
     Frame,
     VideoInfo,
 )
+from .optimized import (
+    VideoOptions,
+    optimize_video,
+)
 from .pipeline import (
     Progress,
     Summary,
@@ -83,6 +87,7 @@ __all__ = [
     "TemporalOptions",
     "TrainingError",
     "VideoInfo",
+    "VideoOptions",
     "VideoReader",
     "VideoWriter",
     "VidstyleError",
@@ -91,6 +96,7 @@ __all__ = [
     "available_styles",
     "find_recipe",
     "load_style",
+    "optimize_video",
     "reconstruct",
     "stylize_video",
     "synthesize_texture",

@@ -52,9 +52,9 @@ class VideoOptions:
 
     passes: int = 1
     """Odd ones go forward, even ones backward over each shot (Ruder et al. 2016, section 4.4)."""
-    iterations: int = 30
+    iterations: int = 20
     """For all but the first frames of shots, at the whole size."""
-    temporal_weight: float = 200.0
+    temporal_weight: float = 100.0
     """γ of the temporal loss ``γ · mean(c (x − w)²)``, colours in [0, 1] (eq. 7), at
     ``TemporalOptions.temporal`` of 1; it scales with that."""
     long_term: tuple[int, ...] = (1, 2, 4)
