@@ -1,27 +1,51 @@
-"""Makes the pictures in this folder from the sample clip: ``python docs/sheets.py``."""
+"""Makes the pictures in this folder from the sample clip.
+
+    python docs/sheets.py [NAME …]
+
+The names are those of the files: ``harbour``, ``details`` … Those of the optimization engine
+(``optimization``, ``synthesis``, ``features``) need VGG19 and take an hour on two cores; they are
+only made when asked for, with VIDSTYLE_DATA naming the folder of ``paintings``. ``swatches`` is
+made by ``swatches.py``.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from vidstyle import (
     FastOptions,
     FastStylizer,
     MotionTracker,
+    OptimizeOptions,
+    OptimizeStylizer,
     ReadOptions,
+    Step,
     TemporalMemory,
     TemporalOptions,
     VideoReader,
     available_styles,
+    reconstruct,
+    synthesize_texture,
 )
 from vidstyle import image as images
+from vidstyle.cli.choices import TV_WEIGHT
+from vidstyle.cli.texture import LAYERS
+from vidstyle.features import draw_grid, feature_maps
 from vidstyle.flow import dense_flow, warp
+from vidstyle.models.vgg import load_vgg19, parse_layers
+from vidstyle.stylizers import RECIPES
 
 HERE = Path(__file__).parent
+DATA = Path(os.environ.get("VIDSTYLE_DATA", HERE.parents[1] / "shared"))
 SAMPLE = HERE.parent / "samples" / "harbour.mp4"
 
 
@@ -73,19 +97,35 @@ def flicker_sheet(style: str, part: tuple[slice, slice], start: float, zoom: int
     return images.contact_sheet(cells, 5)
 
 
-def main() -> None:
-    photo = sample_frame(3.92)
-    names = [name for name in available_styles() if name != "photo"]
+def scene() -> np.ndarray:
+    """The sample clip's frame that most sheets show."""
+    return sample_frame(3.92)
 
-    everything = [images.label(scaled(photo), "the sample clip")]
-    everything += [images.label(scaled(drawn(photo, name)), name) for name in names]
-    images.write_image(HERE / "harbour.jpg", images.contact_sheet(everything, 3), 85)
 
+def styles() -> list[str]:
+    return [name for name in available_styles() if name != "photo"]
+
+
+def harbour() -> np.ndarray:
+    """Every style."""
+    photo = scene()
+    cells = [images.label(scaled(photo), "the sample clip")]
+    cells += [images.label(scaled(drawn(photo, name)), name) for name in styles()]
+    return images.contact_sheet(cells, 3)
+
+
+def details() -> np.ndarray:
+    """Every style at full size."""
+    photo = scene()
     detail = (slice(160, 430), slice(330, 810))
-    details = [images.label(photo[detail], "the sample clip")]
-    details += [images.label(drawn(photo, name)[detail], name) for name in names]
-    images.write_image(HERE / "details.jpg", images.contact_sheet(details, 3), 85)
+    cells = [images.label(photo[detail], "the sample clip")]
+    cells += [images.label(drawn(photo, name)[detail], name) for name in styles()]
+    return images.contact_sheet(cells, 3)
 
+
+def strength() -> np.ndarray:
+    """Strengths, blends, kept colours."""
+    photo = scene()
     ways = [
         images.label(scaled(drawn(photo, "scream", strength=s)), f"scream, --strength {s:g}")
         for s in (0.25, 0.5, 0.75)
@@ -94,11 +134,100 @@ def main() -> None:
     ways += [images.label(scaled(drawn(photo, blend)), blend) for blend in blends]
     kept = drawn(photo, "la_muse", color="keep")
     ways.append(images.label(scaled(kept), "la_muse, --color keep"))
-    images.write_image(HERE / "strength.jpg", images.contact_sheet(ways, 3), 85)
+    return images.contact_sheet(ways, 3)
 
+
+def temporal() -> np.ndarray:
+    """What is left of flicker."""
     sea, town = (slice(400, 490), slice(120, 240)), (slice(235, 325), slice(395, 515))
-    sheets = [flicker_sheet("wave", sea, 1.0), flicker_sheet("la_muse", town, 1.0)]
-    images.write_image(HERE / "temporal.jpg", np.concatenate(sheets), 70)
+    return np.concatenate([flicker_sheet("wave", sea, 1.0), flicker_sheet("la_muse", town, 1.0)])
+
+
+# ---- the optimization engine --------------------------------------------------------------
+
+
+def painting(name: str) -> np.ndarray:
+    return images.read_image(DATA / "paintings" / f"{name}.jpg")
+
+
+def watched(name: str) -> Callable[[Step], None]:
+    """A listener that shows a bar."""
+    bar = tqdm(desc=name)
+
+    def show(step: Step) -> None:
+        bar.total = step.total
+        bar.set_postfix_str(f"loss {step.losses.total:.3g}", refresh=False)
+        bar.update(step.iteration - bar.n)
+
+    return show
+
+
+def optimization() -> np.ndarray:
+    """One photo and one painting by every preset."""
+    photo, style = scaled(scene(), 320), painting("starry_night")
+    vgg = load_vgg19()
+    cells = [images.label(photo, "the sample clip")]
+    aside = images.resize_short_side(style, photo.shape[0])[:, : photo.shape[1]]
+    ground = np.full_like(photo, 24)
+    ground[:, : aside.shape[1]] = aside
+    cells.append(images.label(ground, "The Starry Night"))
+    for name, recipe in RECIPES.items():
+        stylizer = OptimizeStylizer([(style, 1.0)], recipe.options, vgg)
+        result = stylizer(photo, listener=watched(name))
+        cells.append(images.label(result, f"--preset {name}"))
+    return images.contact_sheet(cells, 4)
+
+
+def synthesis() -> np.ndarray:
+    """Two seeds of a texture, and two of what layers remember."""
+    style = images.resize_short_side(painting("starry_night"), 256)
+    vgg, cells = load_vgg19(), [images.label(style[:256, :256], "The Starry Night, a part")]
+    options = OptimizeOptions(style_weight=1.0, tv_weight=TV_WEIGHT, iterations=100, scales=2)
+    strokes = replace(options, style_layers=parse_layers(LAYERS))
+    for seed in (1, 2):
+        made = synthesize_texture(
+            [(style, 1.0)],
+            256,
+            256,
+            replace(strokes, seed=seed),
+            vgg=vgg,
+            listener=watched(f"texture {seed}"),
+        )
+        cells.append(images.label(made, f"texture, --seed {seed}"))
+    photo = scaled(scene(), 455)[:, 80:336]
+    for layer in ("relu4_1", "relu5_1"):
+        cells.append(images.label(photo, "the sample clip, a part"))
+        for seed in (1, 2):
+            memory = replace(options, content_layers=((layer, 1.0),), seed=seed)
+            found = reconstruct(photo, memory, vgg=vgg, listener=watched(f"{layer} {seed}"))
+            cells.append(images.label(found, f"--layer {layer}, --seed {seed}"))
+    return images.contact_sheet(cells, 3)
+
+
+def features() -> np.ndarray:
+    """What VGG19 sees."""
+    photo, layers = scene(), ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    return draw_grid(photo, feature_maps(photo, layers, load_vgg19(last=layers[-1]), 8))
+
+
+SHEETS: dict[str, tuple[Callable[[], np.ndarray], int]] = {
+    "harbour": (harbour, 85),
+    "details": (details, 85),
+    "strength": (strength, 85),
+    "temporal": (temporal, 70),
+}
+OPTIMIZED: dict[str, tuple[Callable[[], np.ndarray], int]] = {
+    "optimization": (optimization, 85),
+    "synthesis": (synthesis, 85),
+    "features": (features, 85),
+}
+"""Each by its name, with the quality of the JPEG."""
+
+
+def main() -> None:
+    for name in sys.argv[1:] or SHEETS:
+        make, quality = {**SHEETS, **OPTIMIZED}[name]
+        images.write_image(HERE / f"{name}.jpg", make(), quality)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor
 
 from vidstyle.image import write_image
@@ -83,6 +85,12 @@ def write_photos(folder: Path, count: int, width: int = 64, height: int = 48) ->
     return folder
 
 
+def write_vgg(path: Path) -> Path:
+    """The weights of ``toy_vgg`` as a file."""
+    save_file(toy_vgg(), path)
+    return path
+
+
 def toy_vgg(width: int = 8, seed: int = 0) -> dict[str, Tensor]:
     """Weights under torchvision's names, each layer ``width``/64 as wide as VGG19's."""
     generator = torch.Generator().manual_seed(seed)
@@ -98,3 +106,33 @@ def toy_vgg(width: int = 8, seed: int = 0) -> dict[str, Tensor]:
         state[f"features.{index}.bias"] = 0.1 * torch.randn(out, generator=generator)
         channels = out
     return state
+
+
+VGG_LAYOUT = (
+    *("1_1", "1_2", "P"),
+    *("2_1", "2_2", "P"),
+    *("3_1", "3_2", "3_3", "3_4", "P"),
+    *("4_1", "4_2", "4_3", "4_4", "P"),
+    *("5_1", "5_2", "5_3", "5_4", "P"),
+)
+"""torchvision's "E" configuration: P pools, and each number is a convolution and its ReLU."""
+
+
+def exact_features(
+    state: dict[str, Tensor], image: Tensor, pooling: str = "max"
+) -> dict[str, Tensor]:
+    """All of VGG19's features in double precision, walking through torchvision's modules."""
+    mean = torch.tensor([0.485, 0.456, 0.406]).double().view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).double().view(3, 1, 1)
+    pool = torch.nn.MaxPool2d(2, 2) if pooling == "max" else torch.nn.AvgPool2d(2, 2)
+    x, index, features = (image.double() - mean) / std, 0, {}
+    for name in VGG_LAYOUT:
+        if name == "P":
+            x = pool(x) if min(x.shape[-2:]) > 1 else x
+            index += 1
+            continue
+        weight, bias = (state[f"features.{index}.{kind}"].double() for kind in ("weight", "bias"))
+        x = F.conv2d(x, weight, bias, padding=1).clamp(min=0)
+        features[f"relu{name}"] = x
+        index += 2
+    return features

@@ -2,16 +2,22 @@ from .errors import (
     DeviceError,
     InputError,
     Interrupted,
+    OptimizationError,
     OptionError,
     OutputError,
     StyleError,
     TrainingError,
     VidstyleError,
+    WeightsError,
 )
 from .frame import (
     ColorTags,
     Frame,
     VideoInfo,
+)
+from .optimized import (
+    VideoOptions,
+    optimize_video,
 )
 from .pipeline import (
     Progress,
@@ -26,8 +32,17 @@ from .styles import (
     load_style,
 )
 from .stylizers import (
+    Anchor,
     FastOptions,
     FastStylizer,
+    Losses,
+    OptimizeOptions,
+    OptimizeStylizer,
+    Recipe,
+    Step,
+    find_recipe,
+    reconstruct,
+    synthesize_texture,
 )
 from .temporal import (
     Motion,
@@ -43,6 +58,7 @@ from .video import (
 )
 
 __all__ = [
+    "Anchor",
     "ColorTags",
     "DeviceError",
     "FastOptions",
@@ -50,12 +66,18 @@ __all__ = [
     "Frame",
     "InputError",
     "Interrupted",
+    "Losses",
     "Motion",
     "MotionTracker",
+    "OptimizationError",
+    "OptimizeOptions",
+    "OptimizeStylizer",
     "OptionError",
     "OutputError",
     "Progress",
     "ReadOptions",
+    "Recipe",
+    "Step",
     "Style",
     "StyleEntry",
     "StyleError",
@@ -65,12 +87,18 @@ __all__ = [
     "TemporalOptions",
     "TrainingError",
     "VideoInfo",
+    "VideoOptions",
     "VideoReader",
     "VideoWriter",
     "VidstyleError",
+    "WeightsError",
     "WriteOptions",
     "available_styles",
+    "find_recipe",
     "load_style",
+    "optimize_video",
+    "reconstruct",
     "stylize_video",
+    "synthesize_texture",
 ]
 __version__: str

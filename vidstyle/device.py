@@ -79,7 +79,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 def training_precision(name: str, device: torch.device) -> torch.dtype:
     """Like ``pick_precision``, of fp32 and bf16 alone: gradients need their range."""
     if name in ("fp16", "int8"):
-        raise DeviceError(f"cannot train in {name}; use auto, fp32 or bf16")
+        raise DeviceError(f"cannot train or optimize in {name}; use auto, fp32 or bf16")
     if name == "auto" and device.type == "cpu":
         return fastest_cpu_precision((torch.float32, torch.bfloat16))
     dtype = pick_precision(name, device)
@@ -178,6 +178,27 @@ def list_devices() -> list[tuple[str, str]]:
         limit = torch.mps.recommended_max_memory()
         devices.append(("mps", f"Apple GPU, {limit / 2**30:.1f} GiB"))
     return devices
+
+
+def memory_size(device: torch.device) -> int | None:
+    """Bytes that a computation may have there at most, where the system tells.
+
+    On a GPU, what other programs left; on a CPU all of it, as most of what is in use can be freed.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    return _physical_memory()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out; torch has no one type for that."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    known = ("DefaultCPUAllocator", "MPS backend out of memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in known)
 
 
 def _physical_memory() -> int | None:

@@ -7,6 +7,10 @@ The command line prints it as one line and exits with the error's ``exit_code``.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class VidstyleError(Exception):
@@ -38,16 +42,34 @@ class DeviceError(VidstyleError):
 
 
 class TrainingError(VidstyleError):
-    """Training cannot start or go on: no photos, no VGG19 weights, a foreign checkpoint."""
+    """Training cannot start or go on: no photos, a foreign checkpoint."""
+
+
+class WeightsError(VidstyleError):
+    """VGG19's weights are not to be had, or lack a layer that is needed."""
+
+
+class OptimizationError(VidstyleError):
+    """The optimization of a picture cannot go on: the loss is no number, or memory ran out.
+
+    Attributes:
+        picture: the last good one, RGB uint8 H×W×3; None when there is none.
+    """
+
+    def __init__(self, message: str, picture: np.ndarray | None = None) -> None:
+        super().__init__(message)
+        self.picture = picture
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run, after what was finished has been kept.
 
     Attributes:
-        partial: the playable file that holds it; None when nothing was finished yet.
+        partial: the playable file, or the folder, that holds it; None when nothing was finished.
+        advice: how to go on, if one can.
     """
 
-    def __init__(self, partial: Path | None) -> None:
+    def __init__(self, partial: Path | None, advice: str = "") -> None:
         super().__init__(f"interrupted; {partial or 'nothing'} kept")
         self.partial = partial
+        self.advice = advice

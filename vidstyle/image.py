@@ -9,9 +9,41 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidstyle.errors import InputError, OutputError
+from vidstyle.errors import InputError, OptionError, OutputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+
+
+def is_picture_name(name: str | Path) -> bool:
+    """Whether a name ends like a picture's."""
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def beside(path: str | Path, word: str) -> Path:
+    """``photo.jpg`` and ``scream`` make ``photo.scream.jpg`` in the same folder."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.{word}{path.suffix}")
+
+
+def check_output(path: str | Path, inputs: Sequence[Path] = (), overwrite: bool = False) -> None:
+    """See before the long work whether a picture can be written there.
+
+    Raises:
+        OutputError: no such folder, no picture format, one of the inputs, or there already.
+    """
+    path = Path(path)
+    if not path.suffix or not cv2.haveImageWriter(path.name):
+        raise OutputError(f"{path}: no picture format '{path.suffix}'; use .png or .jpg")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no directory {path.parent}")
+    if not path.exists():
+        return
+    if any(other.exists() and path.samefile(other) for other in inputs):
+        raise OutputError(f"{path}: is the input itself; choose another output")
+    if not path.is_file():
+        raise OutputError(f"{path}: is not a regular file")
+    if not overwrite:
+        raise OutputError(f"{path}: exists already; remove it, or overwrite it with --overwrite")
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -64,6 +96,18 @@ def resize_short_side(image: np.ndarray, size: int) -> np.ndarray:
     height, width = image.shape[:2]
     factor = size / min(height, width)
     return resize(image, max(round(width * factor), size), max(round(height * factor), size))
+
+
+def fit(image: np.ndarray, max_side: int | None) -> np.ndarray:
+    """Shrink to a longer side of ``max_side`` pixels, keeping proportions; never enlarge.
+
+    Raises OptionError when the side is not positive.
+    """
+    if max_side is not None and max_side < 1:
+        raise OptionError(f"the longer side is at least 1 pixel, not {max_side}")
+    factor = min(max_side / max(image.shape[:2]), 1.0) if max_side else 1.0
+    height, width = (max(round(length * factor), 1) for length in image.shape[:2])
+    return image if factor == 1.0 else resize(image, width, height)
 
 
 def label(image: np.ndarray, text: str) -> np.ndarray:

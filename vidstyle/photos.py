@@ -39,8 +39,9 @@ def find_photos(folder: str | Path) -> tuple[list[Path], list[Path]]:
 
 
 def as_tensor(image: np.ndarray) -> Tensor:
-    """uint8 H×W×3 to float 1×3×H×W in [0, 1], channels_last."""
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    """H×W×3 of 0 to 255 to float 1×3×H×W in [0, 1], channels_last."""
+    pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
+    return pixels.permute(2, 0, 1)[None].float() / 255
 
 
 def as_image(tensor: Tensor) -> np.ndarray:

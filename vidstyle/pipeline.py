@@ -40,16 +40,20 @@ class Progress:
     Attributes:
         total: frames expected in all; None when the file does not say.
         seconds: since the first frame went in.
+        skipped: frames that an earlier run had finished.
+        loss: of the last frame, where something is optimized.
     """
 
     frames: int
     total: int | None
     seconds: float
+    skipped: int = 0
+    loss: float | None = None
 
     @property
     def rate(self) -> float:
         """Frames a second so far."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
+        return (self.frames - self.skipped) / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -107,23 +111,12 @@ def stylize_video(
         VideoReader(source, read) as reader,
         MotionTracker(temporal, origin=reader.origin) as tracker,
     ):
-        size = (reader.info.width * (2 if compare else 1), reader.info.height)
-        writer = VideoWriter(
-            target,
-            reader.info,
-            source=Path(source),
-            size=size,
-            start=read.start,
-            end=read.end,
-            options=write,
-        )
+        writer = open_writer(target, source, reader, compare, read, write)
         memory = TemporalMemory(temporal)
 
         def finish(drawn: Drawn) -> Frame:
             image = memory(drawn.image, drawn.motion.result())
-            if compare:
-                image = np.concatenate([drawn.frame.image, image], axis=1)
-            return replace(drawn.frame, image=image)
+            return shown(drawn.frame, image, compare)
 
         try:
             with writer:
@@ -133,6 +126,35 @@ def stylize_video(
         except KeyboardInterrupt as interrupt:
             raise Interrupted(writer.partial) from interrupt
         return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
+
+
+def open_writer(
+    target: Path,
+    source: str | Path,
+    reader: VideoReader,
+    compare: bool,
+    read: ReadOptions,
+    write: WriteOptions,
+) -> VideoWriter:
+    """A writer for what comes of a reader's frames, beside the source's own sound.
+
+    Args:
+        compare: the pictures are twice as wide.
+    """
+    return VideoWriter(
+        target,
+        reader.info,
+        source=Path(source),
+        size=(reader.info.width * (2 if compare else 1), reader.info.height),
+        start=read.start,
+        end=read.end,
+        options=write,
+    )
+
+
+def shown(frame: Frame, image: np.ndarray, compare: bool) -> Frame:
+    """The frame with another picture, H×W×3, or with both side by side."""
+    return replace(frame, image=np.concatenate([frame.image, image], axis=1) if compare else image)
 
 
 @dataclass(frozen=True)

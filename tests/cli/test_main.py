@@ -28,7 +28,12 @@ def test_version(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--help"], ["run", "evaluate", "styles", "train", "doctor", "--version"]),
+        (["--help"], ["run", "image", "evaluate", "styles", "train", "doctor", "--version"]),
+        (["--help"], ["texture", "reconstruct", "features"]),
+        (["image", "--help"], ["--engine", "--preset", "--init", "--save-every", "--plot"]),
+        (["texture", "--help"], ["--size", "--layers", "--seed", "--scales"]),
+        (["reconstruct", "--help"], ["--layer", "--seed", "--max-side"]),
+        (["features", "--help"], ["--layers", "--maps", "--side", "--grey"]),
         (["run", "--help"], ["--style", "--strength", "--temporal", "--cuts", "--overwrite"]),
         (["styles", "--help"], ["show", "preview"]),
         (["styles", "preview", "--help"], ["--output", "--columns"]),

@@ -55,6 +55,8 @@ def test_the_list_as_json(own: Path, capsys: Capture) -> None:
     assert listed["wave"]["artist"] == "Katsushika Hokusai"
     assert listed["alpha"]["path"] == str(own)
     assert listed["alpha"]["bytes"] > 0
+    assert listed["wave"]["swatch"] == str(BUNDLED.parent / "swatches" / "wave.jpg")
+    assert listed["photo"]["swatch"] is listed["alpha"]["swatch"] is None
 
 
 @pytest.mark.parametrize("name", ["scream", "alpha"])
@@ -67,6 +69,8 @@ def test_show(name: str, own: Path, capsys: Capture) -> None:
     assert re.match(r"\d+ numbers", shown["vector"])
     assert re.match(r"\d+ parameters", shown["backbone"])
     assert ("training" in shown) == (name == "scream")
+    swatch = str(BUNDLED.parent / "swatches" / "scream.jpg")
+    assert shown.get("swatch") == (swatch if name == "scream" else None)
 
 
 def test_show_a_file(own: Path, capsys: Capture) -> None:

@@ -7,11 +7,15 @@ import torch
 
 from vidstyle.models.losses import (
     STYLE_LAYERS,
+    Normalization,
     content_distance,
+    content_loss,
     gram_matrices,
     gram_matrix,
     lattice_energy,
     style_distance,
+    style_loss,
+    total_variation,
 )
 
 
@@ -31,6 +35,16 @@ def test_gram_matrix(layout: torch.memory_format) -> None:
     expected = torch.einsum("nchw,ndhw->ncd", f.double(), f.double()) / (5 * 6 * 7)
     found = gram_matrix(f.to(memory_format=layout))
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0)
+
+
+def test_gram_matrix_by_loops() -> None:
+    f = features(1)[0].double()
+    expected = [
+        [sum(float(f[i, y, x] * f[j, y, x]) for y in range(6) for x in range(7)) for j in range(5)]
+        for i in range(5)
+    ]
+    found = gram_matrix(features(1))[0] * (5 * 6 * 7)
+    torch.testing.assert_close(found.double(), torch.tensor(expected).double(), rtol=1e-5, atol=0)
 
 
 def test_gram_matrices_come_back_in_fp32() -> None:
@@ -104,3 +118,73 @@ def test_pictures_without_a_lattice_have_next_to_no_energy() -> None:
     slope = torch.linspace(0, 1, 96).expand(1, 3, 64, 96)
     noise = 0.5 + 0.1 * torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     assert lattice_energy(torch.cat([slope, noise])).max() < 0.02**2
+
+
+# -- the three normalizations ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("normalization", ["relative", "gatys", "mean"])
+def test_content_loss_by_loops(normalization: Normalization) -> None:
+    f, p = features(2, seed=1), features(2, seed=2)
+    expected = []
+    for n in range(2):
+        pairs = list(zip(f[n].flatten().tolist(), p[n].flatten().tolist(), strict=True))
+        squares = sum((a - b) ** 2 for a, b in pairs)
+        divided = {
+            "relative": squares / sum(b**2 for _, b in pairs),
+            "gatys": squares / 2,
+            "mean": squares / len(pairs),
+        }
+        expected.append(divided[normalization])
+    assert content_loss(f, p, normalization).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def sums(f: torch.Tensor) -> list[list[float]]:
+    """The Gram matrix as it is in the papers, a sum over all positions."""
+    rows = f.double().flatten(1).tolist()
+    return [[sum(a * b for a, b in zip(r, s, strict=True)) for s in rows] for r in rows]
+
+
+@pytest.mark.parametrize("normalization", ["relative", "gatys", "mean"])
+def test_style_loss_by_loops(normalization: Normalization) -> None:
+    f, p = features(2, seed=1), features(2, seed=2)
+    channels, positions = 5, 6 * 7
+    expected = []
+    for n in range(2):
+        pairs = [
+            pair
+            for rows in zip(sums(f[n]), sums(p[n]), strict=True)
+            for pair in zip(*rows, strict=True)
+        ]
+        squares = sum((g - a) ** 2 for g, a in pairs)
+        divided = {
+            "relative": squares / sum(a**2 for _, a in pairs),
+            "gatys": squares / (4 * channels**2 * positions**2),  # eq. 4
+            "mean": squares / len(pairs) / (channels * positions),
+        }
+        expected.append(divided[normalization])
+    found = style_loss(gram_matrix(f), gram_matrix(p), normalization, positions)
+    assert found.tolist() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 2.5])
+def test_total_variation_by_loops(exponent: float) -> None:
+    image = features(2)
+    expected = []
+    for picture in image.double():
+        lengths = [
+            ((c[y][x + 1] - c[y][x]) ** 2 + (c[y + 1][x] - c[y][x]) ** 2) ** (exponent / 2)
+            for c in picture.tolist()
+            for y in range(5)
+            for x in range(6)
+        ]
+        expected.append(sum(lengths) / len(lengths))
+    assert total_variation(image, exponent).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_flat_pictures_have_no_variation_and_a_gradient() -> None:
+    flat = torch.full((1, 3, 5, 5), 0.3, requires_grad=True)
+    for exponent in (2.0, 2.5):
+        total_variation(flat, exponent).sum().backward()
+        assert flat.grad is not None
+        assert not flat.grad.any()

@@ -9,21 +9,21 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
-from toys import toy_photo, toy_vgg
+from toys import VGG_LAYOUT, exact_features, toy_photo, toy_vgg
 
-from vidstyle.errors import TrainingError
-from vidstyle.models.vgg import VGG19, convolution_names, load_vgg19
-
-# torchvision's "E" configuration: P pools, and each number is a convolution and its ReLU.
-LAYOUT = (
-    *("1_1", "1_2", "P"),
-    *("2_1", "2_2", "P"),
-    *("3_1", "3_2", "3_3", "3_4", "P"),
-    *("4_1", "4_2", "4_3", "4_4", "P"),
-    *("5_1", "5_2", "5_3", "5_4", "P"),
+from vidstyle.errors import OptionError, WeightsError
+from vidstyle.models.vgg import (
+    VGG19,
+    check_layers,
+    convolution_names,
+    deepest,
+    layer_name,
+    layer_names,
+    load_vgg19,
+    parse_layers,
+    smallest_side,
 )
 
 
@@ -31,33 +31,16 @@ def photo() -> Tensor:
     return torch.from_numpy(toy_photo(37, 34)).permute(2, 0, 1)[None].float() / 255
 
 
-def reference(state: dict[str, Tensor], image: Tensor) -> dict[str, Tensor]:
-    """All features in double precision, walking through torchvision's list of modules."""
-    mean = torch.tensor([0.485, 0.456, 0.406]).double().view(3, 1, 1)
-    std = torch.tensor([0.229, 0.224, 0.225]).double().view(3, 1, 1)
-    x, index, features = (image.double() - mean) / std, 0, {}
-    for name in LAYOUT:
-        if name == "P":
-            x = F.max_pool2d(x, kernel_size=2, stride=2)
-            index += 1
-            continue
-        weight, bias = (state[f"features.{index}.{kind}"].double() for kind in ("weight", "bias"))
-        x = F.conv2d(x, weight, bias, padding=1).clamp(min=0)
-        features[f"relu{name}"] = x
-        index += 2
-    return features
-
-
 def test_names_are_at_the_indices_of_torchvision() -> None:
     names = convolution_names()
-    assert list(names) == [f"conv{name}" for name in LAYOUT if name != "P"]
+    assert list(names) == [f"conv{name}" for name in VGG_LAYOUT if name != "P"]
     assert list(names.values()) == [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
 
 
 def test_features_are_those_of_the_reference() -> None:
     state = toy_vgg()
-    layers = [f"relu{name}" for name in LAYOUT if name != "P"]
-    found, expected = VGG19(state)(photo(), layers), reference(state, photo())
+    layers = [f"relu{name}" for name in VGG_LAYOUT if name != "P"]
+    found, expected = VGG19(state)(photo(), layers), exact_features(state, photo())
     assert found.keys() == expected.keys()
     for name in layers:
         torch.testing.assert_close(found[name].double(), expected[name], rtol=1e-4, atol=1e-4)
@@ -81,6 +64,115 @@ def test_it_does_not_learn_but_lets_gradients_through() -> None:
     assert not any(parameter.requires_grad for parameter in vgg.parameters())
 
 
+def test_average_pooling() -> None:
+    state = toy_vgg()
+    found = VGG19(state, "relu4_1", "average")(photo(), ["relu2_1", "relu4_1"])
+    expected = exact_features(state, photo(), "average")
+    for name, features in found.items():
+        torch.testing.assert_close(features.double(), expected[name], rtol=1e-4, atol=1e-4)
+
+
+def test_what_lies_deeper_than_asked_for_is_not_run() -> None:
+    vgg, ran = VGG19(toy_vgg()), []
+    for name, conv in zip(vgg.names, vgg.convolutions, strict=True):
+        conv.register_forward_hook(lambda *_, name=name: ran.append(name))
+    vgg(photo(), ["relu2_1", "relu1_1"])
+    assert ran == ["conv1_1", "conv1_2", "conv2_1"]
+
+
+def test_layers_that_were_not_built_are_named() -> None:
+    with pytest.raises(OptionError, match=r"ends with conv2_1, before relu2_2"):
+        VGG19(toy_vgg(), "relu2_1")(photo(), ["relu1_1", "relu2_2"])
+
+
+def test_a_fitted_copy_leaves_the_original_as_it_was() -> None:
+    vgg = VGG19(toy_vgg(), "relu3_1")
+    before = vgg(photo(), ["relu3_1"])["relu3_1"]
+    copy = vgg.fitted(torch.device("cpu"), torch.bfloat16, "average")
+    rough = copy(photo(), ["relu1_1"])["relu1_1"]
+    assert rough.dtype == torch.bfloat16
+    torch.testing.assert_close(
+        rough.float(), vgg(photo(), ["relu1_1"])["relu1_1"], rtol=0.02, atol=0.02
+    )
+    assert vgg.pooling == "max"
+    assert torch.equal(vgg(photo(), ["relu3_1"])["relu3_1"], before)
+
+
+# -- names of layers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["relu4_2", "conv4_2", "block4_conv2", "4_2", " ReLU4_2 ", "Block4_Conv2"]
+)
+def test_a_layer_of_any_spelling(text: str) -> None:
+    assert layer_name(text) == "relu4_2"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("relu4_5", r"'relu4_5'; did you mean .*relu4_"),
+        ("conv1_3", r"'conv1_3'; did you mean .*relu1_"),
+        ("block6_conv1", r"did you mean relu5_1 or relu5_2\?"),
+        ("pool4", "pool4"),
+        ("fc7", "there are relu1_1 to relu5_4"),
+        ("", "there are"),
+    ],
+)
+def test_an_unknown_layer_names_the_nearest(text: str, hint: str) -> None:
+    with pytest.raises(OptionError, match=hint):
+        layer_name(text)
+
+
+def test_layers_with_weights() -> None:
+    assert parse_layers("relu1_1:1, block2_conv1:0.8,3_1") == (
+        ("relu1_1", 1.0),
+        ("relu2_1", 0.8),
+        ("relu3_1", 1.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no layers"),
+        (" , ", "no layers"),
+        ("relu1_1:-1", "0 or more, not -1"),
+        ("relu1_1:nan", "not nan"),
+        ("relu1_1:inf", "not inf"),
+        ("relu1_1:", "relu1_1:: '' is no weight"),
+        ("relu1_1:heavy", "'heavy' is no weight"),
+        ("relu1_1:0,relu2_1:0", "relu1_1, relu2_1 are all zero"),
+        ("relu1_1,conv1_1:2", "relu1_1 is named twice"),
+        ("relu1_9", "no layer 'relu1_9'"),
+    ],
+)
+def test_senseless_layers(text: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        parse_layers(text)
+
+
+def test_checked_layers_go_by_their_usual_names() -> None:
+    check_layers((("relu1_1", 1.0), ("relu2_1", 0.0)))
+    with pytest.raises(OptionError, match=r"'conv1_1' goes by the name relu1_1"):
+        check_layers((("conv1_1", 1.0),))
+
+
+def test_the_deepest_layer() -> None:
+    assert deepest(["relu3_4", "relu4_1", "relu1_2"]) == "relu4_1"
+
+
+@pytest.mark.parametrize("name", layer_names())
+def test_the_smallest_side_has_two_by_two_values(name: str) -> None:
+    vgg, side = VGG19(toy_vgg(), name), smallest_side(name)
+    assert vgg(torch.zeros(1, 3, side, side), [name])[name].shape[-2:] == (2, 2)
+    if side > 2:
+        assert min(vgg(torch.zeros(1, 3, side - 1, side), [name])[name].shape[-2:]) < 2
+
+
+# -- files ----------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 @pytest.mark.parametrize("by", ["argument", "environment"])
 def test_weights_come_from_a_file(
@@ -95,7 +187,7 @@ def test_weights_come_from_a_file(
     if by == "environment":
         monkeypatch.setenv("VIDSTYLE_VGG19", str(path))
     vgg = load_vgg19(path if by == "argument" else None, last="relu4_2")
-    expected = reference({k: v.float() for k, v in half.items()}, photo())["relu4_2"]
+    expected = exact_features({k: v.float() for k, v in half.items()}, photo())["relu4_2"]
     found = vgg(photo(), ["relu4_2"])["relu4_2"]
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
 
@@ -112,7 +204,7 @@ class Trap:
 
 def test_pickles_are_not_run(tmp_path: Path) -> None:
     torch.save({"features.0.weight": Trap(tmp_path / "sprung")}, tmp_path / "vgg.pth")
-    with pytest.raises(TrainingError, match=r"vgg\.pth: cannot be read"):
+    with pytest.raises(WeightsError, match=r"vgg\.pth: cannot be read"):
         load_vgg19(tmp_path / "vgg.pth")
     assert not (tmp_path / "sprung").exists()
 
@@ -128,15 +220,27 @@ def test_what_is_no_vgg19_is_named(tmp_path: Path, kind: str, suffix: str) -> No
         path.write_text("" if kind == "empty" else "not weights at all")
     elif kind in tensors:
         (save_file if suffix == ".safetensors" else torch.save)(tensors[kind], path)
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(WeightsError) as caught:
         load_vgg19(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_the_first_blocks_will_do(tmp_path: Path, suffix: str) -> None:
+    path, state = tmp_path / f"first{suffix}", toy_vgg()
+    first = {name: state[name] for name in state if int(name.split(".")[1]) <= 19}  # conv4_1
+    (save_file if suffix == ".safetensors" else torch.save)(first, path)
+    found = load_vgg19(path, last="relu4_1")(photo(), ["relu4_1"])["relu4_1"]
+    expected = exact_features(state, photo())["relu4_1"]
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(WeightsError, match=r"first\..*: layer conv4_2 is missing.* relu4_3"):
+        load_vgg19(path, last="relu4_3")
 
 
 def pretend_torchvision(monkeypatch: pytest.MonkeyPatch, download: object) -> None:
     monkeypatch.delenv("VIDSTYLE_VGG19", raising=False)
     models = ModuleType("torchvision.models")
-    weights = SimpleNamespace(get_state_dict=download)
+    weights = SimpleNamespace(get_state_dict=download, url="scheme://place/weights.pth")
     models.VGG19_Weights = SimpleNamespace(IMAGENET1K_V1=weights)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
     monkeypatch.setitem(sys.modules, "torchvision.models", models)
@@ -152,14 +256,21 @@ def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError("no route to host")
 
     pretend_torchvision(monkeypatch, fail)
-    with pytest.raises(TrainingError, match=r"no route to host.*--vgg or VIDSTYLE_VGG19"):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "/caches/hub")
+    with pytest.raises(WeightsError) as caught:
         load_vgg19()
+    message = str(caught.value)
+    assert "no route to host" in message
+    assert "download scheme://place/weights.pth elsewhere" in message
+    assert str(Path("/caches/hub/checkpoints")) in message
+    assert "--vgg or VIDSTYLE_VGG19" in message
+    assert "\n" not in message
 
 
 def test_a_missing_torchvision_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDSTYLE_VGG19", raising=False)
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
-    with pytest.raises(TrainingError, match=r"vidstyle\[train\].*--vgg or VIDSTYLE_VGG19"):
+    with pytest.raises(WeightsError, match=r"vidstyle\[train\].*--vgg or VIDSTYLE_VGG19"):
         load_vgg19()
 
 

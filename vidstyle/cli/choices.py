@@ -1,8 +1,16 @@
-"""Values of options that several commands share."""
+"""Values of options that several commands share, and the shared options themselves."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidstyle.cli.progress import ProgressKind
+from vidstyle.errors import OptionError
 
 
 class Flow(StrEnum):
@@ -11,3 +19,152 @@ class Flow(StrEnum):
     ultrafast = "ultrafast"
     fast = "fast"
     medium = "medium"
+
+
+class Engine(StrEnum):
+    fast = "fast"
+    optimize = "optimize"
+
+
+class Color(StrEnum):
+    style = "style"
+    keep = "keep"
+    histogram = "histogram"
+
+
+COLORS = {Color.style: None, Color.keep: "luma", Color.histogram: "histogram"}
+"""By the optimization engine's names; None is the preset's."""
+
+
+class Preset(StrEnum):
+    """Recipes of the optimization engine; ``stylizers/recipes.py`` says what is in them."""
+
+    default = "default"
+    gatys = "gatys"
+    keras = "keras"
+    notebook = "notebook"
+    lecture = "lecture"
+    owl = "owl"
+
+
+class Optimizer(StrEnum):
+    lbfgs = "lbfgs"
+    adam = "adam"
+
+
+class Pooling(StrEnum):
+    max = "max"
+    average = "average"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height from ``640x480``, or one number for both.
+
+    Raises OptionError when it is neither.
+    """
+    try:
+        sides = [int(side) for side in text.lower().split("x")]
+        if len(sides) > 2 or min(sides) < 1:
+            raise ValueError
+    except ValueError as error:
+        raise OptionError(f"'{text}' is no size; write 640x480, or 512") from error
+    return sides[0], sides[-1]
+
+
+def usual_engine(style: str) -> Engine:
+    """The fast one, unless a picture is among the styles, as no network has learned it."""
+    from vidstyle.styles import has_pictures
+
+    return Engine.optimize if has_pictures(style) else Engine.fast
+
+
+def refuse(engine: Engine, given: Mapping[str, object]) -> None:
+    """Raises OptionError when an option was given that only another engine has."""
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(f"--{name.replace('_', '-')} is for --engine {engine} alone")
+
+
+def check_fast(style: str, color: Color) -> None:
+    """Raises OptionError when only the other engine can do it."""
+    from vidstyle.styles import has_pictures
+
+    if color is Color.histogram:
+        raise OptionError("--color histogram is for --engine optimize alone")
+    if has_pictures(style):
+        raise OptionError(
+            f"'{style}': the fast engine knows styles by name or style file; "
+            "for a picture, use --engine optimize"
+        )
+
+
+TV_WEIGHT = 0.3
+"""For pictures made from noise alone: without it, max pooling leaves a grain of the noise."""
+
+
+# What is None here leaves the matter to the preset.
+PresetOption = Annotated[
+    Preset | None,
+    typer.Option("--preset", help="A recipe to start from; the options below change it."),
+]
+ContentWeight = Annotated[
+    float | None, typer.Option("--content-weight", help="How much the photo counts.")
+]
+StyleWeight = Annotated[
+    float | None, typer.Option("--style-weight", help="How much the painting counts.")
+]
+TvWeight = Annotated[
+    float | None, typer.Option("--tv-weight", help="How much smoothness counts (total variation).")
+]
+ContentLayer = Annotated[
+    str | None,
+    typer.Option("--content-layer", metavar="LAYERS", help="relu4_2, or several: name:weight,…"),
+]
+StyleLayers = Annotated[
+    str | None,
+    typer.Option("--style-layers", metavar="LAYERS", help="relu1_1:1,relu2_1:0.8,…"),
+]
+OptimizerOption = Annotated[Optimizer | None, typer.Option("--optimizer", help="Of the picture.")]
+LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="Of the optimizer.")]
+Iterations = Annotated[
+    int | None, typer.Option("--iterations", help="Steps at each scale, at most.")
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        "--tolerance", help="End a scale when 10 steps gain less than this share; 0: never."
+    ),
+]
+Scales = Annotated[
+    int | None,
+    typer.Option(
+        "--scales", help="Sizes from coarse to fine, each twice the last: larger strokes."
+    ),
+]
+StyleSize = Annotated[
+    int | None,
+    typer.Option("--style-size", help="Short side of the painting; larger: larger strokes."),
+]
+PoolingOption = Annotated[Pooling | None, typer.Option("--pooling", help="Inside of VGG19.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Another seed, another noise.")]
+SaveEvery = Annotated[
+    int | None,
+    typer.Option("--save-every", metavar="N", help="Keep OUTPUT.0050.png and so on."),
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", help="Draw the curves of the losses into this PNG.")
+]
+Vgg = Annotated[
+    Path | None,
+    typer.Option("--vgg", help="VGG19 weights; else VIDSTYLE_VGG19, else torchvision's download."),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+Precision = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16.")]
+MaxSide = Annotated[
+    int | None, typer.Option("--max-side", help="Work with the longer side at most this.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
+Progress = Annotated[
+    ProgressKind,
+    typer.Option("--progress", help="A bar, one JSON object a line, or nothing."),
+]

@@ -11,7 +11,17 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from vidstyle.cli import doctor, evaluate, run, styles, train
+from vidstyle.cli import (
+    doctor,
+    evaluate,
+    features,
+    image,
+    reconstruct,
+    run,
+    styles,
+    texture,
+    train,
+)
 from vidstyle.errors import Interrupted, VidstyleError
 
 
@@ -23,7 +33,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except Interrupted as interrupt:
             kept = f"; what was finished is in {interrupt.partial}" if interrupt.partial else ""
-            return _fail(f"interrupted{kept}", 130)
+            advice = f"; {interrupt.advice}" if kept and interrupt.advice else ""
+            return _fail(f"interrupted{kept}{advice}", 130)
         except KeyboardInterrupt:
             return _fail("interrupted", 130)
 
@@ -37,9 +48,13 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run.run)
+app.command("image")(image.image)
 app.add_typer(styles.app, name="styles")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("texture")(texture.texture)
+app.command("reconstruct")(reconstruct.reconstruct)
+app.command("features")(features.features)
 app.command("doctor")(doctor.doctor)
 
 

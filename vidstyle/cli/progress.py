@@ -40,6 +40,7 @@ class Reporter(AbstractContextManager["Reporter"]):
                 seconds=round(progress.seconds, 3),
                 fps=round(progress.rate, 3),
                 eta=round(left / progress.rate, 1) if progress.total and progress.rate else None,
+                **({} if progress.loss is None else {"loss": progress.loss}),
             )
         elif self.kind is ProgressKind.bar:
             self._update(progress)
@@ -50,6 +51,8 @@ class Reporter(AbstractContextManager["Reporter"]):
         # The total is the container's word for it, and the container may be wrong.
         total = progress.total
         self._bar.total = max(total, progress.frames) if total else None
+        if progress.loss is not None:
+            self._bar.set_postfix_str(f"loss {progress.loss:.3g}", refresh=False)
         self._bar.update(progress.frames - self._bar.n)
 
     def _close(self) -> None:

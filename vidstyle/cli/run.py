@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidstyle.cli.choices import Flow
+from vidstyle.cli.choices import (
+    COLORS,
+    Color,
+    ContentLayer,
+    ContentWeight,
+    Engine,
+    Flow,
+    LearningRate,
+    OptimizerOption,
+    PoolingOption,
+    Preset,
+    Scales,
+    Seed,
+    StyleLayers,
+    StyleSize,
+    StyleWeight,
+    Tolerance,
+    TvWeight,
+    Vgg,
+    check_fast,
+    refuse,
+    usual_engine,
+)
 from vidstyle.cli.progress import ProgressKind, Reporter
 from vidstyle.errors import OptionError
 
-
-class Color(StrEnum):
-    style = "style"
-    keep = "keep"
+if TYPE_CHECKING:
+    from vidstyle.pipeline import Summary
+    from vidstyle.temporal import TemporalOptions
+    from vidstyle.video import ReadOptions, WriteOptions
 
 
 class Audio(StrEnum):
@@ -48,12 +72,24 @@ def run(
     style: Annotated[
         str,
         typer.Option(
-            "--style", "-s", help="A name, a style file, or a blend: scream:0.7,wave:0.3."
+            "--style",
+            "-s",
+            help="A name, a style file, a painting's picture, or a blend: scream:0.7,wave:0.3.",
         ),
     ] = "scream",
-    strength: Annotated[float, typer.Option(help="From 0, the photo, to 1, the style.")] = 1.0,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="fast for learned styles, optimize for pictures, unless given."),
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="Fast: from 0, the photo, to 1, the style.")
+    ] = None,
     color: Annotated[
-        Color, typer.Option(help="keep: the picture's own colours, only its light restyled.")
+        Color,
+        typer.Option(
+            help="keep: the picture's own colours, only its light restyled. "
+            "histogram (optimize): the painting is first given the picture's colours."
+        ),
     ] = Color.style,
     temporal: Annotated[
         float, typer.Option(help="How much the past steadies each frame, 0 to 1; 0 is off.")
@@ -82,8 +118,50 @@ def run(
         str, typer.Option(help="auto, fp32, bf16, fp16 or int8; auto is the fastest here.")
     ] = "auto",
     batch_size: Annotated[
-        int | None, typer.Option(help="Frames at once; chosen by device unless given.")
+        int | None, typer.Option(help="Fast: frames at once; chosen by device unless given.")
     ] = None,
+    recipe: Annotated[
+        Preset | None,
+        typer.Option(help="A recipe of losses to start from; the options below change it."),
+    ] = None,
+    content_weight: ContentWeight = None,
+    style_weight: StyleWeight = None,
+    tv_weight: TvWeight = None,
+    content_layer: ContentLayer = None,
+    style_layers: StyleLayers = None,
+    optimizer: OptimizerOption = None,
+    learning_rate: LearningRate = None,
+    scales: Scales = None,
+    style_size: StyleSize = None,
+    pooling: PoolingOption = None,
+    seed: Seed = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="content|noise|fast|PICTURE",
+            help="What shots start from; fast: the fast engine's picture in this style.",
+        ),
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="--init fast for every frame, not the past.")
+    ] = False,
+    first_iterations: Annotated[
+        int | None, typer.Option(help="Steps for the first frame of a shot, at each scale.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Steps for each other frame, at most.")
+    ] = None,
+    tolerance: Tolerance = None,
+    temporal_weight: Annotated[
+        float | None, typer.Option(help="How much the past counts, at --temporal 1.")
+    ] = None,
+    passes: Annotated[
+        int | None, typer.Option(help="Go over each shot so often, forward and backward.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the frames an earlier run finished.")
+    ] = False,
+    vgg: Vgg = None,
     codec: Annotated[
         str | None, typer.Option(help="Video encoder; libx264, or libvpx-vp9 for WebM.")
     ] = None,
@@ -102,24 +180,152 @@ def run(
         ProgressKind, typer.Option(help="A bar, one JSON object a line, or nothing.")
     ] = ProgressKind.bar,
 ) -> None:
-    """Turn a video into a moving painting, with its own sound."""
+    """Turn a video into a moving painting, with its own sound.
+
+    At once in a learned style, or slowly after any picture. The engine is fast, unless a picture
+    file is among the styles. Options that are only for the other engine are refused.
+    """
     if start is not None and end is not None and end <= start:
         raise OptionError(f"--end {end:g} s is not after --start {start:g} s")
-    from vidstyle.pipeline import stylize_video
-    from vidstyle.stylizers import FastOptions
     from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
 
+    losses = {
+        "content_weight": content_weight,
+        "style_weight": style_weight,
+        "tv_weight": tv_weight,
+        "content_layer": content_layer,
+        "style_layers": style_layers,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "scales": scales,
+        "style_size": style_size,
+        "pooling": pooling,
+        "seed": seed,
+        "init": init,
+        "tolerance": tolerance,
+    }
+    of_video = {
+        "passes": passes,
+        "iterations": iterations,
+        "temporal_weight": temporal_weight,
+        "refresh": refresh or None,
+    }
+    job = Job(
+        source,
+        output,
+        style,
+        color,
+        device,
+        precision,
+        TemporalOptions(temporal, flow.value, cuts),
+        ReadOptions(start=start, end=end, max_side=max_side, scale=scale, strict=strict),
+        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
+        compare,
+    )
     with Reporter(progress) as reporter:
-        summary = stylize_video(
-            source,
-            output,
-            style,
-            fast=FastOptions(strength, color.value, device, precision, batch_size),
-            temporal=TemporalOptions(temporal, flow.value, cuts),
-            read=ReadOptions(start=start, end=end, max_side=max_side, scale=scale, strict=strict),
-            write=WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
-            compare=compare,
-            listener=reporter,
-        )
+        if (engine or usual_engine(style)) is Engine.fast:
+            others = {
+                "recipe": recipe,
+                "first_iterations": first_iterations,
+                "resume": resume or None,
+                "vgg": vgg,
+            }
+            refuse(Engine.optimize, {**losses, **of_video, **others})
+            summary = run_fast(job, strength, batch_size, reporter)
+        else:
+            refuse(Engine.fast, {"strength": strength, "batch_size": batch_size})
+            losses["iterations"] = first_iterations
+            summary = run_optimized(job, recipe, losses, of_video, vgg, resume, reporter)
         reporter.done(summary)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options that both engines have."""
+
+    source: Path
+    output: Path | None
+    style: str
+    color: Color
+    device: str
+    precision: str
+    temporal: TemporalOptions
+    read: ReadOptions
+    write: WriteOptions
+    compare: bool
+
+
+def run_fast(
+    job: Job, strength: float | None, batch_size: int | None, listener: Reporter
+) -> Summary:
+    """Frame by frame through the network, steadied afterwards."""
+    from vidstyle.pipeline import stylize_video
+    from vidstyle.stylizers import FastOptions
+
+    check_fast(job.style, job.color)
+    return stylize_video(
+        job.source,
+        job.output,
+        job.style,
+        fast=FastOptions(
+            strength=1.0 if strength is None else strength,
+            color="keep" if job.color is Color.keep else "style",
+            device=job.device,
+            precision=job.precision,
+            batch_size=batch_size,
+        ),
+        temporal=job.temporal,
+        read=job.read,
+        write=job.write,
+        compare=job.compare,
+        listener=listener,
+    )
+
+
+def run_optimized(
+    job: Job,
+    recipe: Preset | None,
+    losses: Mapping[str, object],
+    of_video: Mapping[str, Any],
+    vgg: Path | None,
+    resume: bool,
+    listener: Reporter,
+) -> Summary:
+    """Frame after frame, each from the one before."""
+    from vidstyle.cli.optimizing import choose, fast_stylizer, load_vgg
+    from vidstyle.optimized import FRAMES, VideoOptions, optimize_video
+    from vidstyle.pipeline import default_output
+    from vidstyle.styles import load_paintings
+
+    given = {name: value for name, value in losses.items() if value is not None}
+    options = choose(
+        recipe,
+        {
+            "tolerance": FRAMES.tolerance,
+            "color": COLORS[job.color],
+            "device": job.device,
+            "precision": job.precision,
+            **given,
+        },
+    )
+    video = VideoOptions(**{name: v for name, v in of_video.items() if v is not None})
+    init_fast = losses["init"] == "fast"
+    if video.refresh and not init_fast:
+        raise OptionError("--refresh goes with --init fast")
+    paintings = load_paintings(job.style)
+    return optimize_video(
+        job.source,
+        job.output or default_output(job.source, paintings.label),
+        paintings.weighted,
+        optimize=options,
+        video=video,
+        temporal=job.temporal,
+        read=job.read,
+        write=job.write,
+        fast=fast_stylizer(job.style, job.device) if init_fast else None,
+        vgg=load_vgg(vgg, options),
+        compare=job.compare,
+        resume=resume,
+        listener=listener,
+    )

@@ -36,6 +36,7 @@ def styles(
                         "year": entry.info.year,
                         "bytes": entry.bytes,
                         "path": str(entry.path),
+                        "swatch": str(entry.swatch) if entry.swatch else None,
                     },
                     ensure_ascii=False,
                 )
@@ -68,6 +69,8 @@ def show(name: Annotated[str, typer.Argument(help="A style's name or file.")]) -
     typer.echo(f"vector    {style.vector.numel()} numbers")
     typer.echo(f"backbone  {parameters} parameters, {style.network.architecture.as_dict()}")
     typer.echo(f"file      {entry.path if entry else name}")
+    if entry and entry.swatch:
+        typer.echo(f"swatch    {entry.swatch}")
     for key, value in info.training.items():
         typer.echo(f"training  {key} = {value}")
 
@@ -101,10 +104,7 @@ def _picture(path: Path, at: float, side: int) -> np.ndarray:
     from vidstyle import image as images
     from vidstyle.video import ReadOptions, VideoReader
 
-    if path.suffix.lower() in images.SUFFIXES:
-        photo = images.read_image(path)
-        factor = min(side / max(photo.shape[:2]), 1.0)
-        height, width = (max(round(length * factor), 1) for length in photo.shape[:2])
-        return images.resize(photo, width, height)
+    if images.is_picture_name(path):
+        return images.fit(images.read_image(path), side)
     with VideoReader(path, ReadOptions(start=at or None, max_side=side)) as reader:
         return next(iter(reader)).image

@@ -7,6 +7,7 @@ layers and paintings then weigh alike, and a loss of 1 means "as far off as a bl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,9 @@ from torch import Tensor
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu4_2"
+
+Normalization = Literal["relative", "gatys", "mean"]
+"""By what one layer's squared errors are divided; see ``content_loss`` and ``style_loss``."""
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -52,3 +56,52 @@ def lattice_energy(image: Tensor) -> Tensor:
     phases = F.avg_pool2d(F.pixel_unshuffle(image, 2), 8)
     n, c, h, w = phases.shape
     return phases.view(n, c // 4, 4, h, w).var(dim=2, correction=0).mean(dim=(1, 2, 3))
+
+
+def content_loss(features: Tensor, target: Tensor, normalization: Normalization) -> Tensor:
+    """How far one layer's responses F, N×C×H×W, are from the photo's P: N.
+
+    ``relative``: ``‖F − P‖² / ‖P‖²``; ``gatys``: ``½ Σ (F − P)²`` (Gatys 2016, eq. 1); ``mean``:
+    the mean of ``(F − P)²``.
+    """
+    if normalization == "relative":
+        return content_distance(features, target)
+    squares = (features.float() - target.float()).square()
+    if normalization == "gatys":
+        return squares.sum(dim=(1, 2, 3)) / 2
+    return squares.mean(dim=(1, 2, 3))
+
+
+def style_loss(
+    gram: Tensor, target: Tensor, normalization: Normalization, positions: int
+) -> Tensor:
+    """How far one layer's Gram matrix G, N×C×C, is from the painting's A: N.
+
+    Both as ``gram_matrix`` has them, so divided by their own numbers of positions. ``relative``:
+    ``‖G − A‖² / ‖A‖²``; ``gatys``: ``¼ ‖G − A‖²``, which is eq. 4 of Gatys 2016; ``mean``: the mean
+    of ``(G′ − A′)²``, divided by C·M, where G′ and A′ are the matrices times C·M.
+
+    Args:
+        positions: M, height by width of the layer in the picture.
+    """
+    error = (gram - target).square().sum(dim=(1, 2))
+    if normalization == "relative":
+        return error / target.square().sum(dim=(1, 2))
+    if normalization == "gatys":
+        return error / 4
+    return error * (positions / gram.shape[1])
+
+
+def total_variation(image: Tensor, exponent: float = 2.0) -> Tensor:
+    """Mean over channels and positions of ``(Δx² + Δy²)^(exponent/2)``: N×C×H×W to N.
+
+    Forward differences at the (H−1)×(W−1) positions that have both (Mahendran, Vedaldi 2015, eq. 4,
+    where the exponent is β; there a sum).
+
+    Args:
+        exponent: at least 2; below, the gradient has no bounds where the picture is flat.
+    """
+    corner = image[:, :, :-1, :-1]
+    across, down = image[:, :, :-1, 1:] - corner, image[:, :, 1:, :-1] - corner
+    squares = across.square() + down.square()
+    return squares.pow(exponent / 2).mean(dim=(1, 2, 3))

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 import os
+import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidstyle.errors import TrainingError
+from vidstyle.errors import OptionError, WeightsError
 
 BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 """Output channels of each convolution, by block."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Layers = tuple[tuple[str, float], ...]
+"""Layers by their names, ``relu1_1`` …, each with its weight."""
+
+Pooling = Literal["max", "average"]
 
 
 def convolution_names() -> dict[str, int]:
@@ -30,21 +40,125 @@ def convolution_names() -> dict[str, int]:
     return names
 
 
+def layer_names() -> list[str]:
+    """``relu1_1`` … ``relu5_4``, from the picture's end."""
+    return ["relu" + name[-3:] for name in convolution_names()]
+
+
+def layer_name(text: str) -> str:
+    """The name used here for a layer of any spelling: ``conv4_2``, ``block4_conv2``, ``4_2``.
+
+    All mean the rectified response, here ``relu4_2``: Gatys's Caffe network rectifies in place, and
+    a layer of Keras includes its activation.
+
+    Raises:
+        OptionError: there is no such layer; the nearest are named.
+    """
+    cleaned = text.strip().lower()
+    found = re.fullmatch(r"(?:(?:relu|conv)?(\d)_|block(\d)_conv)(\d)", cleaned)
+    name = f"relu{found[1] or found[2]}_{found[3]}" if found else cleaned
+    if name in (known := layer_names()):
+        return name
+    near = _nearest(name) if found else difflib.get_close_matches(name, known, n=2, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {known[0]} to {known[-1]}"
+    raise OptionError(f"VGG19 has no layer '{text.strip()}'; {hint}")
+
+
+def _nearest(name: str) -> list[str]:
+    """Layers of the same block, or of the block nearest to it, with the most similar number."""
+    block, number = int(name[-3]), int(name[-1])
+    return sorted(
+        layer_names(), key=lambda other: (abs(int(other[-3]) - block), abs(int(other[-1]) - number))
+    )[:2]
+
+
+def parse_layers(text: str) -> Layers:
+    """``relu1_1:1,relu2_1:0.8`` as names and weights; the weight is 1 where none is given.
+
+    Raises:
+        OptionError: no layers, an unknown one, one named twice, or a weight that makes no sense.
+    """
+    parts = [part for part in text.split(",") if part.strip()]
+    layers = tuple(_parse_layer(part) for part in parts)
+    check_layers(layers)
+    return layers
+
+
+def _parse_layer(text: str) -> tuple[str, float]:
+    name, colon, weight = text.partition(":")
+    try:
+        return layer_name(name), float(weight) if colon else 1.0
+    except ValueError as error:
+        if isinstance(error, OptionError):
+            raise
+        raise OptionError(f"layer {text.strip()}: '{weight}' is no weight") from error
+
+
+def check_layers(layers: Layers) -> None:
+    """Raises OptionError unless the names are known and the weights make sense together."""
+    if not layers:
+        raise OptionError("no layers are named")
+    names = [name for name, _ in layers]
+    for name, weight in layers:
+        if (usual := layer_name(name)) != name:
+            raise OptionError(f"layer '{name}' goes by the name {usual} here")
+        if names.count(name) > 1:
+            raise OptionError(f"layer {name} is named twice")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise OptionError(f"layer {name}: the weight is 0 or more, not {weight:g}")
+    if not any(weight for _, weight in layers):
+        raise OptionError(f"the weights of {', '.join(names)} are all zero")
+
+
+def deepest(layers: Iterable[str]) -> str:
+    """The layer furthest from the picture."""
+    return max(layers, key=layer_names().index)
+
+
+def smallest_side(layer: str) -> int:
+    """Pixels that the sides of a picture need for 2×2 values at a layer: less is no texture."""
+    return 2 ** int(layer[-3])
+
+
+def values_per_pixel(last: str) -> float:
+    """Responses of all layers up to one, for each pixel of the picture."""
+    names = layer_names()[: layer_names().index(last) + 1]
+    return sum(layer_values(name) for name in names)
+
+
+def layer_values(layer: str) -> float:
+    """Responses of one layer, for each pixel of the picture."""
+    block = int(layer[-3])
+    return BLOCKS[block - 1][0] / 4 ** (block - 1)
+
+
 class VGG19(nn.Module):
     """The convolutional part up to a layer, frozen, for RGB in [0, 1].
 
     Args:
-        state: torchvision's names, ``features.0.weight`` …
+        state: torchvision's names, ``features.0.weight`` …; what lies beyond ``last`` may be
+            missing.
         last: name of the deepest layer that will be asked for, such as ``relu4_2``.
+        pooling: ``average`` gives "slightly more appealing results" (Gatys, Ecker, Bethge 2016,
+            section 2) by the authors' account; the weights were trained with ``max``.
+
+    Raises:
+        WeightsError: a layer up to ``last`` is missing.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, state: Mapping[str, Tensor], last: str = "relu5_4") -> None:
+    def __init__(
+        self, state: Mapping[str, Tensor], last: str = "relu5_4", pooling: Pooling = "max"
+    ) -> None:
         super().__init__()
         indices = convolution_names()
         self.names = list(indices)[: list(indices).index("conv" + last[-3:]) + 1]
+        self.pooling = pooling
+        for name in self.names:
+            if f"features.{indices[name]}.weight" not in state:
+                raise WeightsError(f"layer {name} is missing, and needed for {last}")
         self.convolutions = nn.ModuleList()
         for name in self.names:
             weight = state[f"features.{indices[name]}.weight"].float()
@@ -56,14 +170,37 @@ class VGG19(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
         self.requires_grad_(False)
 
+    def fitted(self, device: torch.device, dtype: torch.dtype, pooling: Pooling) -> VGG19:
+        """A copy for a device, with weights and responses of another type and its own pooling.
+
+        The picture is normalized before its numbers lose precision.
+        """
+        other = deepcopy(self).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        other.convolutions.to(dtype)
+        other.pooling = pooling
+        return other
+
+    def require(self, layers: Iterable[str]) -> None:
+        """Raises OptionError when a layer lies beyond the last that was built."""
+        if beyond := set(layers) - {"relu" + name[-3:] for name in self.names}:
+            raise OptionError(f"this VGG19 ends with {self.names[-1]}, before {min(beyond)}")
+
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Features of N×3×H×W pictures at ``relu…`` layers, each N×C×h×w."""
+        """Features of N×3×H×W pictures at ``relu…`` layers, each N×C×h×w.
+
+        Nothing beyond the deepest of them is run.
+
+        Raises:
+            OptionError: a layer lies beyond the last that was built.
+        """
         wanted = set(layers)
-        x = (image - self.mean) / self.std
+        self.require(wanted)
+        pool = F.max_pool2d if self.pooling == "max" else F.avg_pool2d
+        x = ((image - self.mean) / self.std).to(self.convolutions[0].weight.dtype)  # type: ignore[arg-type]
         features: dict[str, Tensor] = {}
         for name, conv in zip(self.names, self.convolutions, strict=True):
             if name.endswith("_1") and name != "conv1_1":
-                x = F.max_pool2d(x, 2)
+                x = pool(x, 2)
             x = F.relu(conv(x), inplace=True)
             relu = "relu" + name[-3:]
             if relu in wanted:
@@ -73,23 +210,34 @@ class VGG19(nn.Module):
         return features
 
 
-def load_vgg19(path: str | Path | None = None, last: str = "relu5_4") -> VGG19:
+def load_vgg19(
+    path: str | Path | None = None, last: str = "relu5_4", pooling: Pooling = "max"
+) -> VGG19:
     """VGG19 from a ``.safetensors`` or ``.pth`` file, else ``VIDSTYLE_VGG19``, else torchvision.
 
+    A file that ends early will do if ``last`` is in it.
+
     Raises:
-        TrainingError: no weights are to be had, or the file holds something else.
+        WeightsError: no weights are to be had, a layer is missing, or the file holds something
+            else.
     """
     path = path or os.environ.get("VIDSTYLE_VGG19")
     state = _read_weights(Path(path)) if path else _download_weights()
+    foreign = f"{path}: not VGG19 weights under torchvision's names"
+    if not isinstance(state, Mapping) or "features.0.weight" not in state:
+        raise WeightsError(foreign)
     try:
-        return VGG19(state, last).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except (KeyError, RuntimeError) as error:
-        raise TrainingError(f"{path}: not VGG19 weights under torchvision's names") from error
+        vgg = VGG19(state, last, pooling)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    except (KeyError, RuntimeError, AttributeError) as error:
+        raise WeightsError(foreign) from error
+    return vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
-        raise TrainingError(f"{path}: no such VGG19 weights file")
+        raise WeightsError(f"{path}: no such VGG19 weights file")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -97,18 +245,24 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each format has error types of its own
-        raise TrainingError(f"{path}: cannot be read as VGG19 weights ({error})") from error
+        raise WeightsError(f"{path}: cannot be read as VGG19 weights ({error})") from error
 
 
 def _download_weights() -> Mapping[str, Tensor]:
-    remedy = "name a file with --vgg or VIDSTYLE_VGG19"
+    """Through torchvision, into torch's cache, with a bar and the hash compared."""
     try:
         from torchvision.models import VGG19_Weights
     except ImportError as error:
-        raise TrainingError(
-            f"VGG19 needs torchvision (pip install 'vidstyle[train]'); or {remedy}"
+        raise WeightsError(
+            "VGG19 needs torchvision (pip install 'vidstyle[train]'); "
+            "or name a file with --vgg or VIDSTYLE_VGG19"
         ) from error
+    weights = VGG19_Weights.IMAGENET1K_V1
     try:
-        return VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
-    except OSError as error:
-        raise TrainingError(f"VGG19 weights could not be downloaded ({error}); {remedy}") from error
+        return weights.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network; another hash than expected
+        place = Path(torch.hub.get_dir()) / "checkpoints"
+        raise WeightsError(
+            f"VGG19 weights could not be downloaded ({error}); download {weights.url} elsewhere "
+            f"and put it into {place}, or name a file with --vgg or VIDSTYLE_VGG19"
+        ) from error

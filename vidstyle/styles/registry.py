@@ -19,6 +19,7 @@ from vidstyle.styles.file import IDENTITY, StyleFile, StyleInfo, read_style_file
 
 BUNDLED = Path(__file__).with_name("bundled.safetensors")
 SUFFIX = ".safetensors"
+SWATCHES = "swatches"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class StyleEntry:
     path: Path
     bytes: int
     """Size of its vector in the file."""
+    swatch: Path | None = None
+    """A picture of its painting's texture, for lists and for the optimization engine:
+    ``swatches/NAME.jpg`` beside the style's file, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,16 @@ def available_styles() -> dict[str, StyleEntry]:
         for name, info in file.infos.items():
             if name == IDENTITY and name in entries:
                 continue
-            entries[name] = StyleEntry(info, path, 2 * file.vectors[name].numel())
+            entries[name] = StyleEntry(
+                info, path, 2 * file.vectors[name].numel(), find_swatch(path, name)
+            )
     return entries
+
+
+def find_swatch(file: Path, name: str) -> Path | None:
+    """The swatch of a style that lives in a style file, if it has one."""
+    swatch = file.parent / SWATCHES / f"{name}.jpg"
+    return swatch if swatch.is_file() else None
 
 
 def load_style(spec: str | Path) -> Style:
@@ -98,7 +110,7 @@ def load_style(spec: str | Path) -> Style:
         OptionError: weights that are negative or all zero.
     """
     parts = parse_blend(str(spec))
-    found = [_find(name) for name, _ in parts]
+    found = [find_style(name) for name, _ in parts]
     files = [file for file, _ in found]
     if len({file.backbone_id for file in files}) > 1:
         raise StyleError(f"'{spec}': styles of different backbones cannot be blended")
@@ -132,7 +144,12 @@ def parse_blend(spec: str) -> list[tuple[str, float]]:
     return parts
 
 
-def _find(name: str) -> tuple[StyleFile, str]:
+def find_style(name: str) -> tuple[StyleFile, str]:
+    """The file in which a style lives, and its name there; ``name`` may be a file's.
+
+    Raises:
+        StyleError: unknown (the nearest names are listed), damaged or foreign.
+    """
     path, _, inner = name.partition("#")
     if path.endswith(SUFFIX) or os.sep in path or Path(path).is_file():
         return _find_in_file(Path(path), inner)

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from vidstyle.device import (
     parallel_map,
@@ -21,9 +20,7 @@ from vidstyle.device import (
 from vidstyle.errors import OptionError
 from vidstyle.models.quantized import quantize_blocks
 from vidstyle.styles.registry import Style, load_style
-
-LUMA = (0.2126, 0.7152, 0.0722)
-"""BT.709 weights of red, green and blue in luma."""
+from vidstyle.stylizers.color import keep_chroma
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,6 @@ class FastStylizer:
         self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         vector = self.style.at_strength(options.strength)
         self.vector = vector[None].to(self.device, self.dtype)
-        self.luma = torch.tensor(LUMA, device=self.device, dtype=self.dtype)[:, None, None]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB uint8, N×H×W×3 or H×W×3, to the same shape."""
@@ -102,11 +98,6 @@ class FastStylizer:
         photo = pixels.to(self.device, non_blocking=True).to(self.dtype).mul_(1 / 255)
         result = self.network(photo, self.vector)
         if self.options.color == "keep":
-            result = self._keep_chroma(photo, result)
+            result = keep_chroma(photo, result)
         coded = result.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
         return np.ascontiguousarray(coded.permute(0, 2, 3, 1).cpu().numpy())
-
-    def _keep_chroma(self, photo: Tensor, result: Tensor) -> Tensor:
-        """Adding the same to red, green and blue changes luma and leaves both chroma alone."""
-        difference = (result.clamp(0, 1) - photo) * self.luma
-        return photo + difference.sum(dim=1, keepdim=True)

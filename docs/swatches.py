@@ -1,0 +1,83 @@
+"""Makes the swatches of the bundled styles, and a sheet of them, from pictures of the paintings.
+
+    VIDSTYLE_DATA=../shared python docs/swatches.py [NAME …]
+
+A swatch is what ``vidstyle texture PAINTING --iterations 100 --scales 2 --precision fp32`` makes:
+strokes and colours of the painting without its motif (starry_night with ``--scales 3``). Without
+names, all are made; the sheet shows all that there are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from vidstyle import OptimizeOptions, Step, image, synthesize_texture
+from vidstyle.cli.choices import TV_WEIGHT
+from vidstyle.cli.texture import LAYERS
+from vidstyle.models.vgg import load_vgg19, parse_layers
+from vidstyle.styles import read_style_file
+from vidstyle.styles.file import IDENTITY
+from vidstyle.styles.registry import BUNDLED, SWATCHES
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("VIDSTYLE_DATA", HERE.parents[1] / "shared"))
+VGG_FILE = "vgg19/vgg19-imagenet-oxford-features.safetensors"
+SIDE = 512
+MAX_BYTES = 60_000
+OPTIONS = OptimizeOptions(
+    content_weight=0.0,
+    style_weight=1.0,
+    style_layers=parse_layers(LAYERS),
+    tv_weight=TV_WEIGHT,
+    iterations=100,
+    scales=2,
+    precision="fp32",
+)
+SCALES = {"starry_night": 3}
+"""From a coarser start, its swirls come out whole and less is grey; others show their motif."""
+
+
+def write_small(path: Path, picture: np.ndarray) -> None:
+    """As a JPEG of the best quality that keeps it small."""
+    for quality in range(92, 40, -2):
+        image.write_image(path, picture, quality)
+        if path.stat().st_size <= MAX_BYTES:
+            return
+
+
+def main() -> None:
+    bundled = [name for name in read_style_file(BUNDLED).vectors if name != IDENTITY]
+    folder = BUNDLED.with_name(SWATCHES)
+    folder.mkdir(exist_ok=True)
+    vgg = load_vgg19(DATA / VGG_FILE, "relu4_1")
+    for name in sys.argv[1:] or bundled:
+        painting = image.read_image(DATA / "paintings" / f"{name}.jpg")
+        options = replace(OPTIONS, scales=SCALES.get(name, OPTIONS.scales))
+        with tqdm(desc=name) as bar:
+
+            def show(step: Step, bar: tqdm = bar) -> None:
+                bar.total = step.total
+                bar.set_postfix_str(f"loss {step.losses.total:.3g}", refresh=False)
+                bar.update()
+
+            swatch = synthesize_texture(
+                [(painting, 1.0)], SIDE, SIDE, options, vgg=vgg, listener=show
+            )
+        write_small(folder / f"{name}.jpg", swatch)
+    found = [(folder / f"{name}.jpg", name) for name in bundled]
+    cells = [
+        image.label(image.resize(image.read_image(path), 256, 256), name)
+        for path, name in found
+        if path.is_file()
+    ]
+    image.write_image(HERE / "swatches.jpg", image.contact_sheet(cells, 4), 85)
+
+
+if __name__ == "__main__":
+    main()

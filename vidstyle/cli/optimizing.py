@@ -1,0 +1,233 @@
+"""What the commands of the optimization engine have in common: options, events, what is kept."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from vidstyle import image as images
+from vidstyle.cli.choices import Preset
+from vidstyle.cli.progress import ProgressKind, print_json
+from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
+from vidstyle.models.vgg import VGG19, deepest, load_vgg19, parse_layers
+from vidstyle.plots import check_plot, write_losses
+from vidstyle.styles import has_pictures
+from vidstyle.stylizers import (
+    RECIPES,
+    FastOptions,
+    FastStylizer,
+    Losses,
+    OptimizeOptions,
+    Step,
+)
+
+
+def choose(preset: Preset | None, given: Mapping[str, Any]) -> OptimizeOptions:
+    """A preset's options, changed by the command line's where these are given.
+
+    ``init`` may be ``fast``, which is for the caller to see to.
+    """
+    changes = {name: value for name, value in given.items() if value is not None}
+    if changes.get("init") == "fast":
+        if "scales" in changes:
+            raise OptionError("--init fast begins at the whole size; leave --scales out")
+        del changes["init"]
+    if (layers := changes.pop("content_layer", None)) is not None:
+        changes["content_layers"] = parse_layers(layers)
+    if (layers := changes.pop("style_layers", None)) is not None:
+        changes["style_layers"] = parse_layers(layers)
+    return replace(RECIPES[preset or Preset.default].options, **changes)
+
+
+def load_vgg(path: Path | None, options: OptimizeOptions) -> VGG19:
+    """VGG19 up to the deepest layer that counts."""
+    return load_vgg19(path, deepest([*options.active_content, *options.active_style]))
+
+
+def fast_stylizer(style: str, device: str) -> FastStylizer:
+    """What draws the pictures to start from.
+
+    Raises:
+        OptionError: a picture is among the styles.
+    """
+    if has_pictures(style):
+        raise OptionError(f"--init fast: no network has learned '{style}'; name a style")
+    return FastStylizer(style, FastOptions(device=device))
+
+
+def place(
+    output: Path | None, source: Path, word: str, inputs: Sequence[Path], overwrite: bool
+) -> Path:
+    """The output, or ``SOURCE.<word>.png`` beside the source (.jpg if that is one).
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    suffix = source.suffix if source.suffix.lower() in (".jpg", ".jpeg") else ".png"
+    path = output or source.with_name(f"{source.stem}.{word}{suffix}")
+    images.check_output(path, inputs, overwrite)
+    return path
+
+
+class Watch:
+    """Listens to an optimization: shows it, keeps what was asked for, and writes the result.
+
+    Args:
+        output: where the picture goes.
+        size: its width and height. Pictures of coarse scales are enlarged to it.
+        save_every: keep the picture after so many steps as ``OUTPUT.0050.png`` …
+        plot: draw the curves of the losses into this PNG.
+
+    Raises:
+        OutputError, OptionError: something cannot be written there or so. Known before the work.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        size: tuple[int, int],
+        kind: ProgressKind,
+        *,
+        save_every: int | None = None,
+        plot: Path | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        if save_every is not None and save_every < 1:
+            raise OptionError(f"--save-every is at least 1 step, not {save_every}")
+        if plot is not None:
+            check_plot(plot)
+        if save_every and not overwrite:
+            check_series(output)
+        self.output = output
+        self.size = size
+        self.kind = kind
+        self.save_every = save_every
+        self.plot = plot
+        self.steps = 0
+        self.losses: list[Losses] = []
+        self.starts: list[int] = []
+        self.last: Step | None = None
+        self._began = time.perf_counter()
+        self._bar: tqdm | None = None
+
+    def __call__(self, step: Step) -> None:
+        if self.last and step.scale != self.last.scale:
+            self.starts.append(self.steps)
+        self.last = step
+        self.steps += 1
+        self.losses.append(step.losses)
+        self._show(step)
+        if self.save_every and self.steps % self.save_every == 0:
+            path = images.beside(self.output, f"{self.steps:04d}")
+            self._write(path, step.picture())
+
+    def run(self, work: Callable[[], np.ndarray]) -> None:
+        """Let it work, write the picture that comes of it, and say so.
+
+        Raises:
+            Interrupted: Ctrl-C; its ``partial`` names the picture that was kept.
+            OptimizationError: the last good picture is kept, and the message names it.
+        """
+        try:
+            picture = work()
+        except KeyboardInterrupt as interrupt:
+            self._close()
+            raise Interrupted(self._keep(self.last.picture() if self.last else None)) from interrupt
+        except OptimizationError as error:
+            self._close()
+            kept = self._keep(error.picture)
+            where = f"; the last good picture is in {kept}" if kept else ""
+            raise OptimizationError(f"{error}{where}", error.picture) from error
+        finally:
+            self._close()
+            if self.plot is not None and self.losses:
+                write_losses(self.plot, curves(self.losses), self.starts, self.output.name)
+        images.write_image(self.output, picture)
+        self._done()
+
+    def _keep(self, picture: np.ndarray | None) -> Path | None:
+        if picture is None:
+            return None
+        path = images.beside(self.output, "partial")
+        self._write(path, picture)
+        return path
+
+    def _write(self, path: Path, picture: np.ndarray) -> None:
+        images.write_image(path, images.resize(picture, *self.size))
+
+    def _show(self, step: Step) -> None:
+        if self.kind is ProgressKind.json:
+            print_json(
+                event="progress",
+                iteration=step.iteration,
+                total=step.total,
+                scale=step.scale,
+                scales=step.scales,
+                seconds=round(step.seconds, 3),
+                **parts(step.losses),
+            )
+        elif self.kind is ProgressKind.bar:
+            if self._bar is None:
+                self._bar = tqdm(unit=" steps", dynamic_ncols=True, file=sys.stderr, smoothing=0.1)
+            self._bar.total = step.total
+            self._bar.set_postfix_str(words(step.losses), refresh=False)
+            self._bar.update(step.iteration - self._bar.n)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _done(self) -> None:
+        seconds = time.perf_counter() - self._began
+        if self.kind is ProgressKind.json:
+            print_json(
+                event="done",
+                output=str(self.output),
+                steps=self.steps,
+                seconds=round(seconds, 3),
+                **(parts(self.losses[-1]) if self.losses else {}),
+            )
+            return
+        width, height = self.size
+        end = f"; {words(self.losses[-1])}" if self.losses else ""
+        steps = f"{self.steps} steps in " if self.steps else ""
+        print(f"{self.output}: {width}×{height}, {steps}{seconds:.1f} s{end}")
+
+
+def parts(losses: Losses) -> dict[str, float]:
+    """The losses by their names, as they are weighted, and their sum."""
+    return {
+        "loss": losses.total,
+        "content": losses.content,
+        "style": losses.style,
+        "tv": losses.tv,
+    }
+
+
+def curves(losses: Sequence[Losses]) -> dict[str, list[float]]:
+    """The same of many steps."""
+    return {name: [parts(step)[name] for step in losses] for name in parts(losses[0])}
+
+
+def words(losses: Losses) -> str:
+    """Those that count, in one line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in parts(losses).items() if value)
+
+
+def check_series(output: Path) -> None:
+    """Raises OutputError when there are intermediate pictures of the output already."""
+    name = re.compile(rf"{re.escape(output.stem)}\.\d{{4,}}{re.escape(output.suffix)}")
+    there = sorted(p for p in output.parent.iterdir() if name.fullmatch(p.name))
+    if there:
+        raise OutputError(
+            f"{there[0]}: exists already; remove it, or overwrite it with --overwrite"
+        )

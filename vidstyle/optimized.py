@@ -1,0 +1,361 @@
+"""Video by the optimization engine: every frame goes on from the one before.
+
+Ruder, Dosovitskiy, Brox 2016, "Artistic Style Transfer for Videos". A frame starts from the last
+result, moved along the optical flow, and is held to it while it is optimized, wherever the flow can
+be trusted; elsewhere it starts from the source and is free.
+
+Every finished frame is kept in a folder beside the output until the video is complete. The past is
+always read from there or is the same, in 8 bits: so a run that was interrupted goes on as if it had
+not been, and several passes over hours of video need no more memory than one frame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.nn import Module
+
+import vidstyle
+from vidstyle.drift import DriftGuard
+from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
+from vidstyle.frame import Frame
+from vidstyle.models.vgg import VGG19
+from vidstyle.pipeline import Listener, Progress, Summary, open_writer, shown
+from vidstyle.recall import Past, Recollection, blend
+from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
+from vidstyle.stylizers.descent import ignore
+from vidstyle.stylizers.optimize import Paintings
+from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
+from vidstyle.video import ReadOptions, VideoReader, WriteOptions
+from vidstyle.work import WorkFolder
+
+SOURCE = 0
+"""The pass under which source frames are kept, for passes that go backward."""
+NEIGHBOUR = 0.5
+"""δ, the share of the neighbour's result in the start of a further pass (Ruder et al. 2016, section
+4.4)."""
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How a frame learns from others. ``OptimizeOptions`` are for the first frame of each shot; the
+    rest differ by ``iterations``."""
+
+    passes: int = 1
+    """Odd ones go forward, even ones backward over each shot (Ruder et al. 2016, section 4.4)."""
+    iterations: int = 20
+    """For all but the first frames of shots, at the whole size."""
+    temporal_weight: float = 100.0
+    """γ of the temporal loss ``γ · mean(c (x − w)²)``, colours in [0, 1] (eq. 7), at
+    ``TemporalOptions.temporal`` of 1; it scales with that."""
+    long_term: tuple[int, ...] = (1, 2, 4)
+    """How many frames back to look for what the frame shows (section 4.3)."""
+    refresh: bool = False
+    """Start every frame from the fast engine's picture, not from the past."""
+    drift: float = 1.0
+    """Levels, of 255, that the mean colour of what stays in view may move on its own."""
+
+    def __post_init__(self) -> None:
+        for name in ("passes", "iterations"):
+            if (value := getattr(self, name)) < 1:
+                raise OptionError(f"{name} is at least 1, not {value}")
+        for name in ("temporal_weight", "drift"):
+            if not (value := getattr(self, name)) >= 0:
+                raise OptionError(f"{name.replace('_', ' ')} is 0 or more, not {value:g}")
+        if self.temporal_weight == math.inf:
+            raise OptionError("temporal weight is finite")
+        ascending = sorted(set(self.long_term))
+        if list(self.long_term) != ascending or ascending[:1] != [1]:
+            raise OptionError(f"long term is 1 and more, ascending, not {self.long_term}")
+
+
+FRAMES = OptimizeOptions(tolerance=0.01)
+"""Of still pictures, but for an early end: after a good start little is left to do."""
+
+
+def optimize_video(
+    source: str | Path,
+    output: str | Path,
+    paintings: Paintings,
+    *,
+    optimize: OptimizeOptions = FRAMES,
+    video: VideoOptions = VideoOptions(),
+    temporal: TemporalOptions = TemporalOptions(),
+    read: ReadOptions = ReadOptions(),
+    write: WriteOptions = WriteOptions(),
+    fast: FastStylizer | None = None,
+    vgg: VGG19 | None = None,
+    compare: bool = False,
+    resume: bool = False,
+    listener: Listener = lambda progress: None,
+    steps: Callable[[Step], None] = ignore,
+) -> Summary:
+    """Restyle a video file after any paintings, keeping its sound, timing and tags.
+
+    Finished frames are kept in ``.OUTPUT.work`` until the video is complete.
+
+    Args:
+        source: any video file that FFmpeg reads.
+        paintings: RGB uint8 H×W×3 of any size, each with its weight.
+        temporal: its ``temporal`` scales the weight of the past; 0 has every frame by itself.
+        write: ``overwrite`` also removes what an earlier run has left, unless ``resume``.
+        fast: draws what there is no past for to start from, instead of the source's frame.
+        vgg: loaded unless given.
+        compare: put input and output side by side in one picture.
+        resume: go on with the frames that an earlier run has finished, if it did any. On a CPU, the
+            video is the same as if that had not ended.
+        listener: called after every frame of every pass.
+        steps: called after every iteration; those of a frame are counted from 1.
+
+    Raises:
+        VidstyleError: a subclass says what is wrong with the input, paintings, options or output.
+        OptionError: also, to resume, settings or the input have changed.
+        Interrupted: Ctrl-C; its ``partial`` is the folder of finished frames.
+    """
+    if video.refresh and fast is None:
+        raise OptionError("refresh starts every frame from the fast engine's picture; give one")
+    if video.passes > 1 and temporal.temporal == 0:
+        raise OptionError("passes learn from other frames; with temporal 0 no frame does")
+    began, target = time.perf_counter(), Path(output)
+    painter = OptimizeStylizer(paintings, optimize, vgg)
+    with (
+        VideoReader(source, read) as reader,
+        MotionTracker(temporal, origin=reader.origin, threads=1) as tracker,
+    ):
+        # What cannot be written is known before the long work.
+        open_writer(target, source, reader, compare, read, write).discard()
+        work = WorkFolder(
+            target,
+            settings(Path(source), painter, video, temporal, read, fast),
+            resume=resume,
+            overwrite=write.overwrite,
+        )
+        total = reader.info.frames and reader.info.frames * video.passes
+        counter = _Counter(listener, steps, total, began)
+        course = _Course(painter, fast, video, temporal, work, counter)
+        try:
+            course(tracker(reader))
+            warnings = _encode(work, video.passes, target, source, compare, read, write)
+        except KeyboardInterrupt as interrupt:
+            kept = work.path if work.path.exists() else None
+            raise Interrupted(kept, "go on with --resume") from interrupt
+    work.remove()
+    frames = counter.frames // video.passes
+    return Summary(target, frames, time.perf_counter() - began, warnings)
+
+
+def _encode(
+    work: WorkFolder,
+    number: int,
+    target: Path,
+    source: str | Path,
+    compare: bool,
+    read: ReadOptions,
+    write: WriteOptions,
+) -> tuple[str, ...]:
+    """Write a pass as a video; returns warnings."""
+    with VideoReader(source, read) as reader:
+        with open_writer(target, source, reader, compare, read, write) as writer:
+            for index, frame in enumerate(reader):
+                picture = work.load(number, index)
+                if picture is None:
+                    raise OutputError(f"{work.path}: frame {index} is missing; run with --resume")
+                writer.write(shown(frame, picture, compare))
+        return (*reader.warnings, *writer.notices)
+
+
+class _Counter:
+    """Counts frames and tells the listeners."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        steps: Callable[[Step], None],
+        total: int | None,
+        began: float,
+    ) -> None:
+        self.listener = listener
+        self.steps = steps
+        self.total = total
+        self.began = began
+        self.frames = 0
+        self.skipped = 0
+        self.loss: float | None = None
+
+    def __call__(self, skipped: bool) -> None:
+        self.frames += 1
+        self.skipped += skipped
+        seconds = time.perf_counter() - self.began
+        self.listener(Progress(self.frames, self.total, seconds, self.skipped, self.loss))
+
+    def hear(self, step: Step) -> None:
+        self.loss = step.losses.total
+        self.steps(step)
+
+
+class _Course:
+    """Paints all frames, pass by pass, into the work folder."""
+
+    def __init__(
+        self,
+        painter: OptimizeStylizer,
+        fast: FastStylizer | None,
+        video: VideoOptions,
+        temporal: TemporalOptions,
+        work: WorkFolder,
+        counter: _Counter,
+    ) -> None:
+        self.painter = painter
+        self.fast = fast
+        self.video = video
+        self.temporal = temporal
+        self.work = work
+        self.counter = counter
+        self.past = Past(max(video.long_term), temporal.flow)
+        self.guard = DriftGuard(video.drift)
+        self.weight = video.temporal_weight * temporal.temporal
+
+    def __call__(self, tracked: Iterable[tuple[Frame, Future[Motion]]]) -> None:
+        """Raises OptimizationError, with the number of the frame."""
+        starts = self._first_pass(tracked)
+        count = self.counter.frames
+        for number in range(2, self.video.passes + 1):
+            for first, end in zip(starts, [*starts[1:], count], strict=True):
+                shot = range(first, end)
+                self._further_pass(number, shot if number % 2 else shot[::-1])
+
+    def _first_pass(self, tracked: Iterable[tuple[Frame, Future[Motion]]]) -> list[int]:
+        """Forward over the whole video; the first frames of its shots."""
+        starts = []
+        for index, (frame, future) in enumerate(tracked):
+            motion = future.result()
+            if motion.flow is None:
+                starts.append(index)
+            if self.video.passes > 1 and self.work.load(SOURCE, index) is None:
+                self.work.save(SOURCE, index, frame.image)
+            self._frame(1, index, frame.image, motion, None)
+        return starts
+
+    def _further_pass(self, number: int, shot: Sequence[int]) -> None:
+        """Over the frames of a shot, in the order given."""
+        before: np.ndarray | None = None
+        for index in shot:
+            image, own = self.work.load(SOURCE, index), self.work.load(number - 1, index)
+            if image is None or own is None:
+                raise OutputError(f"{self.work.path}: frame {index} is missing; run with --resume")
+            now = thumbnail(image)
+            if before is None:
+                motion = Motion(now)
+            else:
+                motion = estimate_motion(before, now, self.temporal.flow, False)
+            self._frame(number, index, image, motion, own)
+            before = now
+
+    def _frame(
+        self, number: int, index: int, image: np.ndarray, motion: Motion, own: np.ndarray | None
+    ) -> None:
+        """One frame of a pass; ``own`` is its result of the pass before."""
+        if motion.flow is None:
+            self.past.forget()
+            self.guard.forget()
+        picture = self.work.load(number, index)
+        done = picture is not None
+        past = self.past(motion, (1,) if done else self.video.long_term)
+        if past:
+            self.guard.move(motion, past[0].trust)
+        if picture is None:
+            picture = self._paint(index, image, past, own)
+            picture = self.guard.correct(motion.thumbnail, picture)
+            self.work.save(number, index, picture)
+        self.guard.keep(motion.thumbnail, picture)
+        self.past.add(motion.thumbnail, picture)
+        self.counter(done)
+
+    def _paint(
+        self, index: int, image: np.ndarray, past: list[Recollection], own: np.ndarray | None
+    ) -> np.ndarray:
+        anchors = [Anchor(p.image, p.trust, self.weight) for p in past] if self.weight else []
+        try:
+            return self.painter(
+                image,
+                start=self._start(image, past, own),
+                anchors=anchors,
+                iterations=self.video.iterations if past or own is not None else None,
+                listener=self.counter.hear,
+            )
+        except OptimizationError as error:
+            raise OptimizationError(f"frame {index}: {error}", error.picture) from error
+
+    def _start(
+        self, image: np.ndarray, past: list[Recollection], own: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Where a frame begins; None is what the options say of still pictures."""
+        if own is not None:
+            return blend(own, past, NEIGHBOUR)
+        if self.fast is not None:
+            drawn = self.fast(image)
+            return drawn if self.video.refresh else blend(drawn, past, 1.0)
+        return blend(image, past, 1.0) if past else None
+
+
+# ---- what results depend on ---------------------------------------------------------------
+
+
+def settings(
+    source: Path,
+    painter: OptimizeStylizer,
+    video: VideoOptions,
+    temporal: TemporalOptions,
+    read: ReadOptions,
+    fast: FastStylizer | None,
+) -> dict[str, Any]:
+    """All that the frames depend on, as JSON values by the options' names."""
+    optimize, of_video, of_past = asdict(painter.options), asdict(video), asdict(temporal)
+    # The first frame's iterations, and the rest's.
+    optimize["first_iterations"] = optimize.pop("iterations")
+    optimize |= {"device": str(painter.device), "precision": str(painter.dtype)}
+    optimize["init"] = _file_or_word(painter.options.init, ("content", "noise"))
+    of_past["cuts"] = _file_or_word(temporal.cuts, ("auto", "none"))
+    of_read = {name: value for name, value in asdict(read).items() if name != "strict"}
+    options = {**optimize, **of_video, **of_past, **of_read}
+    status = source.stat()
+    return {
+        "vidstyle": vidstyle.__version__,
+        "input": str(source.resolve()),
+        "bytes of input": status.st_size,
+        "time of input": status.st_mtime_ns,
+        "style": [[fingerprint([p]), weight] for p, weight in painter.paintings],
+        "vgg": fingerprint(_arrays(painter.vgg)),
+        "fast style": None if fast is None else fingerprint([fast.vector, *_arrays(fast.network)]),
+        **{name.replace("_", " "): value for name, value in options.items()},
+    }
+
+
+def fingerprint(arrays: Iterable[np.ndarray | Tensor]) -> str:
+    """A short hash of numbers and shapes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        values = array.float().cpu().numpy() if isinstance(array, Tensor) else array
+        digest.update(str(values.shape).encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _arrays(network: Module) -> list[Tensor]:
+    return list(network.state_dict().values())
+
+
+def _file_or_word(value: str | Path, words: tuple[str, ...]) -> str:
+    """A word as it is; of a file, what is in it."""
+    if value in words:
+        return str(value)
+    return fingerprint([np.frombuffer(Path(value).read_bytes(), np.uint8)])

@@ -1,0 +1,127 @@
+"""What earlier results say of a frame: moved along the flow, and how far each can be trusted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vidstyle.flow import FlowPreset, square_norm, warp
+from vidstyle.temporal import Motion, estimate_motion
+
+VETO = 50.0
+"""α of the photometric veto exp(−α d), colours in [0, 1] (Lai et al. 2018)."""
+NOISE = 0.005
+"""Squared colour distance, over three channels, that the veto takes for noise."""
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """An earlier result as it would be now.
+
+    Attributes:
+        image: H×W×3 float32, 0 to 255.
+        trust: H×W float32, 0 to 1. That of all recollections of a frame adds up to 1 at most.
+    """
+
+    image: np.ndarray
+    trust: np.ndarray
+
+
+class Past:
+    """The last results of a shot, in the order in which they were made.
+
+    Args:
+        length: how many to keep.
+        flow: preset of the optical flow.
+    """
+
+    def __init__(self, length: int, flow: FlowPreset) -> None:
+        self.flow = flow
+        self._kept: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=length)
+        """Thumbnails and results, the latest first."""
+
+    def add(self, thumbnail: np.ndarray, result: np.ndarray) -> None:
+        """One more frame is done: its source, h×w×3 uint8, and its result, H×W×3 uint8."""
+        self._kept.appendleft((thumbnail, result))
+
+    def forget(self) -> None:
+        """Another shot begins."""
+        self._kept.clear()
+
+    def __call__(self, motion: Motion, distances: Sequence[int]) -> list[Recollection]:
+        """Of a frame; empty at the beginning of a shot.
+
+        The flow to each is estimated at once, and not composed of those in between: long terms
+        are there for what was hidden meanwhile.
+
+        Args:
+            distances: how many frames back to look; ascending, from 1.
+        """
+        if motion.flow is None:
+            return []
+        kept = [self._kept[n - 1] for n in distances if n <= len(self._kept)]
+        moves = [self._motion(motion, n) for n in distances[: len(kept)]]
+        trusts = [trusted(move, before) for move, (before, _) in zip(moves, kept, strict=True)]
+        weights = long_term_weights(trusts)
+        return [
+            _moved(result, move, weight)
+            for (_, result), move, weight in zip(kept, moves, weights, strict=True)
+        ]
+
+    def _motion(self, motion: Motion, distance: int) -> Motion:
+        if distance == 1:
+            return motion
+        return estimate_motion(self._kept[distance - 1][0], motion.thumbnail, self.flow, False)
+
+
+def _moved(result: np.ndarray, motion: Motion, weight: np.ndarray) -> Recollection:
+    assert motion.flow is not None
+    height, width = result.shape[:2]
+    # Cubic, as bilinear takes half of the finest detail in two frames.
+    image = warp(result.astype(np.float32), motion.flow, cv2.INTER_CUBIC).clip(0, 255)
+    return Recollection(image, cv2.resize(weight, (width, height)))
+
+
+def trusted(motion: Motion, before: np.ndarray) -> np.ndarray:
+    """From 0 to 1, how surely a frame shows the same as one before it: h×w float32.
+
+    Both must be visible, and look alike after the move, as a flow finds something everywhere.
+
+    Args:
+        motion: between the two; its flow is not None.
+        before: thumbnail of the one before, h×w×3 uint8.
+    """
+    assert motion.flow is not None and motion.visible is not None
+    moved = warp(before, motion.flow)
+    gap = cv2.subtract(motion.thumbnail, moved, dtype=cv2.CV_32F) * np.float32(1 / 255)
+    # The least of the neighbourhood: an edge half a pixel off is no other thing.
+    distance = cv2.blur(cv2.erode(square_norm(gap), np.ones((3, 3), np.uint8)), (3, 3))
+    alike = np.exp(-VETO * np.maximum(distance - NOISE, 0))
+    return cv2.GaussianBlur(motion.visible * alike, (0, 0), 1.5)
+
+
+def long_term_weights(trusts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """``max(c_j − Σ c_k, 0)`` with the sum over all that are closer: each H×W.
+
+    So a pixel is held to the closest frame that shows it (Ruder, Dosovitskiy, Brox 2016, eq. 10).
+
+    Args:
+        trusts: c, the closest first.
+    """
+    weights, closer = [], np.zeros_like(trusts[0]) if trusts else None
+    for trust in trusts:
+        weights.append(np.maximum(trust - closer, 0))
+        closer = closer + trust
+    return weights
+
+
+def blend(fill: np.ndarray, recollections: Sequence[Recollection], share: float) -> np.ndarray:
+    """The past, a share of it, where it can be trusted, and ``fill`` elsewhere: H×W×3 float32."""
+    result = fill.astype(np.float32)
+    for past in recollections:
+        result += share * past.trust[:, :, None] * (past.image - fill)
+    return result

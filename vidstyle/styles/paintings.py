@@ -1,0 +1,63 @@
+"""The paintings behind a style, for engines that need to see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vidstyle.errors import StyleError
+from vidstyle.image import is_picture_name, read_image
+from vidstyle.styles.registry import find_style, find_swatch, parse_blend
+
+
+@dataclass(frozen=True)
+class Paintings:
+    """Pictures with weights, ready to be imitated.
+
+    Attributes:
+        label: fit for a file name: ``scream``, ``monet+wave``.
+        weighted: RGB uint8 H×W×3 pictures, each with its weight.
+        paths: their files.
+    """
+
+    label: str
+    weighted: tuple[tuple[np.ndarray, float], ...]
+    paths: tuple[Path, ...]
+
+
+def has_pictures(spec: str) -> bool:
+    """Whether a style is given, if only in part, by pictures, which no network has learned."""
+    return any(is_picture_name(name) for name, _ in parse_blend(spec))
+
+
+def load_paintings(spec: str | Path) -> Paintings:
+    """The paintings of a style: pictures by their files, styles by their swatches.
+
+    Args:
+        spec: ``monet.jpg``, ``scream``, or several with weights: ``monet.jpg:0.7,scream:0.3``.
+
+    Raises:
+        InputError: a picture cannot be read.
+        StyleError: a style is unknown, or has no swatch.
+        OptionError: weights that are negative or all zero.
+    """
+    parts = parse_blend(str(spec))
+    found = [_find(name) for name, _ in parts]
+    pictures = [read_image(path) for _, path in found]
+    weights = [weight for _, weight in parts]
+    label = "+".join(name for name, _ in found)
+    paths = tuple(path for _, path in found)
+    return Paintings(label, tuple(zip(pictures, weights, strict=True)), paths)
+
+
+def _find(name: str) -> tuple[str, Path]:
+    """What to call it, and its picture."""
+    if is_picture_name(name):
+        return Path(name).stem, Path(name)
+    file, style = find_style(name)
+    swatch = find_swatch(file.path, style) if file.path else None
+    if swatch is None:
+        raise StyleError(f"style '{name}' has no swatch; name a picture of its painting instead")
+    return style, swatch

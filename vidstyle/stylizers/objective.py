@@ -1,0 +1,146 @@
+"""What the optimization engine minimizes: the loss of one picture, term by term."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidstyle import image as images
+from vidstyle.models.losses import (
+    Normalization,
+    content_loss,
+    gram_matrix,
+    style_loss,
+    total_variation,
+)
+from vidstyle.models.vgg import VGG19
+from vidstyle.photos import as_tensor
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Draws the result to a picture: ``weight · mean(trust · (x − image)²)``, colours in [0, 1].
+
+    The temporal term of Ruder, Dosovitskiy, Brox 2016, eq. 7; the mean is over all pixels and
+    channels.
+
+    Attributes:
+        image: H×W×3 float32, 0 to 255, of the picture's size.
+        trust: H×W float32, 0 to 1.
+    """
+
+    image: np.ndarray
+    trust: np.ndarray
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """An anchor at the size that is worked on: image 1×3×H×W in [0, 1], trust 1×1×H×W."""
+
+    image: Tensor
+    trust: Tensor
+    weight: float
+
+    @classmethod
+    def of(cls, anchor: Anchor, width: int, height: int, device: torch.device) -> Pull:
+        image = resized_tensor(anchor.image, width, height, device)
+        trust = resized_tensor(anchor.trust[:, :, None], width, height, device)
+        return cls(image, 255 * trust, anchor.weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What a layer is to respond with.
+
+    Attributes:
+        value: responses N×C×H×W, or their Gram matrix N×C×C.
+        mean: of the layer's responses, a scalar.
+    """
+
+    value: Tensor
+    mean: Tensor
+
+    @classmethod
+    def content(cls, features: Tensor) -> Target:
+        return cls(features, features.float().mean())
+
+    @classmethod
+    def style(cls, features: Tensor) -> Target:
+        return cls(gram_matrix(features.float()), features.float().mean())
+
+    @classmethod
+    def mixed(cls, targets: Sequence[Target], weights: Sequence[float]) -> Target:
+        """Their mean by weights that add up to 1."""
+        values = [weight * t.value for t, weight in zip(targets, weights, strict=True)]
+        means = [weight * t.mean for t, weight in zip(targets, weights, strict=True)]
+        return cls(torch.stack(values).sum(dim=0), torch.stack(means).sum())
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How errors are weighed; ``OptimizeOptions`` has the formulas.
+
+    Attributes:
+        content, style: weights of the layers, by name.
+    """
+
+    content: Mapping[str, float]
+    style: Mapping[str, float]
+    tv: float
+    tv_exponent: float
+    normalization: Normalization
+
+    def rescaled(self, target: Target) -> Tensor | float:
+        """What a layer's responses are divided by."""
+        return 1.0 if self.normalization == "relative" else target.mean
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The loss of a picture: its terms by name, each with its weight in it.
+
+    Attributes:
+        content: the photo's responses, by layer.
+        style: the paintings' Gram matrices, by layer.
+        see: what the losses are shown of a picture, N×3×H×W to the same.
+    """
+
+    vgg: VGG19
+    measure: Measure
+    content: Mapping[str, Target]
+    style: Mapping[str, Target]
+    pulls: Sequence[Pull] = ()
+    see: Callable[[Tensor], Tensor] = lambda image: image
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """1×3×H×W, colours in [0, 1] (others will do), to scalars."""
+        m, seen = self.measure, self.see(image)
+        features = self.vgg(seen, {*self.content, *self.style})
+        content = style = tv = temporal = image.new_zeros(())
+        for layer, target in self.content.items():
+            loss = content_loss(features[layer], target.value, m.normalization).sum()
+            content = content + m.content[layer] / m.rescaled(target) ** 2 * loss
+        for layer, target in self.style.items():
+            response = features[layer].float()
+            positions = response.shape[2] * response.shape[3]
+            loss = style_loss(gram_matrix(response), target.value, m.normalization, positions).sum()
+            style = style + m.style[layer] / m.rescaled(target) ** 4 * loss
+        if m.tv:
+            values = image.numel() if m.normalization == "gatys" else 1
+            tv = m.tv * values * total_variation(seen, m.tv_exponent).sum()
+        for pull in self.pulls:
+            gap = (seen - self.see(pull.image)).square()
+            temporal = temporal + pull.weight * (pull.trust * gap).mean()
+        return {"content": content, "style": style, "tv": tv, "temporal": temporal}
+
+
+def resized_tensor(picture: np.ndarray, width: int, height: int, device: torch.device) -> Tensor:
+    """0 to 255, H×W×C of any size, to 1×C×height×width in [0, 1]."""
+    if picture.shape[1::-1] != (width, height):
+        picture = images.resize(picture, width, height).reshape(height, width, -1)
+    return as_tensor(picture).to(device)
