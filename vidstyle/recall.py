@@ -9,13 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vidstyle.flow import FlowPreset, square_norm, warp
-from vidstyle.temporal import Motion, estimate_motion
-
-VETO = 50.0
-"""α of the photometric veto exp(−α d), colours in [0, 1] (Lai et al. 2018)."""
-NOISE = 0.005
-"""Squared colour distance, over three channels, that the veto takes for noise."""
+from vidstyle.flow import FlowPreset, warp
+from vidstyle.temporal import Motion, estimate_motion, photometric_veto
 
 
 @dataclass(frozen=True)
@@ -97,10 +92,7 @@ def trusted(motion: Motion, before: np.ndarray) -> np.ndarray:
     """
     assert motion.flow is not None and motion.visible is not None
     moved = warp(before, motion.flow)
-    gap = cv2.subtract(motion.thumbnail, moved, dtype=cv2.CV_32F) * np.float32(1 / 255)
-    # The least of the neighbourhood: an edge half a pixel off is no other thing.
-    distance = cv2.blur(cv2.erode(square_norm(gap), np.ones((3, 3), np.uint8)), (3, 3))
-    alike = np.exp(-VETO * np.maximum(distance - NOISE, 0))
+    alike = photometric_veto(motion.thumbnail, moved)
     return cv2.GaussianBlur(motion.visible * alike, (0, 0), 1.5)
 
 

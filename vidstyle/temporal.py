@@ -308,7 +308,7 @@ class TemporalMemory:
         if self._result is None or self._result.shape != shape:
             return None
         moved = warp(source, motion.flow)
-        trust = cv2.GaussianBlur(motion.visible * _veto(now, moved), (0, 0), 1.5)
+        trust = cv2.GaussianBlur(motion.visible * photometric_veto(now, moved), (0, 0), 1.5)
         none, whole = TRUSTED
         trust = np.clip((trust - none) / (whole - none), 0, 1)
         self._source = _mix(moved, now, SOURCE_MEMORY * trust)
@@ -347,9 +347,13 @@ def _difference(image: np.ndarray, other: np.ndarray) -> np.ndarray:
     return square_norm(cv2.subtract(image, other, dtype=cv2.CV_32F) * np.float32(1 / 255))
 
 
-def _veto(source: np.ndarray, remembered: np.ndarray) -> np.ndarray:
-    """1 where the memory still looks like the frame, towards 0 where it does not: h×w float32."""
-    distance = _difference(source, remembered)
+def photometric_veto(frame: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """1 where a frame looks like another that was moved to it, towards 0 elsewhere: h×w float32.
+
+    Args:
+        frame, moved: h×w×3 of 0 to 255, both uint8 or float32.
+    """
+    distance = _difference(frame, moved)
     # The least of the neighbourhood: an edge half a pixel off is no other thing.
     distance = cv2.blur(cv2.erode(distance, np.ones((3, 3), np.uint8)), (3, 3))
     return np.exp(-VETO * np.maximum(distance - NOISE, 0))
