@@ -237,7 +237,7 @@ def test_moving_strokes_stay_sharp_and_steady(shift: tuple[float, float]) -> Non
     assert unsteadiness(results) < unsteadiness(drawings) / 6
     assert correlation(drawings[-1][INNER], clean[-1][INNER]) < 0.94
     for result, image in list(zip(results, clean, strict=True))[4::3]:
-        assert correlation(result[INNER], image[INNER]) > 0.97
+        assert correlation(result[INNER], image[INNER]) > 0.96
     detail = [
         kept(result, image) for result, image in zip(results, map(levels, clean), strict=True)
     ]
@@ -337,7 +337,7 @@ def test_a_dissolve_ends_as_the_new_drawing() -> None:
     drawings = [levels(image + strokes(index, 6)) for index, image in enumerate(clean)]
     results = steadied(sources, drawings)
     for result, image in zip(results, clean, strict=True):
-        assert rms(result, image) < 6.5
+        assert rms(result, image) < 7
     assert correlation(results[-1], new) > 0.98
     assert abs(correlation(results[-1] - new, old)) < 0.15
 
