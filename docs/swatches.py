@@ -28,6 +28,7 @@ from vidstyle.styles.registry import BUNDLED, SWATCHES
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("VIDSTYLE_DATA", HERE.parents[1] / "shared"))
 VGG_FILE = "vgg19/vgg19-imagenet-oxford-features.safetensors"
+FOLDER = BUNDLED.with_name(SWATCHES)
 SIDE = 512
 MAX_BYTES = 60_000
 OPTIONS = OptimizeOptions(
@@ -51,10 +52,16 @@ def write_small(path: Path, picture: np.ndarray) -> None:
             return
 
 
+def sheet() -> np.ndarray:
+    """All swatches that there are, at half their size."""
+    found = {path.stem: image.read_image(path) for path in sorted(FOLDER.glob("*.jpg"))}
+    cells = [image.label(image.resize(swatch, 256, 256), name) for name, swatch in found.items()]
+    return image.contact_sheet(cells, 4)
+
+
 def main() -> None:
     bundled = [name for name in read_style_file(BUNDLED).vectors if name != IDENTITY]
-    folder = BUNDLED.with_name(SWATCHES)
-    folder.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     vgg = load_vgg19(DATA / VGG_FILE, "relu4_1")
     for name in sys.argv[1:] or bundled:
         painting = image.read_image(DATA / "paintings" / f"{name}.jpg")
@@ -69,14 +76,8 @@ def main() -> None:
             swatch = synthesize_texture(
                 [(painting, 1.0)], SIDE, SIDE, options, vgg=vgg, listener=show
             )
-        write_small(folder / f"{name}.jpg", swatch)
-    found = [(folder / f"{name}.jpg", name) for name in bundled]
-    cells = [
-        image.label(image.resize(image.read_image(path), 256, 256), name)
-        for path, name in found
-        if path.is_file()
-    ]
-    image.write_image(HERE / "swatches.jpg", image.contact_sheet(cells, 4), 85)
+        write_small(FOLDER / f"{name}.jpg", swatch)
+    image.write_image(HERE / "swatches.jpg", sheet(), 85)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,14 @@ def test_pictures_come_back_as_they_were(output: Path) -> None:
     assert list(output.parent.iterdir()) == []
 
 
+def test_a_picture_that_must_be_there(output: Path) -> None:
+    work = folder(output)
+    work.save(1, 0, toy_photo())
+    assert np.array_equal(work.get(1, 0), toy_photo())
+    with pytest.raises(OutputError, match=r"frame 3 is missing; run again with --resume"):
+        work.get(1, 3)
+
+
 def test_a_damaged_picture_is_none(output: Path) -> None:
     work = folder(output)
     work.save(1, 0, toy_photo())

@@ -26,7 +26,7 @@ from torch.nn import Module
 
 import vidstyle
 from vidstyle.drift import DriftGuard
-from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
+from vidstyle.errors import Interrupted, OptimizationError, OptionError
 from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
 from vidstyle.pipeline import Listener, Progress, Summary, open_writer, shown
@@ -35,7 +35,7 @@ from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeSt
 from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.optimize import Paintings
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
-from vidstyle.video import ReadOptions, VideoReader, WriteOptions
+from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.work import WorkFolder
 
 SOURCE = 0
@@ -131,8 +131,11 @@ def optimize_video(
         VideoReader(source, read) as reader,
         MotionTracker(temporal, origin=reader.origin, threads=1) as tracker,
     ):
-        # What cannot be written is known before the long work.
-        open_writer(target, source, reader, compare, read, write).discard()
+
+        def new_writer(of: VideoReader) -> VideoWriter:
+            return open_writer(target, source, of, compare, read, write)
+
+        new_writer(reader).discard()  # what cannot be written is known before the long work
         work = WorkFolder(
             target,
             settings(Path(source), painter, video, temporal, read, fast),
@@ -144,33 +147,16 @@ def optimize_video(
         course = _Course(painter, fast, video, temporal, work, counter)
         try:
             course(tracker(reader))
-            warnings = _encode(work, video.passes, target, source, compare, read, write)
+            with VideoReader(source, read) as again, new_writer(again) as writer:
+                for index, frame in enumerate(again):
+                    writer.write(shown(frame, work.get(video.passes, index), compare))
+            warnings = (*again.warnings, *writer.notices)
         except KeyboardInterrupt as interrupt:
             kept = work.path if work.path.exists() else None
             raise Interrupted(kept, "go on with --resume") from interrupt
     work.remove()
     frames = counter.frames // video.passes
     return Summary(target, frames, time.perf_counter() - began, warnings)
-
-
-def _encode(
-    work: WorkFolder,
-    number: int,
-    target: Path,
-    source: str | Path,
-    compare: bool,
-    read: ReadOptions,
-    write: WriteOptions,
-) -> tuple[str, ...]:
-    """Write a pass as a video; returns warnings."""
-    with VideoReader(source, read) as reader:
-        with open_writer(target, source, reader, compare, read, write) as writer:
-            for index, frame in enumerate(reader):
-                picture = work.load(number, index)
-                if picture is None:
-                    raise OutputError(f"{work.path}: frame {index} is missing; run with --resume")
-                writer.write(shown(frame, picture, compare))
-        return (*reader.warnings, *writer.notices)
 
 
 class _Counter:
@@ -249,9 +235,7 @@ class _Course:
         """Over the frames of a shot, in the order given."""
         before: np.ndarray | None = None
         for index in shot:
-            image, own = self.work.load(SOURCE, index), self.work.load(number - 1, index)
-            if image is None or own is None:
-                raise OutputError(f"{self.work.path}: frame {index} is missing; run with --resume")
+            image, own = self.work.get(SOURCE, index), self.work.get(number - 1, index)
             now = thumbnail(image)
             if before is None:
                 motion = Motion(now)

@@ -58,6 +58,13 @@ class WorkFolder:
         except InputError:
             return None
 
+    def get(self, number: int, index: int) -> np.ndarray:
+        """The same, of what must be there; OutputError when it is not."""
+        picture = self.load(number, index)
+        if picture is None:
+            raise OutputError(f"{self.path}: frame {index} is missing; run again with --resume")
+        return picture
+
     def save(self, number: int, index: int, picture: np.ndarray) -> None:
         """Raises OutputError when the disk is full or so."""
         place = self._place(number, index)
