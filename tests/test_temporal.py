@@ -152,7 +152,7 @@ def test_unknown_flow_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "expected"),
-    [(1280, 720, (384, 216)), (720, 1280, (216, 384)), (385, 360, (384, 359)), (5000, 3, (384, 1))],
+    [(1280, 720, (512, 288)), (720, 1280, (288, 512)), (513, 480, (512, 479)), (5000, 3, (512, 1))],
 )
 def test_thumbnails_of_large_pictures(width: int, height: int, expected: tuple[int, int]) -> None:
     image = np.full((height, width, 3), 90, np.uint8)
@@ -162,7 +162,7 @@ def test_thumbnails_of_large_pictures(width: int, height: int, expected: tuple[i
     assert (small[0, 0] == 90).all() and (small[-1, -1] == 200).all()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (384, 216), (17, 384)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (512, 288), (17, 512)])
 def test_small_pictures_are_their_own_thumbnails(width: int, height: int) -> None:
     image = np.zeros((height, width, 3), np.uint8)
     assert thumbnail(image) is image
@@ -237,7 +237,7 @@ def test_moving_strokes_stay_sharp_and_steady(shift: tuple[float, float]) -> Non
     assert unsteadiness(results) < unsteadiness(drawings) / 6
     assert correlation(drawings[-1][INNER], clean[-1][INNER]) < 0.94
     for result, image in list(zip(results, clean, strict=True))[4::3]:
-        assert correlation(result[INNER], image[INNER]) > 0.96
+        assert correlation(result[INNER], image[INNER]) > 0.97
     detail = [
         kept(result, image) for result, image in zip(results, map(levels, clean), strict=True)
     ]
@@ -267,9 +267,9 @@ def test_a_cut_leaves_nothing_of_the_shot_before() -> None:
     assert np.array_equal(results[6], drawings[6])
     assert not np.array_equal(results[7], drawings[7])
     for result in results[6:]:
-        assert abs(correlation(result - new, old)) < 0.03
+        assert abs(correlation(result - new, old)) < 0.05
     through = steadied(sources, drawings, cuts="none")
-    assert correlation(through[8] - new, old) > 0.04  # the measure sees what a cut leaves
+    assert correlation(through[7] - new, old) > 0.08  # the measure sees what a cut leaves
 
 
 @pytest.mark.parametrize("step", [6, 8])
@@ -337,9 +337,9 @@ def test_a_dissolve_ends_as_the_new_drawing() -> None:
     drawings = [levels(image + strokes(index, 6)) for index, image in enumerate(clean)]
     results = steadied(sources, drawings)
     for result, image in zip(results, clean, strict=True):
-        assert rms(result, image) < 7
+        assert rms(result, image) < 6.5
     assert correlation(results[-1], new) > 0.98
-    assert abs(correlation(results[-1] - new, old)) < 0.15
+    assert abs(correlation(results[-1] - new, old)) < 0.1
 
 
 def test_colours_do_not_drift() -> None:

@@ -4,21 +4,21 @@ Painted frames flicker because the network draws each anew, and small changes of
 coding, a shift by half a stroke) move its strokes. So the last result is moved along the optical
 flow between the source frames, and the new one mixed in:
 
-    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = c · v · (1 − (1 − λ) ρ¹⁶)
+    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = c · v · (1 − (1 − λ) ρ²)
 
 with the network's picture S, the occlusion mask c and the photometric veto v of Ruder, Dosovitskiy,
 Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, and why:
 
 * ρ, the local correlation between S and W. The mean of two unlike drawings is neither: strokes
   pale within a few frames. Where S and W agree, mixing costs nothing, and keeps W from wearing off;
-  where they do not, the past is kept whole, or, where it cannot be trusted, given up whole.
+  where they do not, the past is kept whole.
 * Colours and drawing are kept apart: of what is smooth, a quarter as much is taken from S. There,
   nothing is drawn that could pale, and it is where normalization makes the whole picture flicker.
 * The veto compares the frame with a *remembered source*, moved and mixed along with the result, not
   with the frame before: many small changes add up, and slow ones are found, too.
 * Where the flow stretches, the past is given up as fast as it is deformed.
 * Every resampling takes some of the finest detail. What is missing is filled in from S, so that the
-  result has the same energy of it, place by place. What it adds to coarser detail is taken back.
+  result has the same energy of it, place by place.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from vidstyle.flow import (
 )
 from vidstyle.frame import Frame
 
-THUMBNAIL_SIDE = 384
+THUMBNAIL_SIDE = 512
 """Longest side, in pixels, at which flow and masks are computed."""
 
 CONSISTENCY = (0.1, 1.0)
@@ -55,7 +55,7 @@ CONSISTENCY = (0.1, 1.0)
 more exact flow; with DIS they reject a fifth of what is visible. The veto finds what these pass."""
 TEXTURE = 1.0
 """Mean square of the gradient, in levels a pixel, below which there is grain and no texture."""
-STRAIN = 2.5
+STRAIN = 2.0
 """Share of the past that is given up for a pixel of stretching a pixel."""
 SLACK = 0.015
 """Stretching, in pixels a pixel, that costs nothing: a camera's own, and the flow's errors."""
@@ -65,18 +65,12 @@ NOISE = 0.005
 """Squared colour distance, over three channels, that the veto takes for noise."""
 SOURCE_MEMORY = 0.9
 """λ of the remembered source."""
-TRUSTED = (0.5, 0.9)
-"""Trust in the past that counts as none, and as whole: what is between would mix two drawings."""
-FRESHNESS = 0.003
+FRESHNESS = 0.03
 """Least share of the new drawing, however unlike: nothing is kept for ever."""
-SMOOTH_FRESHNESS = 0.03
-"""The same for smooth colours."""
 STROKES = 15
 """Window, in pixels, in which drawings are compared: two or three strokes."""
 COARSE = 4
 """How much smaller than a thumbnail the pictures are in which drawings are lost in colours."""
-EVENING = np.array([0.0155, -0.03, 1.029, -0.03, 0.0155], np.float32)
-"""Filter that makes up for what cubic interpolation at all fractions of a pixel does on average."""
 
 
 @dataclass(frozen=True)
@@ -290,10 +284,9 @@ class TemporalMemory:
     def __call__(self, stylized: np.ndarray, motion: Motion) -> np.ndarray:
         """The steadied picture, H×W×3 uint8, for a stylized one and its source's motion."""
         prior = self.prior(motion, stylized.shape)
-        if prior is None or motion.flow is None:
-            self._result = stylized.astype(np.float32)
-            return stylized
-        self._result = result = self._blend(stylized, prior, motion.flow)
+        fresh = stylized.astype(np.float32)
+        result = fresh if prior is None else self._blend(stylized, fresh, prior)
+        self._result = result
         return cv2.addWeighted(result, 1, result, 0, 0, dtype=cv2.CV_8U)  # rounds and saturates
 
     def prior(self, motion: Motion, shape: tuple[int, ...]) -> Prior | None:
@@ -309,25 +302,27 @@ class TemporalMemory:
             return None
         moved = warp(source, motion.flow)
         trust = cv2.GaussianBlur(motion.visible * photometric_veto(now, moved), (0, 0), 1.5)
-        none, whole = TRUSTED
-        trust = np.clip((trust - none) / (whole - none), 0, 1)
         self._source = _mix(moved, now, SOURCE_MEMORY * trust)
         # Cubic, as bilinear takes half of the finest detail in two frames.
         return Prior(warp(self._result, motion.flow, cv2.INTER_CUBIC), trust)
 
-    def _blend(self, stylized: np.ndarray, prior: Prior, flow: np.ndarray) -> np.ndarray:
-        height, width = stylized.shape[:2]
-        strength = min(1.0, 2 * self.options.temporal)
-        new = 1 - self.options.temporal
+    def _blend(self, stylized: np.ndarray, fresh: np.ndarray, prior: Prior) -> np.ndarray:
+        height, width = fresh.shape[:2]
+        rows, columns = prior.trust.shape
         luma = cv2.cvtColor(stylized, cv2.COLOR_RGB2GRAY)
         moved_luma = cv2.cvtColor(prior.image, cv2.COLOR_RGB2GRAY)
-        likeness = cv2.resize(_likeness(luma, moved_luma), prior.trust.shape[::-1])
-        past = strength * prior.trust * (1 - np.maximum(new * likeness, FRESHNESS))
-        smooth_past = strength * prior.trust * (1 - max(new / 4, SMOOTH_FRESHNESS))
-        mixed = _mix(prior.image, stylized.astype(np.float32), cv2.resize(past, (width, height)))
-        change = _smooth_change(prior, stylized, smooth_past - past)
-        mixed += cv2.resize(change, (width, height))
-        return _restore_detail(mixed, luma, past * _unevenness(flow, width))
+        agreement = _agreement(
+            cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32),
+            cv2.resize(moved_luma, (columns, rows), interpolation=cv2.INTER_AREA),
+            round(STROKES * columns / width) | 1,
+        )
+        strength = min(1.0, 2 * self.options.temporal)
+        new = 1 - self.options.temporal
+        past = strength * prior.trust * (1 - np.maximum(new * agreement, FRESHNESS))
+        smooth_past = strength * prior.trust * (1 - max(new / 4, FRESHNESS))
+        mixed = _mix(prior.image, fresh, cv2.resize(past, (width, height)))
+        mixed += _smooth_change(prior, stylized, smooth_past - past)
+        return _fill_detail(mixed, luma)
 
     # ---- to go on later -------------------------------------------------------------------
 
@@ -366,81 +361,60 @@ def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray
     return cv2.blendLinear(first, second, share, 1000 - share)
 
 
-def _likeness(luma: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """ρ¹⁶ of the local correlation of two drawings, H×W, at half of the size; 0 where opposed."""
-    window = STROKES // 2 | 1
+def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray:
+    """Squared local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (window, window))
 
-    # Picked, not averaged: it is in the finest lines that drawings differ.
-    first, second = (picture[::2, ::2].astype(np.float32) for picture in (luma, other))
-    first -= mean(first)
-    second -= mean(second)
+    first, second = first - mean(first), second - mean(second)
     noise = np.float32(6.0)  # variance below which drawings count as flat, and alike
     shared = np.maximum(mean(first * second) + noise, 0)
-    square = shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
-    return square**8
+    return shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
 
 
 def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """``share`` of what tells the past from the present, leaving all detail out: small, ×3 float32.
+    """``share`` of what tells the past from the present, leaving all detail out: H×W×3 float32.
 
     Where something moves, normalization shifts the colours of all that stands still.
 
     Args:
-        share: of the thumbnail's size.
+        share: h×w.
     """
+    height, width = stylized.shape[:2]
     rows, columns = share.shape
     size = max(columns // COARSE, 1), max(rows // COARSE, 1)
 
     def small(image: np.ndarray) -> np.ndarray:
         # Some of the pixels will do: hundreds are averaged below.
-        step = max(image.shape[1] // (2 * size[0]), 1)
+        step = max(image.shape[1] // (4 * size[0]), 1)
         return cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
 
     trust = small(prior.trust)[:, :, None]
     change = cv2.subtract(small(prior.image), small(stylized), dtype=cv2.CV_32F)
     # Only what can be trusted, and the mean of only that.
     change = cv2.blur(change * trust, (7, 7)) / (cv2.blur(trust, (7, 7)) + 1e-3)[:, :, None]
-    return change * small(share)[:, :, None]
+    return cv2.resize(change * small(share)[:, :, None], (width, height))
 
 
-def _unevenness(flow: np.ndarray, width: int) -> np.ndarray:
-    """How far a flow is from whole pixels in a picture of some width: h×w, 1 on average.
+def _fill_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
+    """Add as much of a drawing's finest detail as ``image`` has less of it, place by place.
 
-    OpenCV's cubic kernel (a = −0.75) amplifies middle frequencies as s (1 − s), with the fraction s
-    of a move on either axis: to twice their energy within twenty moves.
-    """
-    fraction = flow * np.float32(width / flow.shape[1])
-    fraction -= np.floor(fraction)
-    return cv2.transform(fraction * (1 - fraction), np.full((1, 2), 3, np.float32))
-
-
-def _restore_detail(image: np.ndarray, luma: np.ndarray, uneven: np.ndarray) -> np.ndarray:
-    """Undo what resampling does to fine detail, on average and place by place.
-
-    Middle frequencies are evened out. Of the finest detail, as much of a drawing's is added as
-    ``image`` has less of it: with f the detail found, w the wanted one, and ⟨ ⟩ local means, a
-    share a ≥ 0 of w such that ``⟨(f + a w)²⟩ = ⟨w²⟩``. The same goes to all channels.
+    With f the detail found, w the wanted one, and ⟨ ⟩ local means, a share a ≥ 0 of w is added such
+    that ``⟨(f + a w)²⟩ = ⟨w²⟩``. The same goes to all channels.
 
     Args:
         image: H×W×3 float32; overwritten.
         luma: of the drawing, H×W.
-        uneven: how much of the picture was resampled, and how unevenly; h×w.
     """
     height, width = luma.shape
-    mixed = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    change = cv2.sepFilter2D(mixed, cv2.CV_32F, EVENING, EVENING) - mixed
-    change *= cv2.resize(uneven, (width, height))
-    wanted, found = _fine_detail(luma), _fine_detail(mixed + change)
-    energy = _local_mean(wanted, wanted) + 0.05  # of rounding
-    missing = np.maximum(energy - _local_mean(found, found) - 0.05, 0)
-    shared = np.maximum(_local_mean(wanted, found), 0)
+    wanted, found = _fine_detail(luma), _fine_detail(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    energy = _local_mean(wanted * wanted) + 0.05  # of rounding
+    missing = np.maximum(energy - _local_mean(found * found) - 0.05, 0)
+    shared = np.maximum(_local_mean(wanted * found), 0)
     share = (np.sqrt(shared * shared + energy * missing) - shared) / energy
     wanted *= cv2.resize(share, (width, height))
-    change += wanted
-    return cv2.add(image, cv2.merge([change, change, change]), dst=image)
+    return cv2.add(image, cv2.merge([wanted, wanted, wanted]), dst=image)
 
 
 def _fine_detail(luma: np.ndarray) -> np.ndarray:
@@ -448,8 +422,7 @@ def _fine_detail(luma: np.ndarray) -> np.ndarray:
     return cv2.subtract(luma, cv2.blur(luma, (3, 3)), dtype=cv2.CV_32F)
 
 
-def _local_mean(image: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Mean of a product over 20×20 pixels, at a quarter of the size."""
+def _local_mean(image: np.ndarray) -> np.ndarray:
+    """Mean over 20×20 pixels, at a quarter of the size."""
     size = max(image.shape[1] // 4, 1), max(image.shape[0] // 4, 1)
-    product = image[::2] * other[::2]  # half of the rows tell as much
-    return cv2.blur(cv2.resize(product, size, interpolation=cv2.INTER_AREA), (5, 5))
+    return cv2.blur(cv2.resize(image, size, interpolation=cv2.INTER_AREA), (5, 5))
