@@ -5,11 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vidstyle.flow import warp
+from vidstyle.flow import square_norm, warp
 from vidstyle.temporal import Motion
 
 SHRINK = 4
 """How much smaller than a thumbnail the pictures are in which colours are compared."""
+SAME = 20.0
+"""Colour distance, in levels of the source, up to which a place still shows the same."""
 LEAST = 0.02
 """Share of the frame that must be known for a comparison."""
 
@@ -57,10 +59,14 @@ class DriftGuard:
 
     def _change(self, colors: np.ndarray) -> np.ndarray:
         """Of source and result since things came into view: six mean differences."""
-        if self._colors is None or self._known is None or self._known.mean() < LEAST:
+        if self._colors is None or self._known is None:
             return np.zeros(6, np.float32)
-        known = self._known[:, :, None]
-        return ((colors - self._colors) * known).sum((0, 1)) / known.sum()
+        # A passer-by has no say, nor has what only seems to be the same.
+        gap = square_norm(colors[:, :, :3] - self._colors[:, :, :3])
+        known = self._known * (gap < SAME**2)
+        if known.mean() < LEAST:
+            return np.zeros(6, np.float32)
+        return ((colors - self._colors) * known[:, :, None]).sum((0, 1)) / known.sum()
 
     def correct(self, thumbnail: np.ndarray, result: np.ndarray) -> np.ndarray:
         """The result without its excess, uint8."""

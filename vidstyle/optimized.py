@@ -32,6 +32,7 @@ from vidstyle.models.vgg import VGG19
 from vidstyle.pipeline import Listener, Progress, Summary, open_writer, shown
 from vidstyle.recall import Past, Recollection, blend
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
+from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.optimize import Paintings
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
@@ -52,7 +53,7 @@ class VideoOptions:
 
     passes: int = 1
     """Odd ones go forward, even ones backward over each shot (Ruder et al. 2016, section 4.4)."""
-    iterations: int = 20
+    iterations: int = 15
     """For all but the first frames of shots, at the whole size."""
     temporal_weight: float = 100.0
     """γ of the temporal loss ``γ · mean(c (x − w)²)``, colours in [0, 1] (eq. 7), at
@@ -61,7 +62,7 @@ class VideoOptions:
     """How many frames back to look for what the frame shows (section 4.3)."""
     refresh: bool = False
     """Start every frame from the fast engine's picture, not from the past."""
-    drift: float = 1.0
+    drift: float = 0.5
     """Levels, of 255, that the mean colour of what stays in view may move on its own."""
 
     def __post_init__(self) -> None:
@@ -288,7 +289,10 @@ class _Course:
         if self.fast is not None:
             drawn = self.fast(image)
             return drawn if self.video.refresh else blend(drawn, past, 1.0)
-        return blend(image, past, 1.0) if past else None
+        if not past:
+            return None
+        # What is new in the source begins with the colours of what has been painted.
+        return blend(match_colors(image, past[0].image), past, 1.0)
 
 
 # ---- what results depend on ---------------------------------------------------------------
