@@ -219,7 +219,7 @@ def test_noise_in_a_still_scene_calms_down(noise: Noise, temporal: float, calmer
     assert kept(results[-1], levels(waves(2))) > 1
 
 
-@pytest.mark.parametrize("shift", [(0.37, -0.21), (1.3, 0.6)])
+@pytest.mark.parametrize("shift", [(0.37, -0.21), (1.3, 0.6), (0.4, 0.3), (0.1, 0.1)])
 def test_moving_strokes_stay_sharp_and_steady(shift: tuple[float, float]) -> None:
     places = [(index * shift[0], index * shift[1]) for index in range(40)]
     sources = [levels(waves(1, *at) + grain(i, 2)) for i, at in enumerate(places)]
