@@ -168,7 +168,8 @@ def test_a_time_budget_ends(material: Path, tmp_path: Path) -> None:
     events: list[TrainEvent] = []
     run.train(events.append)
     assert run.state.seconds >= 0.6
-    assert 0 < events[0].progress < events[-1].progress <= 1
+    progress = [event.progress for event in events]  # of one step alone on a busy machine
+    assert 0 < progress[0] and progress == sorted(progress) and progress[-1] == 1
 
 
 def test_checkpoints_come_on_the_way(material: Path, tmp_path: Path) -> None:
