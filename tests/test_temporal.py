@@ -368,6 +368,30 @@ def test_what_was_not_visible_is_drawn_afresh() -> None:
     assert rms(result[old], drawings[0][old]) < 0.3 * rms(drawings[1][old], drawings[0][old])
 
 
+def test_deep_pictures_are_steadied_like_shallow_ones() -> None:
+    results = {}
+    for kind in (np.uint8, np.float32):
+        memory, results[kind] = TemporalMemory(), []
+        previous = None
+        for number in range(4):
+            scene = waves(1, 1.3 * number).clip(0, 255)
+            small = thumbnail(scene.astype(np.float32))
+            assert small.dtype == np.uint8
+            motion = (
+                Motion(small)
+                if previous is None
+                else estimate_motion(previous, small, "fast", False)
+            )
+            drawn = waves(2, 1.3 * number, contrast=60).round().clip(0, 255)
+            result = memory(drawn.astype(kind), motion)
+            assert result.dtype == kind and result.min() >= 0 and result.max() <= 255
+            results[kind].append(result)
+            previous = small
+    for shallow, deep in zip(results[np.uint8], results[np.float32], strict=True):
+        assert np.abs(deep - shallow).max() < 1.6
+    assert (results[np.float32][3] % 1 > 0).mean() > 0.5
+
+
 def test_another_size_begins_anew() -> None:
     small, large = scene(3), scene(3, waves(1, width=140, height=100))
     drawings = [levels(image + strokes(i, 9, image.shape)) for i, image in enumerate(small + large)]

@@ -13,7 +13,8 @@ class Frame:
     """One picture and its place in time.
 
     Attributes:
-        image: RGB, ``H×W×3``, uint8, upright (rotation already applied).
+        image: RGB, ``H×W×3``, upright (rotation already applied); uint8, or float32 from 0 to
+            255 where the source has more bits.
         pts: presentation time stamp in units of ``time_base``.
         time_base: seconds per unit of ``pts``.
         duration: how long the picture stands, in units of ``time_base``; 0 when unknown.
@@ -25,8 +26,9 @@ class Frame:
     duration: int = 0
 
     def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ValueError(f"a frame is H×W×3 uint8, not {self.image.shape} {self.image.dtype}")
+        shape, dtype = self.image.shape, self.image.dtype
+        if len(shape) != 3 or shape[2] != 3 or dtype not in (np.uint8, np.float32):
+            raise ValueError(f"a frame is H×W×3 uint8 or float32, not {shape} {dtype}")
 
     @property
     def time(self) -> float:

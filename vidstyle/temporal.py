@@ -90,13 +90,18 @@ class TemporalOptions:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The picture at the size for flow and masks; itself when it is small enough."""
+    """The picture at the size for flow and masks, uint8; itself when it is that already."""
     height, width = image.shape[:2]
     scale = THUMBNAIL_SIDE / max(height, width)
-    if scale >= 1:
-        return image
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if scale < 1:
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return image if image.dtype == np.uint8 else _rounded(image)
+
+
+def _rounded(image: np.ndarray) -> np.ndarray:
+    """Float32 to uint8, saturated."""
+    return cv2.addWeighted(image, 1, image, 0, 0, dtype=cv2.CV_8U)
 
 
 @dataclass(frozen=True)
@@ -282,12 +287,16 @@ class TemporalMemory:
         self._result: np.ndarray | None = None
 
     def __call__(self, stylized: np.ndarray, motion: Motion) -> np.ndarray:
-        """The steadied picture, H×W×3 uint8, for a stylized one and its source's motion."""
+        """The steadied picture for a stylized one and its source's motion.
+
+        Args:
+            stylized: H×W×3 uint8, or float32 from 0 to 255; the result is of that type.
+        """
         prior = self.prior(motion, stylized.shape)
         fresh = stylized.astype(np.float32)
         result = fresh if prior is None else self._blend(stylized, fresh, prior)
         self._result = result
-        return cv2.addWeighted(result, 1, result, 0, 0, dtype=cv2.CV_8U)  # rounds and saturates
+        return _rounded(result) if stylized.dtype == np.uint8 else result.clip(0, 255)
 
     def prior(self, motion: Motion, shape: tuple[int, ...]) -> Prior | None:
         """What is known of the frame before it is drawn; None at the beginning of a shot.

@@ -71,6 +71,23 @@ def test_it_is_the_network_rounded() -> None:
     assert (result == expected).mean() > 0.99
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_deep_pictures_pass_through_with_all_their_bits(precision: str) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (21, 34, 3), np.uint16)
+    photo = deep.astype(np.float32) / 257
+    result = engine(strength=0.0, precision=precision)(photo)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal((result * 257).round().astype(np.uint16), deep)
+
+
+def test_deep_pictures_look_like_shallow_ones() -> None:
+    photo, stylizer = toy_photo(), engine()
+    deep = stylizer(photo.astype(np.float32))
+    assert difference(deep.round().astype(np.uint8), stylizer(photo)) <= 1
+    assert len(np.unique(deep)) > 2 * len(np.unique(stylizer(photo)))
+    assert deep.min() >= 0 and deep.max() <= 255
+
+
 def test_the_style_stays_fit_for_another_stylizer() -> None:
     style, photo = toy_style(), toy_photo()
     before = engine(style)(photo)
@@ -213,7 +230,7 @@ def test_senseless_options(options: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "images",
     [
-        np.zeros((48, 64, 3), np.float32),
+        np.zeros((48, 64, 3), np.float64),
         np.zeros((48, 64), np.uint8),
         np.zeros((48, 64, 4), np.uint8),
         np.zeros((1, 1, 48, 64, 3), np.uint8),

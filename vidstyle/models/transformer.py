@@ -153,11 +153,12 @@ class TransformerNet(nn.Module):
         """Restyle pictures.
 
         Args:
-            image: N×3×H×W in [0, 1], any size.
+            image: N×3×H×W in [0, 1], any size; its type may be a finer one than the network's.
             style: N×V, or 1×V for all pictures alike.
 
         Returns:
-            N×3×H×W, not clamped: training needs to see what lies outside [0, 1].
+            N×3×H×W of the image's type, not clamped: training needs to see what lies outside
+            [0, 1].
         """
         height, width = image.shape[-2:]
         # At least two cells of an eighth's size a side: statistics need more than one.
@@ -165,15 +166,15 @@ class TransformerNet(nn.Module):
         margin = self.architecture.margin
         # Two cells of a quarter's size more: one each for conv_in and conv_down.
         around = margin + 8
-        padded = reflect_pad(image, around, around + right, around, around + bottom)
+        padded = reflect_pad(image.to(style.dtype), around, around + right, around, around + bottom)
         *norms, gain, shift = style.split(self.architecture.style_splits(), dim=1)
         # A flat picture holds nothing to draw, yet normalization would blow its rounding noise up
         # to full contrast. To scale the last normalization scales the whole drawing.
-        gate = contrast_gate(image)
+        gate = contrast_gate(image).to(style.dtype)
         norms[-2:] = [vector * gate for vector in norms[-2:]]
         drawing = self._draw(padded, norms)
         drawing = drawing[:, :, margin : margin + height, margin : margin + width]
-        return add_scaled(drawing, image, gain, shift)
+        return add_scaled(drawing.to(image.dtype), image, gain, shift)
 
     def _draw(self, image: Tensor, norms: Sequence[Tensor]) -> Tensor:
         vectors = iter(norms)
@@ -234,8 +235,9 @@ def add_scaled(drawing: Tensor, image: Tensor, gain: Tensor, shift: Tensor) -> T
     def rows(x: Tensor) -> Tensor:
         return x.permute(0, 2, 3, 1).reshape(n, h, w * c)
 
-    scaled = torch.addcmul(rows(drawing), rows(image), gain.repeat(1, w)[:, None])
-    return scaled.add_(shift.repeat(1, w)[:, None]).view(n, h, w, c).permute(0, 3, 1, 2)
+    gain, shift = (vector.to(image.dtype).repeat(1, w)[:, None] for vector in (gain, shift))
+    scaled = torch.addcmul(rows(drawing), rows(image), gain).add_(shift)
+    return scaled.view(n, h, w, c).permute(0, 3, 1, 2)
 
 
 def repeat_pad(x: Tensor, border: int) -> Tensor:

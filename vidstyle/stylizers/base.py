@@ -14,5 +14,5 @@ class Stylizer(Protocol):
     """How many pictures it likes to get at once."""
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """RGB uint8, N×H×W×3 to N×H×W×3 (or H×W×3 to H×W×3)."""
+        """RGB, N×H×W×3 to N×H×W×3 (or H×W×3 to H×W×3), uint8, or float32 from 0 to 255."""
         ...

@@ -74,10 +74,16 @@ class FastStylizer:
         self.vector = vector[None].to(self.device, self.dtype)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """RGB uint8, N×H×W×3 or H×W×3, to the same shape."""
-        if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3:
+        """RGB, N×H×W×3 or H×W×3, uint8 or float32 from 0 to 255, to the same shape and type.
+
+        Float32 pictures keep all their precision where the photo passes through; what is drawn
+        into them has the network's own.
+        """
+        known = images.dtype in (np.uint8, np.float32)
+        if not known or images.ndim not in (3, 4) or images.shape[-1] != 3:
             raise OptionError(
-                f"pictures are uint8 H×W×3 or N×H×W×3, not {images.dtype} {images.shape}"
+                "pictures are uint8 or float32, H×W×3 or N×H×W×3, "
+                f"not {images.dtype} {images.shape}"
             )
         if images.ndim == 3:
             return self(images[None])[0]
@@ -95,9 +101,12 @@ class FastStylizer:
     def _stylize(self, images: np.ndarray) -> np.ndarray:
         # N×H×W×3 in memory is channels_last already.
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2)
-        photo = pixels.to(self.device, non_blocking=True).to(self.dtype).mul_(1 / 255)
+        photo = pixels.to(self.device, non_blocking=True)
+        fine = photo.dtype == torch.float32
+        photo = photo / 255 if fine else photo.to(self.dtype).mul_(1 / 255)
         result = self.network(photo, self.vector)
         if self.options.color == "keep":
             result = keep_chroma(photo, result)
-        coded = result.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+        result = result.mul_(255)
+        coded = result.clamp_(0, 255) if fine else result.add_(0.5).clamp_(0, 255).to(torch.uint8)
         return np.ascontiguousarray(coded.permute(0, 2, 3, 1).cpu().numpy())
