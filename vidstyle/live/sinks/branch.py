@@ -73,7 +73,7 @@ class Branch:
         self._changed = Condition()
         self._pictures: deque[LiveFrame] = deque()
         self._packets: deque[AudioPacket] = deque(maxlen=_PACKETS)
-        self._closing = False
+        self._closing = self._cancelled = False
         self._busy_since: float | None = None
         try:
             sink.open(shape)
@@ -121,6 +121,10 @@ class Branch:
         if self.failure is not None and not isinstance(self.failure, VidstyleError):
             raise self.failure
 
+    def _cancel(self) -> None:
+        self._cancelled = True
+        self.sink.cancel()
+
     # -- on the thread ------------------------------------------------------------------
 
     def _work(self) -> None:
@@ -146,6 +150,8 @@ class Branch:
                 return
             except VidstyleError as error:
                 self.sink.close()
+                if self._closing and self._cancelled:
+                    return  # by ourselves
                 now = time.monotonic()
                 if gone_at is None or now - began > _SETTLED:
                     gone_at, pause = now, _FIRST_PAUSE
@@ -153,7 +159,7 @@ class Branch:
                     raise
                 if pause == _FIRST_PAUSE:
                     self._report(f"{error}; trying again")
-                opened = False
+                opened = self._cancelled = False
                 self._rest(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 

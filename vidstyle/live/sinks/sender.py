@@ -5,8 +5,8 @@ closes an output. Here they hold up nobody else, and can be ended with the proce
 
     python -P sender.py SETTINGS < pictures.nut
 
-stdin is NUT: raw pictures, and audio packets if there are any. SETTINGS is the JSON of ``Settings``.
-On failure it prints the reason, in one line, and exits with 1. It needs PyAV alone.
+stdin is NUT: raw pictures, and audio packets if there are any. SETTINGS is the JSON of
+``Settings``. On failure it prints the reason, in one line, and exits with 1. It needs PyAV alone.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Settings:
     url: str
     format: str
     rate: float
-    codec: str
     encoder: dict[str, str]
+    """Options of libx264."""
     keyframes: float
     """Seconds between pictures that a receiver can begin with."""
     bitrate: int | None = None
@@ -61,7 +61,7 @@ def send(settings: Settings) -> None:
     # Unbuffered: a buffered reader would wait until its buffer is full.
     with (
         open(0, "rb", buffering=0) as pipe,
-        av.open(pipe, format="nut", options=UNTIL_FIRST, buffer_size=1 << 20) as source,
+        av.open(pipe, "r", format="nut", options=UNTIL_FIRST, buffer_size=1 << 20) as source,
         av.open(
             settings.url,
             "w",
@@ -96,11 +96,12 @@ def copy(source: InputContainer, output: OutputContainer, settings: Settings) ->
 
 def add_video(output: OutputContainer, video: VideoStream, settings: Settings) -> VideoStream:
     """A stream of the size of the pictures."""
-    stream = output.add_stream(settings.codec, round(settings.rate) or 1, options=settings.encoder)
+    stream = output.add_stream("libx264", round(settings.rate) or 1, options=settings.encoder)
     context = stream.codec_context
     context.width, context.height = video.width, video.height
     context.pix_fmt = "yuv420p"
-    context.time_base = video.time_base
+    if video.time_base is not None:
+        context.time_base = video.time_base
     context.color_range = LIMITED
     high = video.width >= 1280 or video.height >= 720
     context.colorspace = context.color_primaries = context.color_trc = BT709 if high else BT601
@@ -110,9 +111,7 @@ def add_video(output: OutputContainer, video: VideoStream, settings: Settings) -
     return stream
 
 
-def to_yuv(
-    picture: VideoFrame, reformatter: VideoReformatter, stream: VideoStream
-) -> VideoFrame:
+def to_yuv(picture: VideoFrame, reformatter: VideoReformatter, stream: VideoStream) -> VideoFrame:
     context = stream.codec_context
     high = context.colorspace == BT709
     coded = reformatter.reformat(

@@ -21,8 +21,8 @@ from vidstyle.errors import OptionError, OutputError
 from vidstyle.live.sinks.sender import Settings
 
 if TYPE_CHECKING:
-    from av.container import OutputContainer
     from av.audio.stream import AudioStream
+    from av.container import OutputContainer
     from av.video.stream import VideoStream
 
     from vidstyle.live.sinks.base import SinkFormat
@@ -46,7 +46,7 @@ _CONTAINERS = {
     STDOUT: "mpegts",
 }
 _MUXER = {
-    "mpegts": {"muxdelay": "0", "muxpreload": "0", "pes_payload_size": "0"},
+    "mpegts": {"muxdelay": "0", "muxpreload": "0", "omit_video_pes_length": "0"},
     "flv": {"flvflags": "no_duration_filesize"},
     "rtsp": {"rtsp_transport": "tcp"},
 }
@@ -219,7 +219,6 @@ class UrlSink:
             url=self._url,
             format=self._container_format,
             rate=shape.rate,
-            codec="libx264",
             encoder=encoder,
             keyframes=self.options.keyframes,
             bitrate=self.options.bitrate,

@@ -114,9 +114,7 @@ def _import_pygame() -> Any:
     try:
         import pygame
     except ImportError as error:
-        raise OptionError(
-            "window: needs pygame-ce; pip install 'vidstyle[preview]'"
-        ) from error
+        raise OptionError("window: needs pygame-ce; pip install 'vidstyle[preview]'") from error
     return pygame
 
 
