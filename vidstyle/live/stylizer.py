@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -195,6 +196,11 @@ class LiveStylizer:
             leg.fast.steer(vector)
             return self._drawn_with(leg.fast, image, kept, _gain(leg.fast.network, vector))
 
+    def working_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height at which pictures of a size are drawn; never larger."""
+        scale = min(1.0, (self.working_side or inf) / max(width, height))
+        return max(round(width * scale), 1), max(round(height * scale), 1)
+
     def forget(self) -> None:
         """The next picture has nothing to do with those before."""
         self._before = None
@@ -206,7 +212,7 @@ class LiveStylizer:
         small = thumbnail(image)
         motion = self._motion(small)
         height, width = image.shape[:2]
-        size = working_size(width, height, self.working_side)
+        size = self.working_size(width, height)
         drawn_from = _resized(image, size)
         painted = fast(drawn_from)
         moved = motion.result()
@@ -242,12 +248,6 @@ class _Leg:
 
     fast: FastStylizer
     morph: Morph
-
-
-def working_size(width: int, height: int, side: int | None) -> tuple[int, int]:
-    """Width and height of the picture with its longer side at most ``side``; never enlarged."""
-    scale = min(1.0, (side or max(width, height)) / max(width, height))
-    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
