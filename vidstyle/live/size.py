@@ -10,13 +10,13 @@ SMALLEST = 160
 STEP = 0.9
 """Ratio of one size to the next larger one."""
 
-_ROOM = 0.85
+_ROOM_DOWN, _ROOM_UP = 0.85, 0.8
 """Share of the budget that a size to change to may be expected to take."""
 _WINDOW, _SETTLED = 21, 5
 """Pictures whose median counts: at most, and at least for another change."""
 _PATIENCE = 1.5
 """Seconds of room before a larger size is tried."""
-_REGRET = 10.0
+_REGRET = 60.0
 """A larger size that has to be given up within so many seconds was a mistake."""
 _FIRST_PENALTY, _LONGEST_PENALTY = 5.0, 120.0
 """Seconds until a mistake may be repeated."""
@@ -74,11 +74,13 @@ class SizeController:
         return self.side
 
     def _step(self, now: float, since: float) -> None:
-        if self.load > 1 and self._rung > 0:
+        # The fewer pictures were seen, the less sure is their median.
+        most = 1 + 1 / len(self._loads) - 1 / _WINDOW
+        if self.load > most and self._rung > 0:
             if self._went_up and since < _REGRET:
                 self._allowed_up = now + self._penalty
                 self._penalty = min(2 * self._penalty, _LONGEST_PENALTY)
-            fitting = (n for n in range(self._rung) if self._expected(n) <= _ROOM)
+            fitting = (n for n in range(self._rung) if self._expected(n) <= _ROOM_DOWN)
             self._move(max(fitting, default=0), now)
         elif since >= _PATIENCE and now >= self._allowed_up and self._may_grow():
             self._move(self._rung + 1, now)
@@ -87,7 +89,7 @@ class SizeController:
 
     def _may_grow(self) -> bool:
         larger = self._rung + 1
-        return larger < len(self._ladder) and self._expected(larger) <= _ROOM
+        return larger < len(self._ladder) and self._expected(larger) <= _ROOM_UP
 
     def _expected(self, rung: int) -> float:
         """The load at another size, if it goes with the number of pixels."""
