@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from vidstyle.live.sound import AudioPacket, AudioTemplate
@@ -65,6 +65,7 @@ class Sink(Protocol):
         """From another thread: let a call that takes too long fail, where that is possible."""
 
 
+@runtime_checkable
 class KeySink(Sink, Protocol):
     """A sink that people press keys in. All its calls come from the program's main thread."""
 
