@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
-from vidstyle.styles.registry import Style
-
-
-class Action(Enum):
-    """What a command is about; its value is said beside it."""
-
-    STYLE = "style"
-    """To a style: its number in the list, or itself."""
-    STEP = "step"
-    """Forward in the list of styles; to the next where it is a whole number, else to a blend."""
-    STRENGTH = "strength"
-    """Stronger by so much."""
-    TEMPORAL = "temporal"
-    """Steadying off, or on again; no value."""
-    QUIT = "quit"
-    """End; no value."""
+if TYPE_CHECKING:
+    from vidstyle.styles.registry import Style
 
 
 @dataclass(frozen=True)
-class Command:
-    action: Action
-    value: float | int | str | Path | Style | None = None
+class ToStyle:
+    """Go over to a style: by its number in the list, from 1, or to any."""
+
+    style: int | str | Path | Style
+
+
+@dataclass(frozen=True)
+class Step:
+    """Go on in the list of styles: by whole styles, or a part of the way, to a blend."""
+
+    by: float
+
+
+@dataclass(frozen=True)
+class Strengthen:
+    """Change the strength."""
+
+    by: float
+
+
+@dataclass(frozen=True)
+class ToggleTemporal:
+    """Leave the past out, or take it in again."""
+
+
+@dataclass(frozen=True)
+class Quit:
+    """End the stream."""
+
+
+Command = ToStyle | Step | Strengthen | ToggleTemporal | Quit
 
 
 @dataclass(frozen=True)
@@ -42,15 +56,15 @@ class Key:
 
 
 KEYS = (
-    Key(("n", "right"), Command(Action.STEP, 1), "next style"),
-    Key(("p", "left"), Command(Action.STEP, -1), "previous style"),
-    *(Key((str(n),), Command(Action.STYLE, n), f"style {n}") for n in range(1, 10)),
-    Key(("]",), Command(Action.STEP, 0.1), "a tenth of the way to the next style"),
-    Key(("[",), Command(Action.STEP, -0.1), "a tenth of the way to the previous style"),
-    Key(("+", "=", "up"), Command(Action.STRENGTH, 0.1), "stronger"),
-    Key(("-", "down"), Command(Action.STRENGTH, -0.1), "weaker"),
-    Key(("t",), Command(Action.TEMPORAL), "steadying off and on"),
-    Key(("q", "escape", "quit", "\x1b", "\x03"), Command(Action.QUIT), "end"),
+    Key(("n", "right"), Step(1), "next style"),
+    Key(("p", "left"), Step(-1), "previous style"),
+    *(Key((str(n),), ToStyle(n), f"style {n}") for n in range(1, 10)),
+    Key(("]",), Step(0.1), "a tenth of the way to the next style"),
+    Key(("[",), Step(-0.1), "a tenth of the way to the previous style"),
+    Key(("+", "=", "up"), Strengthen(0.1), "stronger"),
+    Key(("-", "down"), Strengthen(-0.1), "weaker"),
+    Key(("t",), ToggleTemporal(), "steadying off and on"),
+    Key(("q", "escape", "quit", "\x1b", "\x03"), Quit(), "end"),
 )
 _BY_NAME = {name: key.command for key in KEYS for name in key.names}
 
@@ -61,17 +75,17 @@ class LiveControls:
     def __init__(self) -> None:
         self._commands: SimpleQueue[Command] = SimpleQueue()
 
-    def send(self, action: Action, value: float | int | str | Path | Style | None = None) -> None:
+    def send(self, command: Command) -> None:
         """Have it done before the next picture."""
-        self._commands.put(Command(action, value))
+        self._commands.put(command)
 
-    def set_style(self, style: str | Path | Style) -> None:
+    def set_style(self, style: int | str | Path | Style) -> None:
         """Go over to a style, or blend."""
-        self.send(Action.STYLE, style)
+        self.send(ToStyle(style))
 
     def quit(self) -> None:
         """End the stream."""
-        self.send(Action.QUIT)
+        self.send(Quit())
 
     def press(self, key: str) -> bool:
         """Do what a key stands for in ``KEYS``; whether it stands for anything."""

@@ -12,7 +12,7 @@ STEP = 0.9
 
 _ROOM = 0.85
 """Share of the budget that a size to change to may be expected to take."""
-_WINDOW, _SETTLED = 9, 5
+_WINDOW, _SETTLED = 21, 5
 """Pictures whose median counts: at most, and at least for another change."""
 _PATIENCE = 1.5
 """Seconds of room before a larger size is tried."""

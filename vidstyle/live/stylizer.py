@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -81,6 +82,7 @@ class LiveStylizer:
         self._drawing = Lock()
         self._memory = TemporalMemory(temporal)
         self._before: np.ndarray | None = None
+        self._shape: tuple[int, ...] = ()
         self._drawn = now
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="live-motion")
 
@@ -187,6 +189,9 @@ class LiveStylizer:
             with self._steering:
                 leg = self._leg(now)
             vector = leg.morph.at(now)
+            if image.shape != self._shape:
+                self.forget()
+                self._shape = image.shape
             if torch.equal(vector, leg.fast.style.identity):
                 self.forget()
                 return image.copy()
@@ -194,6 +199,11 @@ class LiveStylizer:
             self._drawn = now
             leg.fast.steer(vector)
             return self._drawn_with(leg.fast, image, kept, _gain(leg.fast.network, vector))
+
+    def working_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height at which pictures of a size are drawn; never larger."""
+        scale = min(1.0, (self.working_side or inf) / max(width, height))
+        return max(round(width * scale), 1), max(round(height * scale), 1)
 
     def forget(self) -> None:
         """The next picture has nothing to do with those before."""
@@ -203,37 +213,38 @@ class LiveStylizer:
     def _drawn_with(
         self, fast: FastStylizer, image: np.ndarray, kept: float, gain: float
     ) -> np.ndarray:
-        small = thumbnail(image)
-        motion = self._motion(small)
         height, width = image.shape[:2]
-        size = working_size(width, height, self.working_side)
+        size = self.working_size(width, height)
         drawn_from = _resized(image, size)
+        small = thumbnail(drawn_from)
+        self._carry_over(size, small.shape[1::-1])
+        motion = self._motion(small)
         painted = fast(drawn_from)
         moved = motion.result()
         if moved.visible is not None:
             moved = replace(moved, visible=moved.visible * np.float32(kept))
-        self._carry_over(size)
         steady = self._memory(painted, moved)
         result = _resized(steady, (width, height))
         if gain < _SHARP_GAIN or size == (width, height):
             return result
         return _sharpened(result, image, _resized(drawn_from, (width, height)), gain)
 
+    def _carry_over(self, size: tuple[int, int], small_size: tuple[int, int]) -> None:
+        """Bring what is remembered to the working size, where that has changed."""
+        sizes = {"source": small_size, "result": size}
+        state = self._memory.state()
+        self._memory.restore({name: _resized(part, sizes[name]) for name, part in state.items()})
+        if self._before is not None:
+            self._before = _resized(self._before, small_size)
+
     def _motion(self, small: np.ndarray) -> Future[Motion]:
         """What moved since the picture before, being estimated while this one is drawn."""
         before, self._before = self._before, small
         options = self._memory.options
-        if options.temporal == 0 or before is None or before.shape != small.shape:
+        if options.temporal == 0 or before is None:
             return self._pool.submit(Motion, small)
         find_cuts = options.cuts == "auto"
         return self._pool.submit(estimate_motion, before, small, options.flow, find_cuts)
-
-    def _carry_over(self, size: tuple[int, int]) -> None:
-        """Bring what is remembered to another working size."""
-        state = self._memory.state()
-        result = state.get("result")
-        if result is not None and result.shape[1::-1] != size:
-            self._memory.restore({**state, "result": _resized(result, size)})
 
 
 @dataclass(frozen=True)
@@ -242,12 +253,6 @@ class _Leg:
 
     fast: FastStylizer
     morph: Morph
-
-
-def working_size(width: int, height: int, side: int | None) -> tuple[int, int]:
-    """Width and height of the picture with its longer side at most ``side``; never enlarged."""
-    scale = min(1.0, (side or max(width, height)) / max(width, height))
-    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
