@@ -38,6 +38,8 @@ class Sink(Protocol):
     takes_audio: bool
     comes_back: bool
     """Whether it is worth trying again when it is gone."""
+    may_wait: bool
+    """Whether a call may wait for somebody who fetches the stream, however long that takes."""
 
     def open(self, shape: SinkFormat) -> None:
         """Begin. Raises OutputError or OptionError when that is impossible."""

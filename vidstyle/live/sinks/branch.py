@@ -95,7 +95,8 @@ class Branch:
                 self.dropped += 1
             self._changed.notify()
         since = self._busy_since
-        if since is not None and time.monotonic() - since > self._options.patience:
+        late = since is not None and time.monotonic() - since > self._options.patience
+        if late and not self.sink.may_wait:
             self._cancel()
 
     def put_audio(self, packet: AudioPacket) -> None:
@@ -152,6 +153,8 @@ class Branch:
                 self.sink.close()
                 if self._closing and self._cancelled:
                     return  # by ourselves
+                if not self.sink.comes_back:
+                    raise
                 now = time.monotonic()
                 if gone_at is None or now - began > _SETTLED:
                     gone_at, pause = now, _FIRST_PAUSE

@@ -28,6 +28,7 @@ class VirtualCamera:
 
     takes_audio = False
     comes_back = False
+    may_wait = False
 
     def __init__(self, device: str | None = None) -> None:
         self.name = f"camera:{device}" if device else "camera"

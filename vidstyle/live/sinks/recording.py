@@ -51,6 +51,7 @@ class RecordingSink:
 
     takes_audio = True
     comes_back = False
+    may_wait = False
 
     def __init__(self, path: str | Path, options: RecordOptions = RecordOptions()) -> None:
         self.path = Path(path)

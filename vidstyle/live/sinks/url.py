@@ -105,8 +105,7 @@ class UrlSink:
         self._url = {STDOUT: "pipe:1", "udp": with_option(url, "pkt_size", _DATAGRAM)}.get(
             scheme, url
         )
-        self.listens = "listen" in url.partition("?")[2]
-        """Whether it waits for somebody to fetch the stream."""
+        self.may_wait = "listen" in url.partition("?")[2]
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: OutputContainer | None = None
         self._video: VideoStream | None = None

@@ -31,6 +31,7 @@ class PreviewWindow:
 
     takes_audio = False
     comes_back = False
+    may_wait = False
 
     def __init__(self, title: str = "vidstyle") -> None:
         self.name = "window"
