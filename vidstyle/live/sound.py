@@ -41,6 +41,16 @@ class AudioPacket:
         dts = packet.dts + pts - packet.pts
         return cls(bytes(packet), pts, dts, packet.duration or 0, packet.time_base)
 
+    @property
+    def begins(self) -> float:
+        """In seconds."""
+        return float(self.dts * self.time_base)
+
+    @property
+    def ends(self) -> float:
+        """In seconds."""
+        return float((self.dts + max(self.duration, 1)) * self.time_base)
+
     def packet(self, stream: AudioStream) -> Packet:
         """A packet to mux into an output's stream; each output needs its own."""
         packet = Packet(self.data)

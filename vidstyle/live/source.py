@@ -25,12 +25,14 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.live.address import Address, Kind, resolve
+from vidstyle.live.backlog import Backlog
 from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.sound import AudioPacket, AudioTemplate
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.decode import ReadOptions, working_size
 from vidstyle.video.source import find_video
 
+_SEGMENTED = {"hls", "dash"}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 
 
@@ -143,11 +145,13 @@ class LiveSource:
         self._notify = notify
         self._stop = Event()
         self._count = 0
+        self._heard = 0.0
         self._connection: _Connection | None = _Connection(address, options, options.open_timeout)
         self.width, self.height = self._connection.picture.size
         self.rate = self._connection.rate
         self.audio = self._connection.template()
         self._paced = self._connection.paced
+        self._ends = self._connection.finite or address.kind in (Kind.PIPE, Kind.TEST)
         self._clock = StreamClock(math.inf) if self._paced else StreamClock()
 
     def __enter__(self) -> Self:
@@ -190,7 +194,8 @@ class LiveSource:
                 return
             if isinstance(item, VideoFrame):
                 yield self._frame(connection, item, arrived)
-            elif (packet := AudioPacket.of(item, self._clock)) is not None:
+            elif (packet := AudioPacket.of(item, self._clock)) and packet.begins >= self._heard:
+                self._heard = packet.ends
                 yield packet
 
     def _frame(self, connection: _Connection, frame: VideoFrame, arrived: float) -> LiveFrame:
@@ -208,10 +213,10 @@ class LiveSource:
     def _next_connection(self, why: str | None) -> _Connection | None:
         if self._stop.is_set():
             self.reason = "stopped"
-        elif why is None and self._paced and self._options.loop:
+        elif why is None and self._options.loop and self._address.kind is Kind.FILE:
             self._clock.forget(1 / self.rate if self.rate else 0)
             return _Connection(self._address, self._options, self._options.open_timeout)
-        elif self._paced or self._address.kind in (Kind.PIPE, Kind.TEST):
+        elif self._ends:
             self.reason = f"{self.name}: {why or 'ended'}"
         else:
             return self._reconnected(why or "ended")
@@ -256,17 +261,21 @@ class _Connection:
         self._video: VideoStream = find_video(self._container, self._address.name)
         sounds = self._container.streams.audio if self._options.audio else ()
         self._audio: AudioStream | None = sounds[0] if sounds else None
-        self.paced = self._address.kind is Kind.FILE or (self._container.duration or 0) > 0
+        self.finite = self._address.kind is Kind.FILE or (self._container.duration or 0) > 0
+        # Segments come many pictures at once.
+        self.paced = self.finite or self._container.format.name in _SEGMENTED
         # Frame threads would each hold a picture back.
         self._video.thread_type = "AUTO" if self.paced else "SLICE"
         self.rate = float(self._video.average_rate) if self._video.average_rate else None
         received = self._received()
-        early = []
+        early: list[tuple[VideoFrame | Packet, float]] = []
         for item, arrived in received:
-            early.append((item, arrived))
             if isinstance(item, VideoFrame):
+                # First, as the place in time of the sound before it depends on it.
+                early.insert(0, (item, arrived))
                 self._convert_like(item)
                 break
+            early.append((item, arrived))
         else:
             why = self.failure or "no picture decodes"
             raise InputError(f"{self._address.name}: {why}")
@@ -296,21 +305,34 @@ class _Connection:
 
     def _received(self) -> Iterator[tuple[VideoFrame | Packet, float]]:
         streams = [self._video] if self._audio is None else [self._video, self._audio]
+        backlog = Backlog()
+        asked = monotonic()
         try:
             for packet in self._container.demux(streams):
                 arrived = monotonic()
+                if not self.paced:
+                    self._catch_up(packet, backlog.grows(arrived - asked, arrived))
                 if packet.stream is self._audio:
                     if packet.size:
                         yield packet, arrived
                 else:
                     for frame in self._decoded(packet):
                         yield frame, arrived
+                asked = monotonic()
         except EndOfStream:
             pass
         except ExitError:
             self.failure = f"silent for {self._options.read_timeout:g} s"
         except FFmpegError as error:
             self.failure = (error.strerror or str(error)).lower()
+
+    def _catch_up(self, packet: Packet, behind: bool) -> None:
+        """Decode key frames alone while the decoder is too slow, and go on at one of them."""
+        context = self._video.codec_context
+        if behind:
+            context.skip_frame = "NONKEY"
+        elif packet.stream is self._video and packet.is_keyframe:
+            context.skip_frame = "DEFAULT"
 
     def _decoded(self, packet: Packet) -> list[VideoFrame]:
         try:
