@@ -80,6 +80,7 @@ def blended(first: Style, second: Style, share: float) -> Style:
     """A blend with so much of the second; of different backbones, the one with more of it."""
     if backbone_hash(first.network.state_dict()) != backbone_hash(second.network.state_dict()):
         return first if share < 0.5 else second
-    label = f"{first.label}:{1 - share:.1f},{second.label}:{share:.1f}"
+    label = f"{first.label} {1 - share:.2g} + {second.label} {share:.2g}"
+    info = StyleInfo(f"{first.label}+{second.label}", f"{first.info.title} + {second.info.title}")
     vector = first.vector + share * (second.vector - first.vector)
-    return replace(first, label=label, info=StyleInfo(label), vector=vector)
+    return replace(first, label=label, info=info, vector=vector)
