@@ -22,7 +22,12 @@ from av.error import FFmpegError
 ROWS, COLUMNS = 3, 5
 NUMBER_BITS, CHECK_BITS = 11, 4
 NUMBERS = 1 << NUMBER_BITS
-LIVE = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "200000"}
+LIVE = {
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+    "probesize": "200000",
+    "fpsprobesize": "0",
+}
 TIME_BASE = Fraction(1, 90_000)
 
 
@@ -152,7 +157,7 @@ class Tone:
 
 @dataclass
 class Receiver:
-    """Receives a stream in the background until ``stop`` or its end.
+    """Receives a stream in the background until ``stop``, its end, or silence (seconds).
 
     Attributes:
         numbers: of the pictures, in the order in which they came; None for unreadable ones.
@@ -164,6 +169,7 @@ class Receiver:
 
     url: str
     patience: float = 20.0
+    silence: float = 2.0
     numbers: list[int | None] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     stamps: list[float] = field(default_factory=list)
@@ -181,8 +187,8 @@ class Receiver:
         self.stop()
 
     def stop(self) -> None:
+        """Take no more. The thread ends with the next packet, or in silence."""
         self._stop_asked.set()
-        self._thread.join(self.patience + 2)
 
     def wait_for(self, count: int, seconds: float = 30.0) -> None:
         """Until so many pictures have come; fails when they do not."""
@@ -195,7 +201,7 @@ class Receiver:
     def _receive(self) -> None:
         buffers = "?fifo_size=1000000&overrun_nonfatal=1&buffer_size=1000000"
         url = self.url + buffers if self.url.startswith("udp") else self.url
-        limits = (self.patience, 2.0)
+        limits = (self.patience, self.silence)
         try:
             with av.open(url, "r", format="mpegts", options=LIVE, timeout=limits) as source:
                 for packet in source.demux():
@@ -210,6 +216,8 @@ class Receiver:
             self.packets.append(float(packet.pts * packet.time_base))
             return
         for frame in packet.decode():
+            if self._stop_asked.is_set():
+                return
             self.image = frame.to_ndarray(format="rgb24")
             self.numbers.append(decoded(self.image))
             self.times.append(time.monotonic())

@@ -217,7 +217,10 @@ def stream(
 
 
 class Outlets:
-    """All the sinks of a stream. As a context manager it ends them."""
+    """All the sinks of a stream. As a context manager it ends them.
+
+    Leaving raises what kept a sink from ending well, a recording on a full disk.
+    """
 
     def __init__(
         self,
@@ -262,6 +265,9 @@ class Outlets:
 
     def __exit__(self, *exception: object) -> None:
         self._closing.close()
+        for branch in self._branches:
+            if branch.failure is not None and exception[1] is None:
+                raise branch.failure
 
     @property
     def wait(self) -> float:

@@ -116,7 +116,7 @@ def test_udp_keeps_order_times_and_pictures() -> None:
     url = f"udp://127.0.0.1:{free_port()}"
     with Receiver(url) as receiver:
         branch = Branch(UrlSink(url), SMALL)
-        play_until(branch, lambda: len(receiver.numbers) >= 60)
+        play_until(branch, lambda: len(receiver.numbers) >= 40)
         branch.close()
     assert branch.failure is None
     assert None not in receiver.numbers
@@ -144,7 +144,7 @@ def test_odd_sizes_lose_a_line() -> None:
 
 def sound_of(folder: Path, codec: str = "aac") -> tuple[AudioTemplate, list[AudioPacket]]:
     """Two seconds of sound as a live source would give it."""
-    path = write_audio(folder / "sound.mka", Sound(codec=codec, seconds=2.0))
+    path = write_audio(folder / "sound.mka", Sound(codec=codec, seconds=1.5))
     with av.open(str(path)) as source:
         stream = source.streams.audio[0]
         template = AudioTemplate(stream)
@@ -165,7 +165,7 @@ def test_sound_goes_along(tmp_path: Path) -> None:
         began = time.monotonic()
         play(branch, 30)  # while the receiver finds out what it is
         waiting = list(sound)
-        for number in range(30, 120):
+        for number in range(30, 100):
             branch.put(frame(number))
             while waiting and waiting[0].pts * waiting[0].time_base <= (number - 30) / 30:
                 packet = waiting.pop(0)
@@ -176,7 +176,7 @@ def test_sound_goes_along(tmp_path: Path) -> None:
             time.sleep(max(0.0, began + number / 30 - time.monotonic()))
         branch.close()
     assert not waiting
-    assert len(receiver.packets) > 50
+    assert len(receiver.packets) > 30
     # MPEG-TS adds the same to both.
     lag = receiver.stamps[0] - int(receiver.numbers[0] or 0) / 30
     assert receiver.packets[-1] - lag == pytest.approx(
@@ -215,16 +215,20 @@ def test_a_receiver_that_goes_is_tried_again() -> None:
         UrlSink(f"tcp://127.0.0.1:{port}"), SMALL, BranchOptions(reconnect=30), report=said.append
     )
     number = 0
-    for _ in range(2):
+    for back in (0, 1):
         with Receiver(f"tcp://127.0.0.1:{port}?listen=1") as receiver:
-            number = play_until(branch, lambda r=receiver: len(r.numbers) >= 40, number)
+
+            def enough(receiver: Receiver = receiver, back: int = back) -> bool:
+                return len(receiver.numbers) >= 20 and len(said) >= 2 * back
+
+            number = play_until(branch, enough, number)
         seen = [n for n in receiver.numbers if n is not None]
         assert seen == sorted(set(seen))
     branch.close()
     assert branch.failure is None
     assert said[0].endswith("trying again")
-    assert f"tcp://127.0.0.1:{port}: is back" in said
-    assert branch.written > 80
+    assert said[1] == f"tcp://127.0.0.1:{port}: is back"
+    assert branch.written > 40
 
 
 def test_it_serves_who_fetches() -> None:

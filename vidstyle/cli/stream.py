@@ -122,8 +122,8 @@ def stream(
     delay stays small. Ctrl-C, or q, ends it and closes recordings.
 
     Keys, in the window and on the terminal: n p → ← next and previous style, 1 to 9 that style,
-    ] [ a tenth of the way to the next and the previous, + - ↑ ↓ stronger and weaker, t steadying off
-    and on, q Esc end.
+    ] [ a tenth of the way to the next and the previous, + - ↑ ↓ stronger and weaker, t steadying
+    off and on, q Esc end.
     """
     piped = STDOUT in to
     if piped and progress is ProgressKind.json:
