@@ -9,9 +9,13 @@ from fractions import Fraction
 import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.error import FFmpegError
 from av.packet import Packet
 
 from vidstyle.live.clock import StreamClock
+
+# FFmpeg puts any other into a transport stream, too, as data that nobody plays.
+_IN_TRANSPORT_STREAMS = {"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class AudioTemplate:
     """
 
     def __init__(self, stream: AudioStream) -> None:
-        self.codec = stream.codec_context.name
+        self.codec = stream.codec_context.codec.canonical_name
         self.rate = stream.codec_context.sample_rate
         # NUT holds every codec, and its header all that add_stream_from_template asks for; but
         # without a packet it counts as no file.
@@ -89,3 +93,16 @@ class AudioTemplate:
             ValueError, FFmpegError: its format does not hold such sound.
         """
         return output.add_stream_from_template(self._container.streams.audio[0])
+
+    def fits(self, container: str) -> bool:
+        """Whether a container, by FFmpeg's name of it, holds such sound."""
+        if container == "mpegts":
+            return self.codec in _IN_TRANSPORT_STREAMS
+        # Some muxers find out when they write the header.
+        try:
+            with av.open(io.BytesIO(), "w", format=container) as trial:
+                self.add_to(trial)
+                trial.start_encoding()
+        except (ValueError, FFmpegError):
+            return False
+        return True

@@ -204,13 +204,20 @@ class VideoWriter:
     def keep_partial(self) -> Path | None:
         """Close what was written so far as a playable ``NAME.partial.SUFFIX``.
 
+        On a full disk, Matroska is kept without its end, which players do not need.
+
         Returns:
             its path, or None if there was no frame and so no file.
+
+        Raises:
+            OutputError: the disk is full; nothing is left then.
         """
         if self._last_pts is None:
             self.discard()
             return None
-        self.partial = self._complete(partial_path(self._path), self._last_end)
+        path = partial_path(self._path)
+        endless = self._container.format.name in _MATROSKA
+        self.partial = self._complete(path, self._last_end, endless=endless)
         return self.partial
 
     def discard(self) -> None:
@@ -387,20 +394,28 @@ class VideoWriter:
 
     # -- closing ------------------------------------------------------------------------
 
-    def _complete(self, path: Path, end: Fraction | None) -> Path:
+    def _complete(self, path: Path, end: Fraction | None, *, endless: bool = False) -> Path:
         if self._closed:
             raise RuntimeError(f"the writer of {self._path} is already closed")
         self._closed = True
         try:
             with self._translated():
-                self._container.mux(self._stream.encode(None))
-                if self._companions:
-                    self._companions.finish(end)
-                self._container.close()
+                self._write_end(end, endless)
                 os.replace(self._temporary, path)
         finally:
             self._remove()
         return path
+
+    def _write_end(self, end: Fraction | None, endless: bool) -> None:
+        """Write what is left; with ``endless``, as far as that is possible."""
+        try:
+            self._container.mux(self._stream.encode(None))
+            if self._companions:
+                self._companions.finish(end)
+            self._container.close()
+        except (FFmpegError, OSError):
+            if not endless:
+                raise
 
     def _remove(self) -> None:
         """Close everything and delete the temporary file, whatever state they are in."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+
 if TYPE_CHECKING:
     from vidstyle.live.sound import AudioPacket, AudioTemplate
     from vidstyle.live.source import LiveFrame
@@ -25,6 +27,15 @@ class SinkFormat:
     height: int
     rate: float
     audio: AudioTemplate | None = None
+
+
+def even(image: np.ndarray) -> np.ndarray:
+    """A picture without its last line or column where there is an odd number of them.
+
+    H×W×3 uint8, contiguous. Chroma has half the lines in nearly all coded video.
+    """
+    height, width = image.shape[:2]
+    return np.ascontiguousarray(image[: height // 2 * 2, : width // 2 * 2])
 
 
 class Sink(Protocol):

@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.errors import OptionError, OutputError
+from vidstyle.live.sinks.base import SinkFormat, even
 
 if TYPE_CHECKING:
-    from vidstyle.live.sinks.base import SinkFormat
     from vidstyle.live.sound import AudioPacket
     from vidstyle.live.source import LiveFrame
 
@@ -43,20 +43,18 @@ class VirtualCamera:
             raise OptionError(
                 f"{self.name}: needs pyvirtualcam; pip install 'vidstyle[virtualcam]'"
             ) from error
+        width, height = shape.width // 2 * 2, shape.height // 2 * 2
         try:
-            self._camera = pyvirtualcam.Camera(
-                shape.width, shape.height, shape.rate, device=self.device
-            )
+            self._camera = pyvirtualcam.Camera(width, height, shape.rate, device=self.device)
         except RuntimeError as error:
             remedy = _REMEDIES.get(sys.platform, "see pyvirtualcam's documentation")
             raise OutputError(
-                f"{self.name}: no virtual camera takes {shape.width}×{shape.height} here; "
-                f"{remedy} ({error})"
+                f"{self.name}: no virtual camera takes {width}×{height} here; {remedy} ({error})"
             ) from error
 
     def write(self, frame: LiveFrame) -> None:
         try:
-            self._camera.send(frame.image)
+            self._camera.send(even(frame.image))
         except RuntimeError as error:
             raise OutputError(f"{self.name}: the camera is gone ({error})") from error
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import av
-from av.error import FFmpegError
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
@@ -22,10 +19,11 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
     from vidstyle.live.sinks.base import SinkFormat
-    from vidstyle.live.sound import AudioPacket, AudioTemplate
+    from vidstyle.live.sound import AudioPacket
     from vidstyle.live.source import LiveFrame
 
-SUFFIXES = (".mp4", ".mkv", ".mov")
+_CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
+SUFFIXES = tuple(_CONTAINERS)
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class RecordOptions:
 class RecordingSink:
     """Writes the pictures, at their own times, and the source's sound to a file.
 
-    The file gets its name when it is closed; after an error, what there is of it is kept as
-    ``NAME.partial.SUFFIX``.
+    The file gets its name when it is closed. When the disk is full, Matroska is kept as
+    ``NAME.partial.mkv``; the others cannot be played without their end.
 
     Raises:
         OptionError: the name is not one of a video file.
@@ -62,14 +60,13 @@ class RecordingSink:
         self._writer: VideoWriter | None = None
         self._sound: AudioStream | None = None
         self._duration = 0
-        self._failed = False
 
     def open(self, shape: SinkFormat) -> None:
         """Raises OutputError when the file exists or cannot be written there."""
         rate = Fraction(shape.rate).limit_denominator(1001)
         self._duration = round(TICKS / rate)
-        self._failed = False
-        if shape.audio is not None and not holds(self.path.suffix, shape.audio):
+        container = _CONTAINERS[self.path.suffix.lower()]
+        if shape.audio is not None and not shape.audio.fits(container):
             raise OutputError(
                 f"{self.name}: cannot hold {shape.audio.codec} sound; "
                 "record to .mkv, or leave the sound out with --audio none"
@@ -99,42 +96,32 @@ class RecordingSink:
 
     def write(self, frame: LiveFrame) -> None:
         assert self._writer is not None
-        try:
+        with self._kept_on_failure(self._writer):
             self._writer.write(Frame(frame.image, frame.pts, frame.time_base, self._duration))
-        except OutputError:
-            self._failed = True
-            raise
 
     def write_audio(self, packet: AudioPacket) -> None:
         assert self._writer is not None and self._sound is not None
-        try:
+        with self._kept_on_failure(self._writer):
             self._writer.write_sound(packet.packet(self._sound))
-        except OutputError:
-            self._failed = True
-            raise
 
     def close(self) -> None:
         """Give the file its name. Raises OutputError when the disk is full or nothing came."""
         writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        if self._failed:
-            with suppress(OutputError):
-                writer.keep_partial()
-        else:
+        if writer is not None:
             writer.finish()
 
     def cancel(self) -> None:
         pass
 
-
-def holds(suffix: str, audio: AudioTemplate) -> bool:
-    """Whether a kind of file takes such sound, which some only find out on writing the header."""
-    container = {".mkv": "matroska"}.get(suffix.lower(), suffix[1:].lower())
-    try:
-        with av.open(io.BytesIO(), "w", format=container) as trial:
-            audio.add_to(trial)
-            trial.start_encoding()
-    except (ValueError, FFmpegError):
-        return False
-    return True
+    @contextmanager
+    def _kept_on_failure(self, writer: VideoWriter) -> Iterator[None]:
+        """Keep what was recorded when no more can be written, and say so."""
+        try:
+            yield
+        except OutputError as error:
+            self._writer = None
+            with suppress(OutputError):
+                writer.keep_partial()
+            if writer.partial is None:
+                raise
+            raise OutputError(f"{error}; what was recorded is in {writer.partial}") from error

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from vidstyle.errors import OptionError, OutputError
+from vidstyle.live.sinks.base import SinkFormat, even
 from vidstyle.live.sinks.sender import Settings
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-    from vidstyle.live.sinks.base import SinkFormat
-    from vidstyle.live.sound import AudioPacket
+    from vidstyle.live.sound import AudioPacket, AudioTemplate
     from vidstyle.live.source import LiveFrame
 
 STDOUT = "-"
@@ -92,7 +91,6 @@ class UrlSink:
     """
 
     takes_audio = True
-    comes_back = True
 
     def __init__(self, url: str, options: SendOptions = SendOptions()) -> None:
         self.name = "stdout" if url == STDOUT else url
@@ -105,14 +103,26 @@ class UrlSink:
         self._url = {STDOUT: "pipe:1", "udp": with_option(url, "pkt_size", _DATAGRAM)}.get(
             scheme, url
         )
+        self.comes_back = url != STDOUT
         self.may_wait = "listen" in url.partition("?")[2]
+        self._cancelled = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: OutputContainer | None = None
         self._video: VideoStream | None = None
         self._audio: AudioStream | None = None
 
     def open(self, shape: SinkFormat) -> None:
-        """Start the sender; whether it gets through shows in ``write``."""
+        """Start the sender; whether it gets through shows in ``write``.
+
+        Raises:
+            OutputError: the protocol has no place for such sound.
+        """
+        self._cancelled = False
+        if shape.audio is not None and not self._holds(shape.audio):
+            raise OutputError(
+                f"{self.name}: cannot carry {shape.audio.codec} sound; "
+                "leave it out with --audio none"
+            )
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-P", str(Path(__file__).with_name("sender.py"))),
@@ -141,10 +151,7 @@ class UrlSink:
     def write(self, frame: LiveFrame) -> None:
         """Hand a picture over, waiting while the sender has not taken the one before."""
         assert self._pipe is not None and self._video is not None
-        height, width = frame.image.shape[:2]
-        # H.264 wants even sizes.
-        even = np.ascontiguousarray(frame.image[: height // 2 * 2, : width // 2 * 2])
-        picture = VideoFrame.from_ndarray(even, format="rgb24")
+        picture = VideoFrame.from_ndarray(even(frame.image), format="rgb24")
         picture.pts, picture.time_base = frame.pts, frame.time_base
         with self._translated():
             self._pipe.mux(self._video.encode(picture))
@@ -178,7 +185,12 @@ class UrlSink:
         """End the sender at once."""
         process = self._process
         if process is not None:
+            self._cancelled = True
             process.kill()
+
+    def _holds(self, audio: AudioTemplate) -> bool:
+        # RTSP's muxer would call the server to find out.
+        return self._container_format == "rtsp" or audio.fits(self._container_format)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -192,6 +204,8 @@ class UrlSink:
         process = self._process
         if process is None:
             return "closed"
+        if self._cancelled:
+            return "takes no pictures any more"
         try:
             _nothing, printed = process.communicate(timeout=_CLOSING)
         except (subprocess.TimeoutExpired, ValueError):
