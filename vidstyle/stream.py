@@ -11,6 +11,7 @@ from math import inf, sqrt
 from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from time import monotonic
+from types import TracebackType
 
 import numpy as np
 
@@ -234,9 +235,8 @@ class Outlets:
         self._notify = notify
         self._windows: list[KeySink] = []
         self._branches: list[Branch] = []
-        self._failed: list[Branch] = []
-        self._closing = ExitStack()
-        shape = SinkFormat(live.width, live.height, drawn_rate(live, options), live.audio)
+        self._gone: set[Branch] = set()
+        shape = SinkFormat(live.width, live.height, rate_limit(options, live.rate), live.audio)
         with ExitStack() as opened:
             for sink in sinks:
                 if isinstance(sink, KeySink):
@@ -247,7 +247,7 @@ class Outlets:
                     branch = self._branch(sink, shape, reconnect)
                     opened.callback(branch.close)
                     self._branches.append(branch)
-            self._closing = opened.pop_all()
+            self._opened = opened.pop_all()
 
     def _branch(self, sink: Sink, shape: SinkFormat, reconnect: float) -> Branch:
         depth = _RECORDED if isinstance(sink, RecordingSink) else 1
@@ -263,11 +263,17 @@ class Outlets:
     def __enter__(self) -> Outlets:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._closing.close()
-        for branch in self._branches:
-            if branch.failure is not None and exception[1] is None:
-                raise branch.failure
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raises why a sink could not be ended properly, unless something else was raised."""
+        self._opened.close()
+        late = [b.failure for b in self._branches if b.failure is not None and b not in self._gone]
+        if late and exc is None:
+            raise late[0]
 
     @property
     def wait(self) -> float:
@@ -300,15 +306,15 @@ class Outlets:
 
     def check(self) -> None:
         """Say which sinks are gone. Raises the failure of the last one, or what is no usual one."""
-        for branch in list(self._branches):
-            if branch.failure is None:
+        for branch in self._branches:
+            failure = branch.failure
+            if failure is None or branch in self._gone:
                 continue
-            self._branches.remove(branch)
-            if not isinstance(branch.failure, VidstyleError):
-                raise branch.failure
-            if not (self._branches or self._windows):
-                raise branch.failure
-            self._notify(f"{branch.failure}; the stream goes on without it")
+            self._gone.add(branch)
+            alone = len(self._gone) == len(self._branches) and not self._windows
+            if alone or not isinstance(failure, VidstyleError):
+                raise failure
+            self._notify(f"{failure}; the stream goes on without it")
 
     def _delivered(self, frame: LiveFrame) -> None:
         now = monotonic()
@@ -334,10 +340,9 @@ class _Run:
         self._listener, self._notify = listener, notify
         self._slot: Latest[LiveFrame] = Latest()
         self._captured, self._shown = RateMeter(), RateMeter()
-        self._rate = drawn_rate(live, options)
         self._steadied = stylizer.temporal or TemporalOptions().temporal
         self._sizes: SizeController | None = None
-        self._began = monotonic()
+        self._began = self._ended = monotonic()
         self._status_at = 0.0
 
     def until_end(self) -> str:
@@ -347,13 +352,14 @@ class _Run:
         try:
             return self._draw_all()
         finally:
+            self._ended = monotonic()
             self._live.stop()
             self._slot.close()
             thread.join()
 
     def _capture(self) -> None:
         """On a thread of its own: put what comes into the slot."""
-        thinner = Thinner(self._rate)
+        thinner = Thinner(rate_limit(self._options, None))
         try:
             for item in self._live.items():
                 if not isinstance(item, LiveFrame):
@@ -375,12 +381,11 @@ class _Run:
                 self._obey(command)
             self._outlets.check()
             self._report()
-            frame = self._slot.take(self._outlets.wait)
-            if frame is None:
-                continue
-            if self._options.duration is not None and frame.time >= self._options.duration:
+            if self._shown.count and monotonic() - self._began >= (self._options.duration or inf):
                 return f"{self._options.duration:g} s are over"
-            self._draw(frame)
+            frame = self._slot.take(self._outlets.wait)
+            if frame is not None:
+                self._draw(frame)
         return self._live.reason or f"{self._live.name}: ended"
 
     def _draw(self, frame: LiveFrame) -> None:
@@ -391,10 +396,13 @@ class _Run:
         now = monotonic()
         self._shown.add(now)
         if self._sizes is not None:
-            late = (now - frame.captured) / self._options.latency
-            self._stylizer.working_side = self._sizes.observe(
-                max((now - began) * self._rate, late), now
-            )
+            load = max(self._load(now - began), (now - frame.captured) / self._options.latency)
+            self._stylizer.working_side = self._sizes.observe(load, now)
+
+    def _load(self, seconds: float) -> float:
+        """The share of the time for a picture that one takes."""
+        coming = max(self._captured.rate(monotonic()), self._live.rate or 0)
+        return seconds * rate_limit(self._options, coming)
 
     # -- working size -------------------------------------------------------------------------
 
@@ -406,7 +414,7 @@ class _Run:
         limit = max(frame.image.shape[:2])
         self._stylizer.working_side = min(_TRIAL_SIDE, limit)
         seconds = self._tried(frame.image)
-        load = max(seconds * self._rate, seconds / self._options.latency)
+        load = max(self._load(seconds), seconds / self._options.latency)
         side = self._stylizer.working_side / sqrt(max(load, 1e-3))
         self._sizes = SizeController(limit, int(side))
         self._stylizer.working_side = self._sizes.side
@@ -471,7 +479,7 @@ class _Run:
         latency = self._outlets.latency
         return StreamSummary(
             reason=reason,
-            seconds=monotonic() - self._began,
+            seconds=self._ended - self._began,
             captured=self._captured.count,
             shown=self._shown.count,
             dropped=self._slot.dropped,
@@ -498,9 +506,10 @@ class Thinner:
         return True
 
 
-def drawn_rate(live: LiveSource, options: StreamOptions) -> float:
-    """Pictures a second to be drawn."""
-    return min(options.fps or HIGHEST_RATE, live.rate or HIGHEST_RATE)
+def rate_limit(options: StreamOptions, rate: float | None) -> float:
+    """Pictures a second to be drawn of a source that has so many."""
+    limit = options.fps or HIGHEST_RATE
+    return min(limit, rate or limit)
 
 
 @contextmanager

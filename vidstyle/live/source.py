@@ -33,7 +33,10 @@ from vidstyle.video.decode import ReadOptions, working_size
 from vidstyle.video.source import find_video
 
 _SEGMENTED = {"hls", "dash"}
+_PLAUSIBLE_RATE = 240
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+_TRIAL = 4.0
+"""Seconds that one of several attempts may take; none of them can be broken off."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +233,7 @@ class LiveSource:
             self._notify(f"{self.name}: {why}; trying again for {limit:g} s")
         while (left := deadline - monotonic()) > 0 and not self._stop.wait(min(pause, left)):
             pause = min(2 * pause, _LONGEST_PAUSE)
-            timeout = min(self._options.open_timeout, max(deadline - monotonic(), 0.1))
+            timeout = min(self._options.open_timeout, _TRIAL, max(deadline - monotonic(), 0.1))
             try:
                 connection = _Connection(self._address, self._options, timeout)
             except InputError:
@@ -266,7 +269,8 @@ class _Connection:
         self.paced = self.finite or self._container.format.name in _SEGMENTED
         # Frame threads would each hold a picture back.
         self._video.thread_type = "AUTO" if self.paced else "SLICE"
-        self.rate = float(self._video.average_rate) if self._video.average_rate else None
+        rate = float(self._video.average_rate or 0)
+        self.rate = rate if 0 < rate <= _PLAUSIBLE_RATE else None
         received = self._received()
         early: list[tuple[VideoFrame | Packet, float]] = []
         for item, arrived in received:

@@ -23,6 +23,7 @@ from vidstyle.models.transformer import TransformerNet
 from vidstyle.styles.file import backbone_hash
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.stylizers.color import LUMA
 from vidstyle.temporal import (
     Motion,
     TemporalMemory,
@@ -33,6 +34,8 @@ from vidstyle.temporal import (
 
 LIVE_TEMPORAL = TemporalOptions(flow="fast")
 """Flow at a quarter of the time that exact flow takes; the photometric veto finds its errors."""
+_LATTICE_BLUR = 0.6
+"""Pixels: a third is left of what alternates from pixel to pixel."""
 _SHARP_GAIN = 0.02
 """Share of the picture below which its own fine detail is not worth adding."""
 
@@ -198,7 +201,7 @@ class LiveStylizer:
             kept = leg.morph.kept(self._drawn, now)
             self._drawn = now
             leg.fast.steer(vector)
-            return self._drawn_with(leg.fast, image, kept, _gain(leg.fast.network, vector))
+            return self._drawn_with(leg.fast, image, kept, passing_colors(leg.fast, vector))
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height at which pictures of a size are drawn; never larger."""
@@ -211,7 +214,7 @@ class LiveStylizer:
         self._memory.restore({})
 
     def _drawn_with(
-        self, fast: FastStylizer, image: np.ndarray, kept: float, gain: float
+        self, fast: FastStylizer, image: np.ndarray, kept: float, passing: np.ndarray
     ) -> np.ndarray:
         height, width = image.shape[:2]
         size = self.working_size(width, height)
@@ -224,10 +227,12 @@ class LiveStylizer:
         if moved.visible is not None:
             moved = replace(moved, visible=moved.visible * np.float32(kept))
         steady = self._memory(painted, moved)
-        result = _resized(steady, (width, height))
-        if gain < _SHARP_GAIN or size == (width, height):
+        if size == (width, height):
+            return steady
+        result = _enlarged(steady, (width, height))
+        if np.abs(passing).max() < _SHARP_GAIN:
             return result
-        return _sharpened(result, image, _resized(drawn_from, (width, height)), gain)
+        return _sharpened(result, image, _enlarged(drawn_from, (width, height)), passing)
 
     def _carry_over(self, size: tuple[int, int], small_size: tuple[int, int]) -> None:
         """Bring what is remembered to the working size, where that has changed."""
@@ -262,17 +267,29 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
+def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A drawing at a larger size, without the lattice of two pixels' period that networks make."""
+    smooth = cv2.GaussianBlur(image, (3, 3), _LATTICE_BLUR)
+    return cv2.resize(smooth, size, interpolation=cv2.INTER_CUBIC)
+
+
 def _sharpened(
-    result: np.ndarray, image: np.ndarray, blurred: np.ndarray, gain: float
+    result: np.ndarray, image: np.ndarray, blurred: np.ndarray, passing: np.ndarray
 ) -> np.ndarray:
-    """With the share of the picture's own detail that would show at its full size."""
-    detail = cv2.addWeighted(image, gain, blurred, -gain, 0, dtype=cv2.CV_16S)
-    return cv2.add(result, detail, dtype=cv2.CV_8U)
+    """With what would have shown of the picture's own detail if it had been drawn at full size."""
+    detail = cv2.subtract(image, blurred, dtype=cv2.CV_16S)
+    return cv2.add(result, cv2.transform(detail, passing), dtype=cv2.CV_8U)
 
 
-def _gain(network: TransformerNet, vector: Tensor) -> float:
-    """How much of the picture itself a style vector lets through, over its three colours."""
-    return float(vector.split(network.architecture.style_splits())[-2].mean())
+def passing_colors(fast: FastStylizer, vector: Tensor) -> np.ndarray:
+    """How a picture's own colours show in what is drawn of it: 3×3, each row for one of the result.
+
+    A style has a gain for each colour; where chroma is kept, it acts on luma alone.
+    """
+    gain = vector.split(fast.network.architecture.style_splits())[-2].numpy().astype(np.float32)
+    if fast.options.color == "style":
+        return np.diag(gain)
+    return np.eye(3, dtype=np.float32) + np.outer(np.ones(3), LUMA * (gain - 1)).astype(np.float32)
 
 
 def _same_network(network: TransformerNet, other: TransformerNet) -> bool:
