@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import re
 import signal
@@ -10,7 +11,9 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, ClassVar
 
 import av
@@ -179,6 +182,50 @@ def test_sound_goes_along(tmp_path: Path) -> None:
     assert receiver.packets[-1] - lag == pytest.approx(
         1 + float(sound[-1].pts * sound[-1].time_base), abs=0.05
     )
+
+
+def test_sound_that_a_protocol_cannot_carry(tmp_path: Path) -> None:
+    template, _ = sound_of(tmp_path, "vorbis")
+    for url in ("rtmp://127.0.0.1:9/live/key", "udp://127.0.0.1:9"):
+        with pytest.raises(OutputError, match=r"cannot carry vorbis sound.*--audio none"):
+            Branch(UrlSink(url), SinkFormat(128, 96, 30, template))
+
+
+class Upload(BaseHTTPRequestHandler):
+    """Keeps what is posted in pieces."""
+
+    received: ClassVar[io.BytesIO]
+    done: ClassVar[Event]
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        while size := int(self.rfile.readline(), 16):
+            self.received.write(self.rfile.read(size))
+            self.rfile.readline()
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        self.done.set()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_http_posts_the_stream() -> None:
+    Upload.received, Upload.done = io.BytesIO(), Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Upload) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        sink = UrlSink(f"http://127.0.0.1:{server.server_address[1]}/live.ts")
+        sink.open(SMALL)
+        for number in range(20):
+            sink.write(frame(number))
+        sink.close()
+        assert Upload.done.wait(30)
+        server.shutdown()
+    Upload.received.seek(0)
+    with av.open(Upload.received, format="mpegts") as source:
+        pictures = [decoded(p.to_ndarray(format="rgb24")) for p in source.decode(video=0)]
+    assert pictures == list(range(20))
 
 
 def test_nobody_listens_to_udp() -> None:
