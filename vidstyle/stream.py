@@ -340,6 +340,7 @@ class _Run:
         self._listener, self._notify = listener, notify
         self._slot: Latest[LiveFrame] = Latest()
         self._captured, self._shown = RateMeter(), RateMeter()
+        self._handed = LatencyMeter()
         self._steadied = stylizer.temporal or TemporalOptions().temporal
         self._sizes: SizeController | None = None
         self._began = self._ended = monotonic()
@@ -396,13 +397,23 @@ class _Run:
         now = monotonic()
         self._shown.add(now)
         if self._sizes is not None:
-            load = max(self._load(now - began), (now - frame.captured) / self._options.latency)
+            self._handed.add(now - frame.captured, now)
+            load = max(self._load(now - began), self._lateness(now - frame.captured))
             self._stylizer.working_side = self._sizes.observe(load, now)
 
     def _load(self, seconds: float) -> float:
         """The share of the time for a picture that one takes."""
         coming = max(self._captured.rate(monotonic()), self._live.rate or 0)
         return seconds * rate_limit(self._options, coming)
+
+    def _lateness(self, seconds: float) -> float:
+        """The share of the latency allowed, of a picture that was handed on after some seconds.
+
+        What sinks add to it counts for no more than half, as a smaller picture does not help them.
+        """
+        added = self._outlets.latency.recent(0.5) - self._handed.recent(0.5)
+        allowed = self._options.latency
+        return (seconds + min(max(added, 0.0), allowed / 2)) / allowed
 
     # -- working size -------------------------------------------------------------------------
 

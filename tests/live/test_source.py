@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import av
 import numpy as np
 import pytest
 from clips import Sound, corners, number_of, write_audio, write_clip
-from streams import Sender, decoded, free_port
+from streams import Sender, coded, decoded, free_port
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.live.address import Kind, resolve
@@ -159,10 +162,11 @@ def test_pictures_come_upright_and_no_larger_than_asked(tmp_path: Path) -> None:
     assert image[4, 4].argmax() == 1 and image[-5, 4].argmax() == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files on Windows")
 def test_a_fifo_is_read_as_it_comes(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.ts", ticks=tuple(range(10)))
     fifo = tmp_path / "fifo.ts"
-    __import__("os").mkfifo(fifo)
+    os.mkfifo(fifo)
     threading.Thread(target=lambda: fifo.write_bytes(clip.read_bytes()), daemon=True).start()
     with open_live(str(fifo)) as live:
         numbers = [number_of(frame.image) for frame in live]
@@ -273,6 +277,65 @@ def test_tcp_is_listened_to_and_waited_for() -> None:
         threading.Timer(0.7, second.start).start()
         assert any((decoded(frame.image) or 0) >= 1000 for frame in islice(frames, 200))
         second.stop()
+
+
+# -- http -------------------------------------------------------------------------------------
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The URL under which ``tmp_path`` is to be had."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_file_of_the_network_is_played_in_real_time_and_ends(tmp_path: Path, served: str) -> None:
+    write_clip(tmp_path / "clip.mp4", ticks=tuple(range(13)))
+    with open_live(f"{served}/clip.mp4", QUICK) as live:
+        frames = list(live)
+        assert live.reason == f"{served}/clip.mp4: ended"
+    assert [number_of(frame.image) for frame in frames] == list(range(13))
+    assert frames[-1].captured - frames[0].captured > 0.45
+    with pytest.raises(InputError, match="not found"):
+        open_live(f"{served}/nothing.mp4", QUICK)
+
+
+def test_segments_are_played_evenly_until_their_end(tmp_path: Path, served: str) -> None:
+    ended = threading.Event()
+    options = {"hls_time": "1", "hls_list_size": "3", "hls_flags": "delete_segments"}
+
+    def send() -> None:
+        with av.open(str(tmp_path / "live.m3u8"), "w", "hls", container_options=options) as output:
+            stream = output.add_stream("libx264", 30, options={"g": "15", "tune": "zerolatency"})
+            stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+            began, number = time.monotonic(), 0
+            while not ended.wait(max(0, began + number / 30 - time.monotonic())):
+                output.mux(stream.encode(av.VideoFrame.from_ndarray(coded(number))))
+                number += 1
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    while not (tmp_path / "live1.ts").exists():
+        time.sleep(0.05)
+    with open_live(f"{served}/live.m3u8", QUICK) as live:
+        frames = list(islice(live, 60))
+        ended.set()
+        thread.join()
+        list(live)
+        assert live.reason == f"{served}/live.m3u8: ended"
+    assert np.diff([decoded(frame.image) or 0 for frame in frames]).tolist() == [1] * 59
+    steps = np.diff([frame.captured for frame in frames])
+    assert np.median(steps) == pytest.approx(1 / 30, abs=0.015)  # not a second's all at once
 
 
 # -- sound ------------------------------------------------------------------------------------

@@ -238,6 +238,11 @@ class LiveSource:
                 connection = _Connection(self._address, self._options, timeout)
             except InputError:
                 continue
+            if connection.finite:
+                # Only a record of it is left, such as a playlist that is complete.
+                connection.close()
+                self.reason = f"{self.name}: {why}"
+                return None
             self._notify(f"{self.name}: is back")
             self._clock.forget()
             return connection
