@@ -163,13 +163,14 @@ class Receiver:
         numbers: of the pictures, in the order in which they came; None for unreadable ones.
         times: when they came, by ``time.monotonic()``.
         stamps: their own times, in seconds.
-        images: the last picture.
+        image: the last picture.
         packets: of sound: their times in seconds.
     """
 
     url: str
     patience: float = 20.0
     silence: float = 2.0
+    read: Callable[[np.ndarray], int | None] = decoded
     numbers: list[int | None] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     stamps: list[float] = field(default_factory=list)
@@ -219,7 +220,7 @@ class Receiver:
             if self._stop_asked.is_set():
                 return
             self.image = frame.to_ndarray(format="rgb24")
-            self.numbers.append(decoded(self.image))
+            self.numbers.append(self.read(self.image))
             self.times.append(time.monotonic())
             self.stamps.append(frame.time)
 
