@@ -15,6 +15,15 @@ from .frame import (
     Frame,
     VideoInfo,
 )
+from .live import (
+    AudioPacket,
+    LiveControls,
+    LiveFrame,
+    LiveSource,
+    LiveStylizer,
+    SourceOptions,
+    open_live,
+)
 from .optimized import (
     VideoOptions,
     optimize_video,
@@ -23,6 +32,13 @@ from .pipeline import (
     Progress,
     Summary,
     stylize_video,
+)
+from .stream import (
+    StreamNotice,
+    StreamOptions,
+    StreamStatus,
+    StreamSummary,
+    stream,
 )
 from .styles import (
     Style,
@@ -59,6 +75,7 @@ from .video import (
 
 __all__ = [
     "Anchor",
+    "AudioPacket",
     "ColorTags",
     "DeviceError",
     "FastOptions",
@@ -66,6 +83,10 @@ __all__ = [
     "Frame",
     "InputError",
     "Interrupted",
+    "LiveControls",
+    "LiveFrame",
+    "LiveSource",
+    "LiveStylizer",
     "Losses",
     "Motion",
     "MotionTracker",
@@ -77,7 +98,12 @@ __all__ = [
     "Progress",
     "ReadOptions",
     "Recipe",
+    "SourceOptions",
     "Step",
+    "StreamNotice",
+    "StreamOptions",
+    "StreamStatus",
+    "StreamSummary",
     "Style",
     "StyleEntry",
     "StyleError",
@@ -96,8 +122,10 @@ __all__ = [
     "available_styles",
     "find_recipe",
     "load_style",
+    "open_live",
     "optimize_video",
     "reconstruct",
+    "stream",
     "stylize_video",
     "synthesize_texture",
 ]

@@ -18,6 +18,7 @@ from vidstyle.cli import (
     image,
     reconstruct,
     run,
+    stream,
     styles,
     texture,
     train,
@@ -48,6 +49,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run.run)
+app.command("stream")(stream.stream)
 app.command("image")(image.image)
 app.add_typer(styles.app, name="styles")
 app.command("train")(train.train)

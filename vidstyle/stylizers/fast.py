@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vidstyle.device import (
     parallel_map,
@@ -70,7 +71,10 @@ class FastStylizer:
             network = quantize_blocks(network)
         self.dtype = torch.float32 if self.precision == torch.int8 else self.precision
         self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        vector = self.style.at_strength(options.strength)
+        self.steer(self.style.at_strength(options.strength))
+
+    def steer(self, vector: Tensor) -> None:
+        """Draw with another vector of the same network from now on: V numbers."""
         self.vector = vector[None].to(self.device, self.dtype)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.error import EOFError as EndOfStream
 from av.error import FFmpegError
 from av.packet import Packet
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError, OptionError
-from vidstyle.frame import ColorTags, Frame, VideoInfo
-from vidstyle.video.color import FULL, LIMITED, UNSPECIFIED, complete_tags, is_rgb, swscale_matrix
+from vidstyle.frame import Frame, VideoInfo
+from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.source import container_metadata, find_video, open_source
 
 _PLAUSIBLE_RATE = 480
@@ -65,42 +61,6 @@ class ReadOptions:
             raise OptionError(f"max_side must be 2 pixels or more, not {self.max_side}")
         if self.scale is not None and not 0 < self.scale < math.inf:
             raise OptionError(f"scale must be more than 0, not {self.scale:g}")
-
-
-@dataclass(frozen=True)
-class Orientation:
-    """How a coded picture becomes upright: first transposed, then flipped."""
-
-    transpose: bool = False
-    flip_x: bool = False
-    flip_y: bool = False
-
-    @classmethod
-    def of(cls, frame: VideoFrame) -> Self:
-        """Read it from a decoded frame's display matrix, to the nearest right angle."""
-        matrix = _display_matrix(frame)
-        if matrix is None:
-            return cls()
-        a, b, _, c, d = matrix[:5]
-        if abs(a) >= abs(b):
-            return cls(False, a < 0, d < 0)
-        return cls(True, c < 0, b < 0)
-
-    @property
-    def rotation(self) -> int:
-        """Degrees counter-clockwise, leaving a mirroring aside."""
-        corner = {(0, 0): 0, (1, 1): 180} if not self.transpose else {(0, 1): 90, (1, 0): -90}
-        return corner.get((int(self.flip_x), int(self.flip_y)), 0)
-
-    def apply(self, image: np.ndarray) -> np.ndarray:
-        """Turn an ``H×W×3`` picture upright; the result is contiguous."""
-        if self.transpose:
-            image = image.transpose(1, 0, 2)
-        if self.flip_x:
-            image = image[:, ::-1]
-        if self.flip_y:
-            image = image[::-1]
-        return np.ascontiguousarray(image)
 
 
 class VideoReader:
@@ -167,21 +127,16 @@ class VideoReader:
         assert first.pts is not None
         self._origin: int = first.pts
         self._decoded = chain([first], decoded)
-        self._orientation = Orientation.of(first)
-        self._coded_size = working_size(first.width, first.height, self._options)
-        self._tags = complete_tags(
-            _tags(first, stream), first.format.name, first.width, first.height
-        )
-        self._reformatter = VideoReformatter()
+        coded_size = working_size(first.width, first.height, self._options)
+        self._picture = UprightPicture(first, stream, coded_size)
         self.info = self._describe(first)
         self._check_start()
 
     def _describe(self, first: VideoFrame) -> VideoInfo:
-        width, height = self._coded_size
+        width, height = self._picture.size
         aspect = self._stream.sample_aspect_ratio or None
-        if self._orientation.transpose:
-            width, height = height, width
-            aspect = 1 / aspect if aspect else None
+        if aspect and self._picture.orientation.transpose:
+            aspect = 1 / aspect
         rate = _plausible_rate(self._stream)
         duration = _duration(self._container, self._stream)
         frames = _frame_count(self._stream)
@@ -196,9 +151,9 @@ class VideoReader:
             duration=duration,
             codec=self._stream.codec_context.name,
             pix_fmt=first.format.name,
-            rotation=self._orientation.rotation,
+            rotation=self._picture.orientation.rotation,
             sample_aspect_ratio=aspect,
-            color=self._tags,
+            color=self._picture.tags,
             metadata=container_metadata(self._container),
         )
         return _windowed(info, self._options)
@@ -330,32 +285,7 @@ class VideoReader:
         return max(1, round(1 / (rate * self._time_base))) if rate else 1
 
     def _convert(self, frame: VideoFrame) -> Frame:
-        assert frame.pts is not None
-        width, height = self._coded_size
-        rgb = self._reformatter.reformat(
-            frame,
-            width,
-            height,
-            "rgb24",
-            interpolation=self._interpolation(),
-            **self._source_color(frame),
-        )
-        image = self._orientation.apply(rgb.to_ndarray())
-        return Frame(image, frame.pts, self._time_base, frame.duration)
-
-    def _interpolation(self) -> Interpolation:
-        # swscale's fast path tints full-range greys by two levels; the accurate one is slower.
-        full = self._tags.color_range == FULL
-        return Interpolation.BICUBIC | (Interpolation.ACCURATE_RND if full else Interpolation(0))
-
-    def _source_color(self, frame: VideoFrame) -> dict[str, int]:
-        if is_rgb(frame.format.name):
-            return {}
-        return {
-            "src_colorspace": swscale_matrix(self._tags),
-            "src_color_range": FULL if self._tags.color_range == FULL else LIMITED,
-            "dst_color_range": FULL,
-        }
+        return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration)
 
     # -- damage -------------------------------------------------------------------------
 
@@ -416,30 +346,6 @@ def _with_durations(frames: Iterator[VideoFrame], usual: int) -> Iterator[VideoF
         if previous.duration * 4 < gap or not previous.duration:
             previous.duration = gap or usual
         yield previous
-
-
-def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    side_data: Any = frame.side_data  # iterating over it fails in PyAV 18
-    for data in (side_data[index] for index in range(len(side_data))):
-        if data.type == SideDataType.DISPLAYMATRIX:
-            return struct.unpack("=9i", bytes(data))
-    return None
-
-
-def _tags(frame: VideoFrame, stream: VideoStream) -> ColorTags:
-    """Of the picture where it says so, else of the container."""
-    context = stream.codec_context
-
-    def known(name: str, unknown: int) -> int:
-        value = int(getattr(frame, name))
-        return value if value != unknown else int(getattr(context, name))
-
-    return ColorTags(
-        color_range=known("color_range", 0),
-        colorspace=known("colorspace", UNSPECIFIED),
-        color_primaries=known("color_primaries", UNSPECIFIED),
-        color_trc=known("color_trc", UNSPECIFIED),
-    )
 
 
 def _plausible_rate(stream: VideoStream) -> Fraction | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,10 +15,12 @@ from typing import Self
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.codec import Codec
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -89,6 +91,7 @@ class VideoWriter:
         start: set when the frames begin that many seconds into ``source``: the other streams
             are cut to begin with the first frame, and everything moves to time zero.
         end: set when the frames end there: the other streams are cut where the last one ends.
+        sound: adds one more stream to the output and returns it, for ``write_sound``.
 
     Raises:
         OutputError: the file cannot be written there or so. Known before the first frame,
@@ -100,6 +103,8 @@ class VideoWriter:
     notices: list[str]
     partial: Path | None
     """The file that ``keep_partial`` kept, if it did."""
+    sound: AudioStream | None
+    """The stream that was asked for."""
 
     def __init__(
         self,
@@ -110,10 +115,12 @@ class VideoWriter:
         size: tuple[int, int] | None = None,
         start: float | None = None,
         end: float | None = None,
+        sound: Callable[[OutputContainer], AudioStream] | None = None,
         options: WriteOptions = WriteOptions(),
     ) -> None:
         self.notices = []
         self.partial = None
+        self.sound = None
         self._path = Path(path)
         self._info = info
         self._size = size or (info.width, info.height)
@@ -131,7 +138,7 @@ class VideoWriter:
         try:
             with self._translated():
                 self._container = _open_output(self._temporary, self._path)
-                self._prepare(Path(source) if source else None)
+                self._prepare(Path(source) if source else None, sound)
         except BaseException:
             self._remove()
             raise
@@ -174,6 +181,15 @@ class VideoWriter:
                 self._companions.copy_until(pts * self._info.time_base)
         self._last_end = (pts + duration) * self._info.time_base
 
+    def write_sound(self, packet: Packet) -> None:
+        """Copy one packet of the stream ``sound``, on the frames' clock.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        with self._translated():
+            self._container.mux(packet)
+
     def finish(self) -> Path:
         """Write what is left and give the file its name.
 
@@ -188,13 +204,20 @@ class VideoWriter:
     def keep_partial(self) -> Path | None:
         """Close what was written so far as a playable ``NAME.partial.SUFFIX``.
 
+        On a full disk, Matroska is kept without its end, which players do not need.
+
         Returns:
             its path, or None if there was no frame and so no file.
+
+        Raises:
+            OutputError: the disk is full; nothing is left then.
         """
         if self._last_pts is None:
             self.discard()
             return None
-        self.partial = self._complete(partial_path(self._path), self._last_end)
+        path = partial_path(self._path)
+        endless = self._container.format.name in _MATROSKA
+        self.partial = self._complete(path, self._last_end, endless=endless)
         return self.partial
 
     def discard(self) -> None:
@@ -205,7 +228,11 @@ class VideoWriter:
 
     # -- preparing ----------------------------------------------------------------------
 
-    def _prepare(self, source: Path | None) -> None:
+    def _prepare(
+        self,
+        source: Path | None,
+        sound: Callable[[OutputContainer], AudioStream] | None,
+    ) -> None:
         codec = _find_encoder(self._options.codec or self._default_codec(), self._path)
         pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt)
         self._tags = _output_tags(self._info.color, pix_fmt)
@@ -224,6 +251,8 @@ class VideoWriter:
             self._stream.metadata.update(stream_metadata(self._companions.video))
             self._stream.disposition = self._companions.video.disposition
             self._container.set_chapters(self._companions.chapters(self._start, self._end))
+        if sound is not None:
+            self.sound = sound(self._container)
         self._container.container_options.update(self._muxer_options())
         self._start_encoding(codec, pix_fmt)
 
@@ -365,20 +394,28 @@ class VideoWriter:
 
     # -- closing ------------------------------------------------------------------------
 
-    def _complete(self, path: Path, end: Fraction | None) -> Path:
+    def _complete(self, path: Path, end: Fraction | None, *, endless: bool = False) -> Path:
         if self._closed:
             raise RuntimeError(f"the writer of {self._path} is already closed")
         self._closed = True
         try:
             with self._translated():
-                self._container.mux(self._stream.encode(None))
-                if self._companions:
-                    self._companions.finish(end)
-                self._container.close()
+                self._write_end(end, endless)
                 os.replace(self._temporary, path)
         finally:
             self._remove()
         return path
+
+    def _write_end(self, end: Fraction | None, endless: bool) -> None:
+        """Write what is left; with ``endless``, as far as that is possible."""
+        try:
+            self._container.mux(self._stream.encode(None))
+            if self._companions:
+                self._companions.finish(end)
+            self._container.close()
+        except (FFmpegError, OSError):
+            if not endless:
+                raise
 
     def _remove(self) -> None:
         """Close everything and delete the temporary file, whatever state they are in."""

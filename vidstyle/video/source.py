@@ -46,7 +46,7 @@ def open_source(path: Path) -> InputContainer:
     return container
 
 
-def find_video(container: InputContainer, path: Path) -> VideoStream:
+def find_video(container: InputContainer, path: Path | str) -> VideoStream:
     """The main video stream of a file; cover pictures do not count.
 
     Raises:

@@ -1,0 +1,124 @@
+"""What a live source's name means to FFmpeg: protocol or device, and its low-latency options."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+
+from vidstyle.errors import InputError
+
+TEST = "test"
+"""Name of the test pattern."""
+CAMERA = "camera:"
+"""Prefix of a camera's name."""
+
+_DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+_QUICK = {"fflags": "nobuffer", "flags": "low_delay"}
+_PROBED = {"probesize": "200000", "analyzeduration": "500000"}
+_BY_SCHEME = {
+    "udp": {**_QUICK, **_PROBED, "overrun_nonfatal": "1"},
+    "rtp": {**_QUICK, **_PROBED},
+    "tcp": {**_QUICK, **_PROBED},
+    "rtmp": {**_QUICK, **_PROBED, "rtmp_live": "live"},
+    "rtmps": {**_QUICK, **_PROBED, "rtmp_live": "live"},
+    "rtsp": {**_QUICK, **_PROBED, "rtsp_flags": "prefer_tcp", "max_delay": "100000"},
+    "rtsps": {**_QUICK, **_PROBED, "rtsp_flags": "prefer_tcp", "max_delay": "100000"},
+}
+
+
+class Kind(Enum):
+    """How a source behaves."""
+
+    FILE = "file"
+    """Has an end, and is to be played in real time."""
+    PIPE = "pipe"
+    """Has an end, and comes as fast as it is written."""
+    TEST = "test"
+    CAMERA = "camera"
+    NETWORK = "network"
+
+
+@dataclass(frozen=True)
+class Address:
+    """How to open a source.
+
+    Attributes:
+        name: as the user wrote it, for messages.
+        url, format, options: for ``av.open``.
+    """
+
+    name: str
+    kind: Kind
+    url: str
+    format: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def resolve(source: str, size: tuple[int, int] | None = None, rate: float | None = None) -> Address:
+    """Understand a source's name.
+
+    Args:
+        source: ``test``; a camera as ``0``, ``/dev/video0``, ``camera:NAME``; a URL; a file; ``-``.
+        size, rate: asked of cameras and of the test pattern.
+
+    Raises:
+        InputError: there is no such file or camera.
+    """
+    if source == TEST:
+        width, height = size or (640, 360)
+        pattern = f"testsrc2=size={width}x{height}:rate={rate or 30:g},realtime"
+        return Address(source, Kind.TEST, pattern, "lavfi")
+    if source == "-":
+        return Address("standard input", Kind.PIPE, "pipe:0", options=_PROBED)
+    if "://" in source:
+        scheme = source.partition("://")[0].lower()
+        return Address(source, Kind.NETWORK, source, options=dict(_BY_SCHEME.get(scheme, {})))
+    if source.isdecimal() or source.startswith((CAMERA, "/dev/video")):
+        return _camera(source, size, rate)
+    path = Path(source)
+    if path.is_fifo():
+        return Address(source, Kind.PIPE, f"file:{source}", options=_PROBED)
+    if path.is_file():
+        return Address(source, Kind.FILE, f"file:{source}", options={"protocol_whitelist": "file"})
+    if path.exists():
+        raise InputError(f"{source}: neither a video file nor a camera")
+    raise InputError(
+        f"{source}: no such file; a camera is given by its number or as {CAMERA}NAME, "
+        f"a network source with its protocol, as udp://…"
+    )
+
+
+def _camera(source: str, size: tuple[int, int] | None, rate: float | None) -> Address:
+    device = _DEVICES.get(sys.platform)
+    if device is None:
+        raise InputError(f"{source}: no cameras are known on {sys.platform}; use a URL")
+    options = {"video_size": f"{size[0]}x{size[1]}"} if size else {}
+    if rate:
+        options["framerate"] = f"{rate:g}"
+    name = source.removeprefix(CAMERA)
+    if device == "v4l2":
+        url = f"/dev/video{name}" if name.isdecimal() else name
+    elif device == "avfoundation":
+        # Cameras that do not offer FFmpeg's default rate, 29.97, refuse to open.
+        options.setdefault("framerate", "30")
+        url = f"{name}:none"
+    else:
+        url = f"video={_numbered(device, int(name)) if name.isdecimal() else name}"
+    return Address(source, Kind.CAMERA, url, device, options)
+
+
+def _numbered(device: str, number: int) -> str:
+    """DirectShow knows cameras by name alone."""
+    try:
+        cameras = [d.name for d in av.enumerate_input_devices(device) if "video" in d.media_types]
+    except FFmpegError as error:
+        raise InputError(f"{number}: cameras cannot be listed ({error.strerror})") from error
+    if number >= len(cameras):
+        known = ", ".join(cameras) or "none"
+        raise InputError(f"{number}: no such camera; there are: {known}")
+    return cameras[number]

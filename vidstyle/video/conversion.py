@@ -1,0 +1,122 @@
+"""From a decoded frame to an upright RGB picture, in the colours that its tags mean."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from vidstyle.frame import ColorTags
+from vidstyle.video.color import FULL, LIMITED, UNSPECIFIED, complete_tags, is_rgb, swscale_matrix
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a coded picture becomes upright: first transposed, then flipped."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Self:
+        """Read it from a decoded frame's display matrix, to the nearest right angle."""
+        matrix = _display_matrix(frame)
+        if matrix is None:
+            return cls()
+        a, b, _, c, d = matrix[:5]
+        if abs(a) >= abs(b):
+            return cls(False, a < 0, d < 0)
+        return cls(True, c < 0, b < 0)
+
+    @property
+    def rotation(self) -> int:
+        """Degrees counter-clockwise, leaving a mirroring aside."""
+        corner = {(0, 0): 0, (1, 1): 180} if not self.transpose else {(0, 1): 90, (1, 0): -90}
+        return corner.get((int(self.flip_x), int(self.flip_y)), 0)
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """Turn an ``H×W×3`` picture upright; the result is contiguous."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        if self.flip_x:
+            image = image[:, ::-1]
+        if self.flip_y:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
+
+
+class UprightPicture:
+    """Converts the frames of a stream, all like its first one: a frame to H×W×3 uint8.
+
+    Args:
+        coded_size: width and height of the result before it is turned upright.
+    """
+
+    def __init__(self, first: VideoFrame, stream: VideoStream, coded_size: tuple[int, int]) -> None:
+        self.orientation = Orientation.of(first)
+        self.tags = complete_tags(
+            _tags(first, stream), first.format.name, first.width, first.height
+        )
+        self._coded_size = coded_size
+        self._reformatter = VideoReformatter()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright picture."""
+        width, height = self._coded_size
+        return (height, width) if self.orientation.transpose else (width, height)
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        rgb = self._reformatter.reformat(
+            frame,
+            *self._coded_size,
+            "rgb24",
+            interpolation=self._interpolation(),
+            **self._source_color(frame),
+        )
+        return self.orientation.apply(rgb.to_ndarray())
+
+    def _interpolation(self) -> Interpolation:
+        # swscale's fast path tints full-range greys by two levels; the accurate one is slower.
+        full = self.tags.color_range == FULL
+        return Interpolation.BICUBIC | (Interpolation.ACCURATE_RND if full else Interpolation(0))
+
+    def _source_color(self, frame: VideoFrame) -> dict[str, int]:
+        if is_rgb(frame.format.name):
+            return {}
+        return {
+            "src_colorspace": swscale_matrix(self.tags),
+            "src_color_range": FULL if self.tags.color_range == FULL else LIMITED,
+            "dst_color_range": FULL,
+        }
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+    side_data: Any = frame.side_data  # iterating over it fails in PyAV 18
+    for data in (side_data[index] for index in range(len(side_data))):
+        if data.type == SideDataType.DISPLAYMATRIX:
+            return struct.unpack("=9i", bytes(data))
+    return None
+
+
+def _tags(frame: VideoFrame, stream: VideoStream) -> ColorTags:
+    """Of the picture where it says so, else of the container."""
+    context = stream.codec_context
+
+    def known(name: str, unknown: int) -> int:
+        value = int(getattr(frame, name))
+        return value if value != unknown else int(getattr(context, name))
+
+    return ColorTags(
+        color_range=known("color_range", 0),
+        colorspace=known("colorspace", UNSPECIFIED),
+        color_primaries=known("color_primaries", UNSPECIFIED),
+        color_trc=known("color_trc", UNSPECIFIED),
+    )
