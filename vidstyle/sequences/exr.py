@@ -21,6 +21,7 @@ SIGNATURE = b"\x76\x2f\x31\x01"
 _EXTRA = "OpenEXR is not installed; run: pip install 'vidstyle[exr]'"
 # What the library works out from the channels itself.
 _DERIVED = ("channels", "chunkCount")
+_OF_THE_FRAME = ("displayWindow", "pixelAspectRatio", "framesPerSecond", "timeCode")
 _USUAL_LAYERS = ("", "rgba", "rgb", "beauty", "combined")
 
 
@@ -45,6 +46,15 @@ class ExrMetadata:
         """The attribute framesPerSecond."""
         rate = self.parts[self.part][0].get("framesPerSecond")
         return rate if isinstance(rate, Fraction) and rate > 0 else None
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Attributes for other channels of the raster's size: its windows, shape and time."""
+        source = self.parts[self.part][0]
+        left, top, right, bottom = _canvas(source)
+        kept = {name: source[name] for name in _OF_THE_FRAME if name in source}
+        window = np.array([left, top], np.int32), np.array([right, bottom], np.int32)
+        return kept | {"dataWindow": window}
 
     @property
     def others(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -78,6 +78,12 @@ class Picture:
         """Names of the other channels of an EXR file, which are written as they were read."""
         native = self.metadata.native
         return native.others if isinstance(native, exr.ExrMetadata) else ()
+
+    @property
+    def exr_header(self) -> dict[str, Any]:
+        """For ``write_exr_channels``: windows, pixel aspect and time of an EXR file; else empty."""
+        native = self.metadata.native
+        return native.header if isinstance(native, exr.ExrMetadata) else {}
 
     @property
     def frame_rate(self) -> Fraction | None:
