@@ -42,7 +42,7 @@ def planes(letters: str = "RGBA", dtype: type = np.float16, size: int = 24) -> d
 
 def save(path: Path, channels: dict[str, Any], **attributes: Any) -> Path:
     header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION} | attributes
-    OpenEXR.File(header, channels).write(str(path))
+    OpenEXR.File(header, dict(channels)).write(str(path))
     return path
 
 
@@ -271,7 +271,7 @@ def test_a_layer_can_be_chosen(tmp_path: Path) -> None:
 
 def test_a_part_can_be_chosen(tmp_path: Path) -> None:
     header = {"type": OpenEXR.scanlineimage}
-    parts = [OpenEXR.Part(header, planes("RGB"), name) for name in ("left", "right")]
+    parts = [OpenEXR.Part(dict(header), planes("RGB"), name) for name in ("left", "right")]
     path = tmp_path / "a.exr"
     OpenEXR.File(parts).write(str(path))
     out = restyled(path, read_picture(path, PictureOptions(layer="right")))
@@ -393,7 +393,7 @@ def test_to_and_from_other_formats(tmp_path: Path) -> None:
     after = load(exr)
     assert after["R"].dtype == np.float32
     assert after["R"].max() == 1
-    assert after["R"][128, 0] == pytest.approx(0.2158, abs=1e-3)
+    assert after["R"][128, 0] == pytest.approx(0.2140, abs=1e-3)
     assert (np.diff(after["R"].ravel()) > 0).all()
 
 
@@ -403,9 +403,8 @@ def test_cut_short_files_are_refused_without_a_word(
     header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
     single = save(tmp_path / "single.exr", planes())
     several = tmp_path / "several.exr"
-    OpenEXR.File(
-        [OpenEXR.Part(header, planes("RGB"), "a"), OpenEXR.Part(header, planes("RGB"), "b")]
-    ).write(str(several))
+    parts = [OpenEXR.Part(dict(header), planes("RGB"), name) for name in "ab"]
+    OpenEXR.File(parts).write(str(several))
     tiles = OpenEXR.TileDescription()
     tiles.xSize = tiles.ySize = 16
     tiled = save(tmp_path / "tiled.exr", planes(), type=OpenEXR.tiledimage, tiles=tiles)
@@ -422,17 +421,14 @@ def test_cut_short_files_are_refused_without_a_word(
 def test_a_file_that_is_still_being_written_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.exr", planes())
     data = bytearray(path.read_bytes())
-    table = data.index(b"screenWindowWidth\0float\0") + 24 + 4 + 4
-    start = data.index(b"\0", table)
-    found = read_table(bytes(data))
-    data[found : found + 16] = bytes(16)
-    assert start > 0
+    table = find_table(bytes(data))
+    data[table : table + 16] = bytes(16)
     path.write_bytes(data)
     with pytest.raises(InputError, match="not finished"):
         read_picture(path)
 
 
-def read_table(data: bytes) -> int:
+def find_table(data: bytes) -> int:
     """Where the places of the chunks are listed: the first is followed by two chunks' places."""
     for place in range(8, len(data) - 16):
         first = int.from_bytes(data[place : place + 8], "little")
@@ -450,9 +446,7 @@ def test_absurd_windows_are_refused(tmp_path: Path) -> None:
             damaged = bytearray(data)
             damaged[place : place + 8] = corner.to_bytes(4, "little", signed=True) * 2
             path.write_bytes(damaged)
-            if name.startswith(b"display") and corner < 0:
-                continue
-            with pytest.raises(InputError, match="claims to be"):
+            with pytest.raises(InputError, match=r"claims to be|empty window"):
                 read_picture(path)
 
 

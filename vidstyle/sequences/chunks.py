@@ -28,7 +28,7 @@ def read_headers(data: bytes) -> list[Header]:
         (flags,) = struct.unpack_from("<I", data, 4)
         headers, place = _headers(data, bool(flags & _MULTIPLE))
         _check_chunks(data, headers, place, flags)
-    except (struct.error, KeyError, IndexError) as error:
+    except (struct.error, KeyError, IndexError, OverflowError) as error:
         raise ValueError("is cut short or damaged") from error
     return headers
 
@@ -36,12 +36,14 @@ def read_headers(data: bytes) -> list[Header]:
 def canvas(header: Header) -> Box:
     """What holds both data and display window.
 
-    Raises ValueError when there is none.
+    Raises ValueError when one of them is missing or empty.
     """
     data, display = (
         struct.unpack("<4i", header.get(name, b"")[:16].ljust(16, b"\xff"))
         for name in ("dataWindow", "displayWindow")
     )
+    if any(right < left or bottom < top for left, top, right, bottom in (data, display)):
+        raise ValueError("is damaged (it has an empty window)")
     corner = min(data[0], display[0]), min(data[1], display[1])
     return *corner, max(data[2], display[2]), max(data[3], display[3])
 

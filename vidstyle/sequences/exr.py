@@ -151,10 +151,10 @@ def _parts(path: Path, data: bytes) -> tuple[tuple[dict[str, Any], dict[str, Any
     library = _library(path, InputError)
     try:
         headers = read_headers(data)
+        windows = [canvas(header) for header in headers]
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    for header in headers:
-        left, top, right, bottom = canvas(header)
+    for header, (left, top, right, bottom) in zip(headers, windows, strict=True):
         check_size(path, right - left + 1, bottom - top + 1)
         if header.get("type", b"").startswith(b"deep"):
             raise InputError(f"{path}: is a deep picture; flatten it first")
@@ -258,22 +258,31 @@ def _channel(name: str, plane: np.ndarray, linear: bool = False) -> Any:
 
 def _encoded(path: Path, parts: list[tuple[dict[str, Any], dict[str, Any]]]) -> bytes:
     library = _library(path, OutputError)
-    made = []
-    for header, channels in parts:
-        kept = {name: value for name, value in header.items() if name not in _DERIVED}
-        kept.setdefault("type", library.scanlineimage)
-        if kept.setdefault("compression", library.ZIP_COMPRESSION).name.startswith(_LOSSY):
-            kept["compression"] = library.ZIP_COMPRESSION
-        if "tiles" in kept:
-            kept["tiles"] = _one_level(library, kept["tiles"])
-        content = {
-            name: _channel(name, channel) if isinstance(channel, np.ndarray) else channel
-            for name, channel in channels.items()
-        }
-        made.append(library.Part(kept, content, kept.get("name", "")))
     stream = io.BytesIO()
     try:
+        made = [
+            library.Part(_header(library, header), _channels(channels), header.get("name", ""))
+            for header, channels in parts
+        ]
         library.File(made).write(stream)
     except (RuntimeError, ValueError, TypeError) as error:
         raise OutputError(f"{path}: cannot be written as EXR ({error})") from error
     return stream.getvalue()
+
+
+def _header(library: Any, header: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes as they can and should be written."""
+    kept = {name: value for name, value in header.items() if name not in _DERIVED}
+    kept.setdefault("type", library.scanlineimage)
+    if kept.setdefault("compression", library.ZIP_COMPRESSION).name.startswith(_LOSSY):
+        kept["compression"] = library.ZIP_COMPRESSION
+    if "tiles" in kept:
+        kept["tiles"] = _one_level(library, kept["tiles"])
+    return kept
+
+
+def _channels(channels: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _channel(name, channel) if isinstance(channel, np.ndarray) else channel
+        for name, channel in channels.items()
+    }
