@@ -499,6 +499,7 @@ def test_the_extra_is_named_when_it_is_missing(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_many_pictures_take_no_more_memory_than_few(tmp_path: Path) -> None:
     path = save(tmp_path / "a.exr", planes(size=256) | {"Z": light(256, 264, dtype=np.float32)})
     out = tmp_path / "b.exr"
