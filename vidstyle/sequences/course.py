@@ -63,11 +63,13 @@ class SequenceFrame(Frame):
 
     Attributes:
         mattes: H×W float32 from 0 to 1, one a region; none when there is one region, everywhere.
+        cut: a shot was found to begin with it.
     """
 
     step: Step
     picture: Picture
     mattes: tuple[np.ndarray, ...] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True)
