@@ -22,7 +22,7 @@ import numpy as np
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.sequences.checkpoints import Checkpoint, Checkpoints
-from vidstyle.sequences.journal import Entry, Journal, identity, link
+from vidstyle.sequences.journal import Entry, Journal, link
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import Picture
 
@@ -349,4 +349,3 @@ def copy_file(source: Path, target: Path) -> int:
         raise OutputError(f"{target}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
-

@@ -68,12 +68,12 @@ class Journal:
         Raises:
             OptionError: they have changed since; names the first that did.
         """
-        settings = json.loads(json.dumps(dict(settings)))
+        now: dict[str, Any] = json.loads(json.dumps(dict(settings)))
         if self.settings is None:
-            self.settings = settings
-            self._append({"settings": settings})
+            self.settings = now
+            self._append({"settings": now})
             return
-        change = describe_change(self.settings, settings)
+        change = describe_change(self.settings, now)
         if change:
             raise OptionError(
                 f"{self.folder.parent}: was begun with {change}; go on with the same, or begin "
@@ -92,10 +92,10 @@ class Journal:
         self.settings, self.entries, self.begun = None, {}, set()
 
     def start(self, name: str) -> None:
-        """A file of that name will be written."""
-        if name not in self.begun:
-            self.begun.add(name)
-            self._append({"begun": name})
+        """A file of that name will be written; what was finished under it no longer counts."""
+        self.begun.add(name)
+        self.entries.pop(name, None)
+        self._append({"begun": name})
 
     def finish(self, entry: Entry) -> None:
         """The file has its final name."""
@@ -135,6 +135,7 @@ class Journal:
             self.settings = line["settings"]
         elif "begun" in line:
             self.begun.add(line["begun"])
+            self.entries.pop(line["begun"], None)
         else:
             if "size" in line:
                 line["size"] = tuple(line["size"])

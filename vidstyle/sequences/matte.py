@@ -15,8 +15,8 @@ from vidstyle.sequences.picture import PictureOptions, read_picture
 def region_weights(mattes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """How much of each region shows: ``w_k = min(m_k, 1 − Σ_{j>k} w_j)``.
 
-    Later regions lie on top. So mattes that complete one another, soft edges included, leave nothing
-    of the source in between, and mattes that overlap never add up to more than 1.
+    Later regions lie on top. So mattes that complete one another, soft edges included, leave
+    nothing of the source in between, and mattes that overlap never add up to more than 1.
 
     Args:
         mattes: H×W float32 from 0 to 1, the lowest first.

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, groupby
 from pathlib import Path
@@ -38,10 +38,16 @@ from vidstyle.sequences.journal import Entry, Journal, identity
 from vidstyle.sequences.matte import Matte, composite
 from vidstyle.sequences.passes import PassFolders, PassWriter
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, output_path, output_paths
-from vidstyle.sequences.picture import Picture, PictureOptions, read_picture, write_picture
+from vidstyle.sequences.picture import (
+    InputSpace,
+    Picture,
+    PictureOptions,
+    read_picture,
+    write_picture,
+)
 from vidstyle.sequences.watch import Watch
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
+from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
 
 Painting = str | Path | Style
@@ -54,6 +60,8 @@ class FrameOptions:
     Attributes:
         frames: their numbers, as ``1001-1100,1150``; None is all.
         input_space: ``linear``, ``srgb``, or ``auto`` by the file (``PictureOptions``).
+        layer: of EXR files, which layer or part to restyle; the main one when empty.
+        quality: of JPEG files that are written, 1 to 100.
         alpha: ``keep`` restyles colours as they are; ``style`` carries them on under what is
             transparent first, so that no fringe of black enters the strokes. Alpha itself is never
             touched, nor are colours where it is 0 under ``style``.
@@ -71,7 +79,9 @@ class FrameOptions:
     """
 
     frames: str | None = None
-    input_space: Literal["auto", "linear", "srgb"] = "auto"
+    input_space: InputSpace = "auto"
+    layer: str = ""
+    quality: int = 95
     alpha: Literal["keep", "style"] = "keep"
     mattes: tuple[str | Path, ...] = ()
     invert_matte: bool = False
@@ -107,9 +117,9 @@ def stylize_frames(
 ) -> Summary:
     """Restyle the pictures of a sequence, keeping their names, format, depth, alpha and metadata.
 
-    Jumps in the numbering are cuts in time. What was finished is noted in a hidden folder beside the
-    results, so that a run that was interrupted in any way, and started again, makes the same files,
-    bit for bit on the same device, as one that was not.
+    Jumps in the numbering are cuts in time. What was finished is noted in a hidden folder beside
+    the results, so that a run that was interrupted in any way, and started again, makes the same
+    files, bit for bit on the same device, as one that was not.
 
     Args:
         source: a directory, a pattern (``shot_%04d.png``, ``shot.####.exr``) or a glob.
@@ -168,7 +178,7 @@ class _Run:
         self.folders = PassFolders(options.write_flow, options.write_occlusion)
         self.tracked = temporal.temporal > 0 or bool(self.folders)
         self.mattes = [Matte(matte, options.invert_matte) for matte in options.mattes]
-        self.picture_options = PictureOptions(options.input_space)
+        self.picture_options = PictureOptions(options.input_space, options.layer, options.quality)
         self.journal: Journal | None = None
         self.counts = Counts()
         self.watch: Watch | None = None
@@ -202,7 +212,15 @@ class _Run:
         count, seconds = 0, 0.0
         with MotionTracker(tracking) as tracker:
             line = _Line(tracker)
-            desk = _Desk(painter, passes, journal, checkpoints, self.options, self.tracked)
+            desk = _Desk(
+                painter,
+                passes,
+                journal,
+                checkpoints,
+                self.picture_options,
+                empty_kept=self.options.alpha == "style",
+                tracked=self.tracked,
+            )
 
             def progress(part: Progress) -> None:
                 here, counts = count + part.frames, course.counts
@@ -300,12 +318,13 @@ class _Run:
             "cuts": str(cuts),
             "fps": str(self.options.fps),
             "input space": self.options.input_space,
+            "layer": self.options.layer,
+            "quality": self.options.quality,
             "alpha": self.options.alpha,
             "mattes": ", ".join(map(str, self.options.mattes)),
             "invert matte": self.options.invert_matte,
             "style file": [
-                fingerprint([s.vector, *s.network.state_dict().values()])
-                for s in painter.stylizers
+                fingerprint([s.vector, *s.network.state_dict().values()]) for s in painter.stylizers
             ],
         }
 
@@ -372,9 +391,7 @@ class _Line:
         self.tracker = tracker
         self._last: SequenceFrame | None = None
 
-    def __call__(
-        self, frames: Iterable[SequenceFrame]
-    ) -> Iterator[tuple[Frame, Future[Motion]]]:
+    def __call__(self, frames: Iterable[SequenceFrame]) -> Iterator[tuple[Frame, Future[Motion]]]:
         for _, group in groupby(frames, key=lambda frame: frame.step.group):
             first = next(group)
             self.tracker.previous = self._previous(first)
@@ -401,14 +418,16 @@ class _Desk:
         passes: PassWriter,
         journal: Journal,
         checkpoints: Checkpoints,
-        options: FrameOptions,
+        picture_options: PictureOptions,
+        empty_kept: bool,
         tracked: bool,
     ) -> None:
         self.painter = painter
         self.passes = passes
         self.journal = journal
         self.checkpoints = checkpoints
-        self.options = options
+        self.picture_options = picture_options
+        self.empty_kept = empty_kept
         self.tracked = tracked
 
     def finish(self, drawn: Drawn) -> Frame:
@@ -418,7 +437,7 @@ class _Desk:
         step, picture = frame.step, frame.picture
         painted = self.painter.steady(drawn.image, motion, step.start)
         image = composite(picture.image, painted, frame.mattes) if frame.mattes else painted[0]
-        if self.options.alpha == "style" and picture.alpha is not None:
+        if self.empty_kept and picture.alpha is not None:
             empty = coverage(picture.alpha) == 0
             image = np.where(empty[:, :, None], picture.image, image)
         if self.tracked and step.write and (step.index + 1) % EVERY == 0:
@@ -433,7 +452,7 @@ class _Desk:
         if not step.write:
             return
         self.journal.start(step.target.name)
-        write_picture(step.target, picture, frame.image)
+        write_picture(step.target, picture, frame.image, options=self.picture_options)
         height, width = picture.image.shape[:2]
         self.journal.finish(
             Entry(
