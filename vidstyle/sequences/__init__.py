@@ -1,0 +1,30 @@
+"""Sequences of picture files, as editors and renderers exchange them."""
+
+from vidstyle.sequences.exr import write_exr_channels
+from vidstyle.sequences.pattern import (
+    FrameRanges,
+    Sequence,
+    SequenceFile,
+    find_sequence,
+    is_pattern,
+    output_path,
+    output_paths,
+    parse_frames,
+)
+from vidstyle.sequences.picture import Picture, PictureOptions, read_picture, write_picture
+
+__all__ = [
+    "FrameRanges",
+    "Picture",
+    "PictureOptions",
+    "Sequence",
+    "SequenceFile",
+    "find_sequence",
+    "is_pattern",
+    "output_path",
+    "output_paths",
+    "parse_frames",
+    "read_picture",
+    "write_exr_channels",
+    "write_picture",
+]

@@ -1,0 +1,222 @@
+"""OpenEXR: the picture's channels, and every other channel, part and attribute as it is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidstyle.errors import InputError, OutputError
+from vidstyle.sequences.formats import Metadata, Raster, check_size, write_bytes
+
+if TYPE_CHECKING:
+    import OpenEXR
+
+SIGNATURE = b"\x76\x2f\x31\x01"
+_EXTRA = "OpenEXR is not installed; run: pip install 'vidstyle[exr]'"
+# What the library works out from the channels itself.
+_DERIVED = ("channels", "chunkCount")
+_USUAL_LAYERS = ("", "rgba", "rgb", "beauty", "combined")
+
+
+@dataclass(frozen=True)
+class ExrMetadata:
+    """A whole EXR file but for the picture's new pixels.
+
+    Attributes:
+        parts: header and channels of each part.
+        part: which part the picture is in.
+        names: the channels of the picture in it: R, G, B or Y, then A if there is one.
+    """
+
+    parts: tuple[tuple[dict[str, Any], dict[str, Any]], ...]
+    part: int
+    names: tuple[str, ...]
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """The attribute framesPerSecond."""
+        rate = self.parts[self.part][0].get("framesPerSecond")
+        return rate if isinstance(rate, Fraction) and rate > 0 else None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of the other channels; with those of the parts where there are several."""
+        return tuple(
+            f"{header['name']}/{name}" if len(self.parts) > 1 else name
+            for number, (header, channels) in enumerate(self.parts)
+            for name in channels
+            if number != self.part or name not in self.names
+        )
+
+
+def read(path: Path, data: bytes, layer: str = "") -> Raster:
+    """The RGB(A) or Y(A) channels of a layer as half or float, alpha being associated.
+
+    Args:
+        path: for messages.
+        data: the file.
+        layer: prefix of the channels (``beauty`` for ``beauty.R``) or name of a part; the channels
+            without prefix, or those of the only layer, when empty.
+
+    Raises InputError when the file is cut short, damaged, deep or has no such layer.
+    """
+    if not data.startswith(SIGNATURE):
+        raise InputError(f"{path}: is no EXR file, whatever its name says")
+    parts = _parts(path, data)
+    part, names = _find_layer(path, parts, layer)
+    channels = parts[part][1]
+    planes = [channels[name].pixels for name in names]
+    if any(channels[name].xSampling > 1 or channels[name].ySampling > 1 for name in names):
+        raise InputError(f"{path}: its colour is subsampled; convert it to full RGB")
+    if any(plane.dtype not in (np.float16, np.float32) for plane in planes):
+        raise InputError(f"{path}: {', '.join(names)} are whole numbers, no colours")
+    count = 3 if len(names) > 2 else 1
+    alpha = planes[count] if len(planes) > count else None
+    metadata = Metadata(native=ExrMetadata(parts, part, names))
+    return Raster(np.stack(planes[:count], axis=2), alpha, alpha is not None, metadata)
+
+
+def write(path: Path, raster: Raster) -> bytes:
+    """An EXR file with everything that the raster's metadata carries; zip-compressed if nothing."""
+    native = raster.metadata.native
+    planes = [raster.color[..., number] for number in range(raster.color.shape[2])]
+    if raster.alpha is not None:
+        planes.append(raster.alpha)
+    if not isinstance(native, ExrMetadata):
+        letters = "YA" if raster.color.shape[2] == 1 else "RGBA"
+        return _encoded(path, [({}, dict(zip(letters, planes, strict=False)))])
+    prefix = native.names[0][:-1]
+    letters = ("Y" if raster.color.shape[2] == 1 else "RGB") + "A"
+    names = [prefix + letter for letter in letters][: len(planes)]
+    parts = [(dict(header), dict(channels)) for header, channels in native.parts]
+    channels = parts[native.part][1]
+    for name in native.names:
+        del channels[name]
+    kinds = [native.parts[native.part][1][name] for name in native.names]
+    for number, (name, plane) in enumerate(zip(names, planes, strict=True)):
+        old = kinds[min(number, len(kinds) - 1)]
+        channels[name] = _channel(name, plane.astype(old.pixels.dtype), old.pLinear)
+    return _encoded(path, parts)
+
+
+def write_exr_channels(
+    path: str | Path,
+    channels: Mapping[str, np.ndarray],
+    header: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write named H×W channels of float16, float32 or uint32, such as ``forward.u``, as they are.
+
+    The file appears under its name only when complete.
+
+    Raises:
+        OutputError: it cannot be written, or OpenEXR is not installed.
+    """
+    path = Path(path)
+    return write_bytes(path, _encoded(path, [(dict(header or {}), dict(channels))]))
+
+
+def _library(path: Path, error: type[InputError] | type[OutputError]) -> Any:
+    try:
+        import OpenEXR
+    except ImportError as missing:
+        raise error(f"{path}: {_EXTRA}") from missing
+    return OpenEXR
+
+
+def _parts(path: Path, data: bytes) -> tuple[tuple[dict[str, Any], dict[str, Any]], ...]:
+    library = _library(path, InputError)
+    try:
+        claimed = library.File(io.BytesIO(data), header_only=True).parts
+        _check(path, library, claimed)
+        parts = library.File(io.BytesIO(data), separate_channels=True).parts
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: is cut short or damaged") from error
+    # The library leaves out parts that it cannot read.
+    if len(parts) != len(claimed):
+        raise InputError(f"{path}: is cut short or damaged")
+    return tuple((dict(part.header), dict(part.channels)) for part in parts)
+
+
+def _check(path: Path, library: Any, parts: list[OpenEXR.Part]) -> None:
+    if not parts:
+        raise InputError(f"{path}: is cut short or damaged")
+    for part in parts:
+        (left, top), (right, bottom) = (corner.tolist() for corner in part.header["dataWindow"])
+        check_size(path, right - left + 1, bottom - top + 1)
+        if part.header.get("type") in (library.deepscanline, library.deeptile):
+            raise InputError(f"{path}: is a deep picture; flatten it first")
+
+
+def _find_layer(
+    path: Path, parts: tuple[tuple[dict[str, Any], dict[str, Any]], ...], layer: str
+) -> tuple[int, tuple[str, ...]]:
+    layers = [
+        (number, prefix, header.get("name", ""), names)
+        for number, (header, channels) in enumerate(parts)
+        for prefix, names in _layers(channels).items()
+    ]
+    if layer:
+        chosen = [found for found in layers if layer in (found[1], found[2], _title(found))]
+    else:
+        chosen = [found for found in layers if found[1] == ""]
+        usual = [found for found in layers if found[1].lower().split(".")[-1] in _USUAL_LAYERS]
+        chosen = chosen or (layers if len(layers) == 1 else usual[:1])
+    if not chosen:
+        known = ", ".join(_title(found) for found in layers)
+        wanted = f"no layer '{layer}'" if layer else "no single picture"
+        raise InputError(
+            f"{path}: has {wanted}; "
+            + (f"name one of its layers: {known}" if known else "none of its channels are colours")
+        )
+    number, _, _, names = chosen[0]
+    return number, names
+
+
+def _title(layer: tuple[int, str, str, tuple[str, ...]]) -> str:
+    return ".".join(filter(None, (layer[2], layer[1]))) or "RGB"
+
+
+def _layers(channels: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The colour layers among the channels: prefix to names of RGB(A), or Y(A)."""
+    prefixes = sorted({name.rpartition(".")[0] for name in channels})
+    layers = {}
+    for prefix in prefixes:
+        for letters in ("RGB", "Y"):
+            names = [f"{prefix}.{letter}" if prefix else letter for letter in letters]
+            if all(name in channels for name in names):
+                alpha = f"{prefix}.A" if prefix else "A"
+                layers[prefix] = (*names, *([alpha] if alpha in channels else []))
+                break
+    return layers
+
+
+def _channel(name: str, plane: np.ndarray, linear: bool = False) -> Any:
+    import OpenEXR
+
+    return OpenEXR.Channel(name, np.ascontiguousarray(plane), 1, 1, linear)
+
+
+def _encoded(path: Path, parts: list[tuple[dict[str, Any], dict[str, Any]]]) -> bytes:
+    library = _library(path, OutputError)
+    made = []
+    for header, channels in parts:
+        kept = {name: value for name, value in header.items() if name not in _DERIVED}
+        kept.setdefault("type", library.scanlineimage)
+        kept.setdefault("compression", library.ZIP_COMPRESSION)
+        content = {
+            name: _channel(name, channel) if isinstance(channel, np.ndarray) else channel
+            for name, channel in channels.items()
+        }
+        made.append(library.Part(kept, content, kept.get("name", "")))
+    stream = io.BytesIO()
+    try:
+        library.File(made).write(stream)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise OutputError(f"{path}: cannot be written as EXR ({error})") from error
+    return stream.getvalue()

@@ -1,0 +1,100 @@
+"""The picture formats of sequences, and the pixels of a file as they are stored."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidstyle.errors import InputError, OutputError
+
+KINDS = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".exr": "exr",
+}
+SUFFIXES = tuple(KINDS)
+KNOWN = ", ".join(SUFFIXES)
+MOST_PIXELS = 2**28
+"""Files that claim to be larger are refused before anything is allocated."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says besides its pixels.
+
+    Attributes:
+        icc: the colour profile.
+        exif: a TIFF directory as Exif has it, without any prefix.
+        xmp: an XMP packet.
+        native: all of it as the file's own format has it, for writing the same format again.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    native: Any = None
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The pixels of a file as they are stored.
+
+    Attributes:
+        color: H×W×3 RGB or H×W×1 grey; uint8, uint16, float16 or float32.
+        alpha: H×W, or None.
+        associated: the colour has been multiplied by alpha.
+        metadata: what else the file holds.
+    """
+
+    color: np.ndarray
+    alpha: np.ndarray | None = None
+    associated: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
+
+
+def kind_of(path: Path) -> str:
+    """``png``, ``jpeg``, ``tiff`` or ``exr``, by the suffix; InputError for any other."""
+    kind = KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"{path}: no picture format '{path.suffix}'; use {KNOWN}")
+    return kind
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Raises InputError when a header claims no pixels, or too many to hold."""
+    if width < 1 or height < 1 or width * height > MOST_PIXELS:
+        raise InputError(
+            f"{path}: claims to be {width}×{height}, which is no size to work on; is it damaged?"
+        )
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file; InputError when it is missing, empty or unreadable."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    if not data:
+        raise InputError(f"{path}: is empty (0 bytes)")
+    return data
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Write under the final name only when complete; OutputError when it cannot be written."""
+    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
