@@ -15,6 +15,7 @@ from vidstyle.cli import (
     doctor,
     evaluate,
     features,
+    frames,
     image,
     reconstruct,
     run,
@@ -48,6 +49,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run.run)
+app.command("frames")(frames.frames)
 app.command("image")(image.image)
 app.add_typer(styles.app, name="styles")
 app.command("train")(train.train)

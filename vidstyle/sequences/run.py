@@ -233,6 +233,8 @@ class _Run:
                 )
                 count, seconds = count + more, seconds + took
             passes.close()
+            if not count:
+                progress(Progress(0, total, 0.0))
         checkpoints.remove()
         return count - course.counts.again
 
