@@ -221,10 +221,15 @@ class Course:
         return target.exists()
 
     def _guard(self, path: Path, name: str | None = None) -> None:
-        """Raises OutputError when a file is in the way that no run of ours has written."""
+        """Raises OutputError when a file is in the way that no run of ours has written.
+
+        When it is to be replaced, it is ours from now on, should this run not come so far.
+        """
         name = name or path.name
-        if self.rules.overwrite or not path.exists():
+        if not path.exists():
             return
+        if name not in self.journal.begun and self.rules.overwrite:
+            self.journal.start(name)
         if name not in self.journal.begun:
             raise OutputError(
                 f"{path}: exists already, and not from a run to go on with; "

@@ -104,6 +104,19 @@ class FrameOptions:
         if not self.fps > 0:
             raise OptionError(f"fps is more than 0, not {float(self.fps):g}")
 
+    @property
+    def rate(self) -> Fraction:
+        """``fps`` as a fraction; 23.976 is 24000/1001."""
+        return exact_rate(self.fps)
+
+
+def exact_rate(fps: Fraction | float) -> Fraction:
+    """The rate meant by a number: 23.976 and 29.97 are 24000/1001 and 30000/1001."""
+    ntsc = Fraction(round(fps) * 1000, 1001)
+    if fps != round(fps) and abs(ntsc - Fraction(fps)) < 0.005:
+        return ntsc
+    return Fraction(fps).limit_denominator(1001)
+
 
 def stylize_frames(
     source: str | Path,
@@ -201,8 +214,10 @@ class _Run:
         painter = Painter([FastStylizer(style, fast) for style in self.styles], self.temporal)
         course = Course(self._rules(), journal, checkpoints)
         self.counts = course.counts
-        course.check(first)
+        if not self.options.overwrite:
+            course.check(first)
         journal.begin(self._settings(painter))
+        course.check(first)
         for entry in first:
             _sweep(output_path(entry, self.output))
         passes = PassWriter(self.folders, self.temporal.flow, journal, write_exr_channels)
@@ -297,14 +312,15 @@ class _Run:
             tracked=self.tracked,
             on_error=self.options.on_error,
             overwrite=self.options.overwrite,
-            time_base=1 / Fraction(self.options.fps).limit_denominator(1001),
+            time_base=1 / self.options.rate,
         )
 
     def _settings(self, painter: Painter) -> dict[str, Any]:
         """All that the pictures depend on besides their files, by names that a user knows."""
         first = painter.stylizers[0]
         cuts = self.temporal.cuts
-        if cuts not in ("auto", "none"):
+        listed = cuts not in ("auto", "none")
+        if listed:
             read_cuts(cuts)
             cuts = f"{cuts} {fingerprint([np.frombuffer(Path(cuts).read_bytes(), np.uint8)])}"
         return {
@@ -318,7 +334,7 @@ class _Run:
             "temporal": self.temporal.temporal,
             "flow": self.temporal.flow,
             "cuts": str(cuts),
-            "fps": str(self.options.fps),
+            "fps": str(self.options.rate) if listed else None,
             "input space": self.options.input_space,
             "layer": self.options.layer,
             "quality": self.options.quality,
@@ -326,7 +342,8 @@ class _Run:
             "mattes": ", ".join(map(str, self.options.mattes)),
             "invert matte": self.options.invert_matte,
             "style file": [
-                fingerprint([s.vector, *s.network.state_dict().values()]) for s in painter.stylizers
+                fingerprint([s.style.vector, *s.style.network.state_dict().values()])
+                for s in painter.stylizers
             ],
         }
 

@@ -1,0 +1,409 @@
+"""Runs that end in any way, and go on: the same files, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sequences.shots import contents, pan, write_shot
+from toys import toy_style, write_toy
+
+from vidstyle.errors import Interrupted, OptionError, OutputError
+from vidstyle.image import write_image
+from vidstyle.pipeline import Progress, Summary
+from vidstyle.sequences import journal
+from vidstyle.sequences.run import FrameOptions, Painter, as_before, stylize_frames
+from vidstyle.styles import Style
+from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.temporal import TemporalOptions
+
+FAST = FastOptions(device="cpu", precision="fp32")
+QUICK = ("--device", "cpu", "--precision", "fp32", "--progress", "none")
+ROOT = Path(__file__).resolve().parents[2]
+COUNT = 40
+
+
+def stylize(source: Path, output: Path, style: Style | None = None, **more) -> Summary:  # type: ignore[no-untyped-def]
+    """With ``FrameOptions`` by name, and some of the others."""
+    others = {k: more.pop(k) for k in ("fast", "temporal", "listener") if k in more}
+    return stylize_frames(
+        source,
+        output,
+        style or toy_style(),
+        frames=FrameOptions(**more),
+        **{"fast": FAST, **others},
+    )
+
+
+def notes(output: Path) -> Path:
+    return output / ".shot_#.png.vidstyle"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shot(tmp_path_factory.mktemp("source"), range(1001, 1001 + COUNT))
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run makes that nothing interrupts."""
+    output = tmp_path_factory.mktemp("whole")
+    stylize(source, output)
+    return contents(output)
+
+
+def test_the_past_matters_here(source: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
+    """Else the tests below would show nothing."""
+    stylize(source, tmp_path / "alone", temporal=TemporalOptions(0))
+    alone = contents(tmp_path / "alone")
+    same = [name for name in whole if whole[name] == alone[name]]
+    assert same == ["shot_1001.png"]
+
+
+# -- killed -------------------------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from vidstyle.cli.main import main
+from vidstyle.sequences.checkpoints import Checkpoints
+from vidstyle.sequences.journal import Journal
+
+moment, number, *arguments = sys.argv[1:]
+left = int(number)
+
+def die_at(name, before):
+    global left
+    if name == moment:
+        left -= 1
+        if left == 0:
+            before()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def replace(self, target, original=Path.replace):
+    die_at("before the name", lambda: None)
+    original(self, target)
+    die_at("after the name", lambda: None)
+
+def append(self, line, original=Journal._append):
+    if "link" in line:
+        die_at("half a line", lambda: self.path.open("a").write('{"name": "shot_10').__class__)
+    original(self, line)
+    if "link" in line:
+        die_at("after the line", lambda: None)
+
+def half_a_line(self):
+    with self.path.open("a") as file:
+        file.write('{"name": "shot_10')
+
+def append(self, line, original=Journal._append):
+    if "link" in line:
+        die_at("half a line", lambda: half_a_line(self))
+    original(self, line)
+    if "link" in line:
+        die_at("after the line", lambda: None)
+
+def os_replace(source, target, original=os.replace):
+    if str(target).endswith(".npz"):
+        die_at("half a checkpoint", lambda: os.truncate(source, 100))
+    original(source, target)
+    if str(target).endswith(".npz"):
+        die_at("after a checkpoint", lambda: None)
+
+Path.replace, Journal._append, os.replace = replace, append, os_replace
+main(arguments)
+"""
+
+
+def killed(moment: str, number: int, *arguments: str | Path) -> None:
+    """Run the program until it dies by SIGKILL at the n-th such moment."""
+    command = [sys.executable, "-c", KILLED, moment, str(number), *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_killed_again_and_again(source: Path, tmp_path: Path) -> None:
+    style = write_toy(tmp_path / "toy.safetensors", ["alpha"])
+    options = {"fast": FAST, "frames": FrameOptions()}
+    stylize_frames(source, tmp_path / "whole", style, **options)  # type: ignore[arg-type]
+    output = tmp_path / "killed"
+    arguments = ("frames", source, output, "--style", style, *QUICK)
+    for moment, number, finished in (
+        ("before the name", 6, 5),
+        ("after the name", 4, 8),
+        ("half a line", 5, 12),
+        ("half a checkpoint", 1, None),
+        ("after a checkpoint", 1, None),
+        ("after the line", 9, None),
+    ):
+        before = journal.Journal(notes(output)).entries
+        killed(moment, number, *arguments)
+        after = journal.Journal(notes(output)).entries
+        assert set(before) <= set(after)
+        if finished is not None:
+            assert len(after) == finished
+    assert 16 < len(journal.Journal(notes(output)).entries) < COUNT
+    stylize_frames(source, output, style, **options)  # type: ignore[arg-type]
+    assert contents(output) == contents(tmp_path / "whole")
+    # Nothing of what the killed runs were writing is left.
+    hidden = [path.name for path in output.iterdir() if path.name.startswith(".")]
+    assert hidden == [notes(output).name]
+    assert [path.name for path in notes(output).iterdir()] == [journal.NAME]
+
+
+def test_killed_from_outside(source: Path, tmp_path: Path) -> None:
+    style = write_toy(tmp_path / "toy.safetensors", ["alpha"])
+    stylize_frames(source, tmp_path / "whole", style, fast=FAST)
+    output = tmp_path / "killed"
+    command = [sys.executable, "-m", "vidstyle", "frames", source, output, "-s", style, *QUICK]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([*map(str, command)], env=environment)
+    deadline = time.monotonic() + 100
+    while len(list(output.glob("*.png"))) < 20 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    stylize_frames(source, output, style, fast=FAST)
+    assert contents(output) == contents(tmp_path / "whole")
+
+
+# -- other ends ---------------------------------------------------------------------------------
+
+
+def interrupt_after(frames: int) -> Callable[[Progress], None]:
+    def listener(progress: Progress) -> None:
+        if progress.frames >= frames:
+            raise KeyboardInterrupt
+
+    return listener
+
+
+@pytest.mark.parametrize("frames", [1, 17, 39])
+def test_interrupted(source: Path, whole: dict[str, bytes], tmp_path: Path, frames: int) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(Interrupted) as interrupt:
+        stylize(source, output, listener=interrupt_after(frames))
+    assert interrupt.value.partial in (output, None)
+    assert len(contents(output)) < COUNT
+    summary = stylize(source, output)
+    assert 0 < summary.frames <= COUNT
+    assert contents(output) == whole
+
+
+@pytest.mark.parametrize("number", [1001, 1002, 1020, 1040])
+def test_a_frame_that_was_deleted(
+    source: Path, whole: dict[str, bytes], tmp_path: Path, number: int
+) -> None:
+    output = tmp_path / "out"
+    stylize(source, output)
+    (output / f"shot_{number}.png").unlink()
+    summary = stylize(source, output)
+    assert summary.frames == 1
+    assert contents(output) == whole
+
+
+def test_checkpoints_save_the_way_back(
+    source: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(Interrupted):
+        stylize(source, output, listener=interrupt_after(36))
+    states = list(notes(output).glob("state-*.npz"))
+    assert 1 <= len(states) <= 2
+    drawn: list[int] = []
+    original = Painter.__call__
+    monkeypatch.setattr(
+        Painter, "__call__", lambda self, images: drawn.append(1) or original(self, images)
+    )
+    stylize(source, output)
+    assert len(drawn) <= 24  # after the checkpoint of the 16th frame at the latest
+    assert contents(output) == whole
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    source: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(Interrupted):
+        stylize(source, output, listener=interrupt_after(36))
+    for state in notes(output).glob("state-*.npz"):
+        state.write_bytes(state.read_bytes()[:5000])
+    stylize(source, output)
+    assert contents(output) == whole
+
+
+def test_from_the_last_cut_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_shot(tmp_path / "in", range(1, 9))
+    for index in range(8):
+        write_image(source / f"shot_{9 + index:04d}.png", pan(index, seed=5) // 3)
+    stylize(source, tmp_path / "out")
+    entries = journal.Journal(notes(tmp_path / "out")).entries
+    assert [name for name, e in entries.items() if e.cut] == ["shot_0001.png", "shot_0009.png"]
+    whole = contents(tmp_path / "out")
+    (tmp_path / "out" / "shot_0011.png").unlink()
+    drawn: list[int] = []
+    original = Painter.__call__
+    monkeypatch.setattr(
+        Painter,
+        "__call__",
+        lambda self, images: drawn.append(len(images)) or original(self, images),
+    )
+    stylize(source, tmp_path / "out")
+    assert sum(drawn) == 3
+    assert contents(tmp_path / "out") == whole
+
+
+def test_more_frames_than_the_first_time(
+    source: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    stylize(source, output, frames="1001-1013")
+    stylize(source, output, frames="1001-1020")
+    assert len(contents(output)) == 20
+    stylize(source, output)
+    assert contents(output) == whole
+
+
+def test_frames_before_the_first(source: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
+    """What followed nothing follows something now, and is made again."""
+    output = tmp_path / "out"
+    stylize(source, output, frames="1030-")
+    assert contents(output) != {n: d for n, d in whole.items() if n >= "shot_1030.png"}
+    summary = stylize(source, output)
+    assert contents(output) == whole
+    assert any("made again" in warning for warning in summary.warnings)
+
+
+def test_without_a_past_each_frame_is_by_itself(source: Path, tmp_path: Path) -> None:
+    alone = TemporalOptions(0)
+    stylize(source, tmp_path / "whole", temporal=alone)
+    stylize(source, tmp_path / "out", temporal=alone, frames="1010-1012,1020-1030")
+    summary = stylize(source, tmp_path / "out", temporal=alone)
+    assert summary.frames == COUNT - 14
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_an_input_that_was_rendered_again(tmp_path: Path) -> None:
+    source = write_shot(tmp_path / "in", range(1, 11))
+    write_shot(source, range(21, 31), seed=2)
+    stylize(source, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    write_image(source / "shot_0005.png", pan(4)[:, ::-1])
+    summary = stylize(source, tmp_path / "out")
+    after = contents(tmp_path / "out")
+    changed = [int(name[5:9]) for name in after if after[name] != before[name]]
+    assert changed[0] == 5 and set(changed) <= set(range(5, 11))
+    assert summary.frames == 6
+    stylize(source, tmp_path / "fresh")
+    assert after == contents(tmp_path / "fresh")
+
+
+# -- bits ---------------------------------------------------------------------------------------
+
+
+def test_bits_do_not_depend_on_the_batch() -> None:
+    """With several threads they would, were batches not filled up."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        options = FastOptions(device="cpu", precision="fp32", batch_size=4)
+        painter = Painter([FastStylizer(toy_style(), options)], TemporalOptions())
+        images = np.stack([pan(index) for index in range(4)]).astype(np.float32)
+        together = painter(images)
+        for index in range(4):
+            assert np.array_equal(painter(images[index : index + 1])[0], together[index])
+            assert np.array_equal(painter(images[index:])[0], together[index])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_what_was_chosen_stays_chosen() -> None:
+    settings = {"device": "cpu", "precision": "bf16", "batch size": 3}
+    assert as_before(FastOptions(), settings) == FastOptions(
+        device="cpu", precision="bf16", batch_size=3
+    )
+    given = FastOptions(device="cuda", precision="fp32", batch_size=1)
+    assert as_before(given, settings) == given
+    assert as_before(FastOptions(), None) == FastOptions()
+
+
+# -- what stands in the way ---------------------------------------------------------------------
+
+
+def test_changed_settings_are_named(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    stylize(source, output, frames="1001-1002")
+    before = contents(output)
+    with pytest.raises(OptionError, match=r"begun with strength 1\.0, not 0\.5; .*--overwrite"):
+        stylize(source, output, fast=FastOptions(0.5, device="cpu", precision="fp32"))
+    with pytest.raises(OptionError, match=r"begun with temporal 0\.6, not 0\.1"):
+        stylize(source, output, temporal=TemporalOptions(0.1))
+    with pytest.raises(OptionError, match="begun with style file"):
+        stylize(source, output, toy_style(seed=3))
+    assert contents(output) == before
+    stylize(source, output, toy_style(seed=3), frames="1001-1002", overwrite=True)
+    assert contents(output).keys() == before.keys() and contents(output) != before
+
+
+def test_an_interrupted_overwrite_goes_on(
+    source: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    stylize(source, output, toy_style(seed=3))
+    with pytest.raises(Interrupted):
+        stylize(source, output, overwrite=True, listener=interrupt_after(10))
+    stylize(source, output)
+    assert contents(output) == whole
+
+
+def test_files_of_somebody_else_are_left_alone(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "shot_1030.png").write_bytes(b"precious")
+    with pytest.raises(OutputError, match=r"shot_1030\.png: exists already.*--overwrite"):
+        stylize(source, output)
+    assert contents(output) == {"shot_1030.png": b"precious"}
+    assert not notes(output).exists()
+    stylize(source, output, overwrite=True)
+    assert len(contents(output)) == COUNT
+
+
+def test_a_result_that_was_changed_is_left_alone(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    stylize(source, output, frames="1001-1005")
+    (output / "shot_1003.png").write_bytes(b"retouched")
+    with pytest.raises(OutputError, match=r"shot_1003\.png: has been changed.*--overwrite"):
+        stylize(source, output)
+    assert contents(output)["shot_1003.png"] == b"retouched"
+
+
+def test_no_resume(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    stylize(source, output, frames="1001-1002", resume=False)
+    with pytest.raises(OutputError, match="an earlier run left finished frames"):
+        stylize(source, output, frames="1001-1002", resume=False)
+
+
+def test_two_sequences_share_a_directory(source: Path, tmp_path: Path) -> None:
+    other = write_shot(tmp_path / "other", range(1, 4), "left.{:d}.png")
+    stylize(source, tmp_path / "out", frames="1001-1002")
+    stylize(other, tmp_path / "out", toy_style(seed=3))
+    stylize(source, tmp_path / "out", frames="1001-1003")
+    assert len(contents(tmp_path / "out")) == 6
+
+
+def test_bytes_of_a_run_are_the_same_every_time(
+    source: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    stylize(source, tmp_path / "out")
+    assert contents(tmp_path / "out") == whole
