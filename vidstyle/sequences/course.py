@@ -163,19 +163,37 @@ class Course:
             step = self._step(file)
             if step is None:
                 continue
+            if not step.first and self._was_last():
+                last = replace(self._idle.pop(), passes=True)
+                self.counts.again += 1
+                yield from self._go(last)
+                self._extend = True
             needed = step.write or step.passes or self._extend
             self._extend = step.passes
-            if not needed:
+            if not step.write:
                 self.counts.passed += 1
+            if not needed:
                 self._idle.append(step)
                 continue
             if not step.write:
-                self.counts.passed += 1
                 self.counts.again += 1
-            for each in self._restarted(step):
-                frame = self._read(each)
-                if frame is not None:
-                    yield frame
+            yield from self._go(step)
+
+    def _was_last(self) -> bool:
+        """Whether the frame before was the last of an earlier run, so that its passes know none
+        after it."""
+        if not self._idle:
+            return False
+        paths = self.rules.passes(self._idle[-1].file)
+        entries = (self.journal.entries.get(pass_name(path)) for path in paths)
+        return any(entry is not None and entry.cut for entry in entries)
+
+    def _go(self, step: Step) -> Iterator[SequenceFrame]:
+        """The frame, after those that its memory wants gone through again."""
+        for each in self._restarted(step):
+            frame = self._read(each)
+            if frame is not None:
+                yield frame
 
     # ---- what there is to do ---------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import numpy as np
 from vidstyle.flow import FlowPreset, dense_flow, resize_flow
 from vidstyle.image import write_image
 from vidstyle.sequences.course import SequenceFrame, pass_name
-from vidstyle.sequences.journal import Journal
+from vidstyle.sequences.journal import Entry, Journal
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.temporal import Motion
 
@@ -71,10 +71,15 @@ class PassWriter:
         self._waiting = (frame, motion) if frame.step.passes else None
 
     def close(self) -> None:
-        """Nothing follows the last frame."""
-        if self._waiting is not None:
-            self._write(*self._waiting, None)
+        """Nothing follows the last frame, in this run."""
+        if self._waiting is None:
+            return
+        frame, motion = self._waiting
         self._waiting = None
+        self._write(frame, motion, None)
+        for path in self.folders.paths(frame.step.file):
+            size = path.stat().st_size
+            self.journal.finish(Entry(pass_name(path), frame.step.link, size, cut=True))
 
     def _write(self, frame: SequenceFrame, motion: Motion, after: np.ndarray | None) -> None:
         """Args: after: thumbnail of the next frame of the shot, or None."""

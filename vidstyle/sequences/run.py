@@ -195,6 +195,7 @@ class _Run:
         self.journal: Journal | None = None
         self.counts = Counts()
         self.watch: Watch | None = None
+        self.missing: tuple[range, ...] = ()
 
     def __call__(self, listener: Listener) -> int:
         """How many frames were gone through."""
@@ -264,6 +265,7 @@ class _Run:
             return self.watch(), None
         sequence = find_sequence(self.source, self.options.frames)
         output_paths(sequence, self.output)
+        self.missing = sequence.missing
         return iter([sequence.files]), len(sequence.files)
 
     def _readable(self, path: Path) -> bool:
@@ -352,9 +354,12 @@ class _Run:
     def warnings(self) -> Iterator[str]:
         """What a user should know, one line each."""
         counts = self.counts
-        if counts.gaps:
-            places = _listed([f"{before}–{after}" for before, after in counts.gaps])
-            yield f"the numbering jumps at {places}: each begins anew, as after a cut"
+        missing = self.missing
+        if self.watch is not None:
+            missing = self.watch.missing(counts.gaps)
+        if missing:
+            places = _listed([_span(numbers) for numbers in missing])
+            yield f"there is no frame {places}; what follows begins anew, as after a cut"
         if counts.skipped:
             yield f"cannot be read, and were left out: {_listed(counts.skipped)}"
         if counts.copied:
@@ -518,6 +523,10 @@ def _sweep(target: Path) -> None:
     """Remove what a killed run was writing."""
     for path in target.parent.glob(f".{glob.escape(target.name[:80])}.*-*"):
         path.unlink(missing_ok=True)
+
+
+def _span(numbers: range) -> str:
+    return f"{numbers[0]}–{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

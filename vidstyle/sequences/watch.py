@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from vidstyle.errors import InputError
@@ -62,9 +62,16 @@ class Watch:
             elif time.monotonic() - news >= self.timeout:
                 if files:
                     yield files
+                elif self._last is None:
+                    find_sequence(self.source, self.frames)  # says what there is instead
                 return
             else:
                 time.sleep(POLL)
+
+    def missing(self, gaps: Iterable[tuple[int, int]]) -> tuple[range, ...]:
+        """The numbers in these jumps that were wanted."""
+        jumps = [(first, second) for first, second in gaps if self._misses(first, second)]
+        return tuple(range(first + 1, second) for first, second in jumps)
 
     def _ended(self) -> bool:
         return self._end is not None and self._last is not None and self._last >= self._end
@@ -108,4 +115,7 @@ class Watch:
 
     def _misses(self, last: int, number: int) -> bool:
         """Whether a number is wanted between the two."""
-        return any(between in self._wanted for between in range(last + 1, number))
+        return any(
+            (first is None or first < number) and (end is None or end > last) and number > last + 1
+            for first, end in self._wanted.spans
+        )
