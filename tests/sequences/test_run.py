@@ -33,7 +33,11 @@ def stylize(source, output, style=None, **more) -> Summary:  # type: ignore[no-u
     """With ``FrameOptions`` by name, and some of the others."""
     others = {k: more.pop(k) for k in ("fast", "temporal", "listener") if k in more}
     return stylize_frames(
-        source, output, style or toy_style(), frames=FrameOptions(**more), **{"fast": FAST, **others}
+        source,
+        output,
+        style or toy_style(),
+        frames=FrameOptions(**more),
+        **{"fast": FAST, **others},
     )
 
 
@@ -182,9 +186,7 @@ def test_listed_cuts(tmp_path: Path) -> None:
     source = write_shot(tmp_path / "in", range(101, 109))
     stylize(source, tmp_path / "alone", temporal=ALONE)
     (tmp_path / "cuts.txt").write_text("#3\n0.24\n")  # frames 104 and, at 25 a second, 107
-    stylize(
-        source, tmp_path / "out", temporal=TemporalOptions(cuts=tmp_path / "cuts.txt"), fps=25
-    )
+    stylize(source, tmp_path / "out", temporal=TemporalOptions(cuts=tmp_path / "cuts.txt"), fps=25)
     alone, cut = contents(tmp_path / "alone"), contents(tmp_path / "out")
     fresh = [int(name[5:9]) for name in cut if cut[name] == alone[name]]
     assert fresh == [101, 104, 107]
@@ -303,7 +305,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     source = write_shot(tmp_path / "in", range(1, 21))
     stylize(source, tmp_path / "whole")
     for size in (8_000, 100_000):  # room for no picture, and for no checkpoint
-        with files_up_to(size), pytest.raises(OutputError, match="[Tt]oo large"):
+        with files_up_to(size), pytest.raises(OutputError, match=r"[Tt]oo large"):
             stylize(source, tmp_path / "out")
         hidden = [p for p in (tmp_path / "out").rglob(".*") if p.is_file()]
         assert hidden == []

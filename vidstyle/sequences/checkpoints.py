@@ -61,7 +61,7 @@ class Checkpoints:
                         states.append({})
                     states[int(region)][name] = arrays[key]
                 return Checkpoint(arrays["thumbnail"], tuple(states))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 
     def save(self, link: str, checkpoint: Checkpoint) -> None:

@@ -66,15 +66,14 @@ class Journal:
         """Go on under these settings, JSON values by names that a user knows.
 
         Raises:
-            OptionError: they have changed since; names the first that did.
+            OptionError: they have changed since the first frame; names the first that did.
         """
         now: dict[str, Any] = json.loads(json.dumps(dict(settings)))
-        if self.settings is None:
+        change = None if self.settings is None else describe_change(self.settings, now)
+        if self.settings is None or (change and not self.entries):
             self.settings = now
             self._append({"settings": now})
-            return
-        change = describe_change(self.settings, now)
-        if change:
+        elif change:
             raise OptionError(
                 f"{self.folder.parent}: was begun with {change}; go on with the same, or begin "
                 "anew with --overwrite"
