@@ -21,6 +21,7 @@ SIGNATURE = b"\x76\x2f\x31\x01"
 _EXTRA = "OpenEXR is not installed; run: pip install 'vidstyle[exr]'"
 # What the library works out from the channels itself.
 _DERIVED = ("channels", "chunkCount")
+_OF_THE_FRAME = ("displayWindow", "pixelAspectRatio", "framesPerSecond", "timeCode")
 _USUAL_LAYERS = ("", "rgba", "rgb", "beauty", "combined")
 
 
@@ -32,17 +33,28 @@ class ExrMetadata:
         parts: header and channels of each part.
         part: which part the picture is in.
         names: the channels of the picture in it: R, G, B or Y, then A if there is one.
+        window: rows and columns of the raster that the part's channels fill.
     """
 
     parts: tuple[tuple[dict[str, Any], dict[str, Any]], ...]
     part: int
     names: tuple[str, ...]
+    window: tuple[slice, slice]
 
     @property
     def frame_rate(self) -> Fraction | None:
         """The attribute framesPerSecond."""
         rate = self.parts[self.part][0].get("framesPerSecond")
         return rate if isinstance(rate, Fraction) and rate > 0 else None
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Attributes for other channels of the raster's size: its windows, shape and time."""
+        source = self.parts[self.part][0]
+        left, top, right, bottom = _canvas(source)
+        kept = {name: source[name] for name in _OF_THE_FRAME if name in source}
+        window = np.array([left, top], np.int32), np.array([right, bottom], np.int32)
+        return kept | {"dataWindow": window}
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -58,6 +70,8 @@ class ExrMetadata:
 def read(path: Path, data: bytes, layer: str = "") -> Raster:
     """The RGB(A) or Y(A) channels of a layer as half or float, alpha being associated.
 
+    The raster covers display and data window; it is black and clear outside the data window.
+
     Args:
         path: for messages.
         data: the file.
@@ -70,16 +84,19 @@ def read(path: Path, data: bytes, layer: str = "") -> Raster:
         raise InputError(f"{path}: is no EXR file, whatever its name says")
     parts = _parts(path, data)
     part, names = _find_layer(path, parts, layer)
-    channels = parts[part][1]
-    planes = [channels[name].pixels for name in names]
+    head, channels = parts[part]
     if any(channels[name].xSampling > 1 or channels[name].ySampling > 1 for name in names):
         raise InputError(f"{path}: its colour is subsampled; convert it to full RGB")
+    planes = [channels[name].pixels for name in names]
     if any(plane.dtype not in (np.float16, np.float32) for plane in planes):
         raise InputError(f"{path}: {', '.join(names)} are whole numbers, no colours")
     count = 3 if len(names) > 2 else 1
     alpha = planes[count] if len(planes) > count else None
-    metadata = Metadata(native=ExrMetadata(parts, part, names))
-    return Raster(np.stack(planes[:count], axis=2), alpha, alpha is not None, metadata)
+    shape, window = _window(head)
+    metadata = Metadata(native=ExrMetadata(parts, part, names, window))
+    color = _padded(np.stack(planes[:count], axis=2), shape, window)
+    alpha = None if alpha is None else _padded(alpha, shape, window)
+    return Raster(color, alpha, alpha is not None, metadata)
 
 
 def write(path: Path, raster: Raster) -> bytes:
@@ -98,10 +115,11 @@ def write(path: Path, raster: Raster) -> bytes:
     channels = parts[native.part][1]
     for name in native.names:
         del channels[name]
-    kinds = [native.parts[native.part][1][name] for name in native.names]
-    for number, (name, plane) in enumerate(zip(names, planes, strict=True)):
-        old = kinds[min(number, len(kinds) - 1)]
-        channels[name] = _channel(name, plane.astype(old.pixels.dtype), old.pLinear)
+    old = native.parts[native.part][1]
+    for name, plane in zip(names, planes, strict=True):
+        like = old.get(name, old[native.names[0]])
+        plane = plane[native.window].astype(like.pixels.dtype)
+        channels[name] = _channel(name, plane, like.pLinear)
     return _encoded(path, parts)
 
 
@@ -147,10 +165,39 @@ def _check(path: Path, library: Any, parts: list[OpenEXR.Part]) -> None:
     if not parts:
         raise InputError(f"{path}: is cut short or damaged")
     for part in parts:
-        (left, top), (right, bottom) = (corner.tolist() for corner in part.header["dataWindow"])
+        left, top, right, bottom = _canvas(part.header)
         check_size(path, right - left + 1, bottom - top + 1)
         if part.header.get("type") in (library.deepscanline, library.deeptile):
             raise InputError(f"{path}: is a deep picture; flatten it first")
+
+
+def _box(value: Any) -> tuple[int, int, int, int]:
+    (left, top), (right, bottom) = (corner.tolist() for corner in value)
+    return left, top, right, bottom
+
+
+def _canvas(header: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what holds display and data window."""
+    data, display = _box(header["dataWindow"]), _box(header["displayWindow"])
+    corner = min(data[0], display[0]), min(data[1], display[1])
+    return *corner, max(data[2], display[2]), max(data[3], display[3])
+
+
+def _window(header: Mapping[str, Any]) -> tuple[tuple[int, int], tuple[slice, slice]]:
+    """Height and width of the canvas, and where the data window is in it."""
+    left, top, right, bottom = _canvas(header)
+    data = _box(header["dataWindow"])
+    rows = slice(data[1] - top, data[3] - top + 1)
+    columns = slice(data[0] - left, data[2] - left + 1)
+    return (bottom - top + 1, right - left + 1), (rows, columns)
+
+
+def _padded(plane: np.ndarray, shape: tuple[int, int], window: tuple[slice, slice]) -> np.ndarray:
+    if plane.shape[:2] == shape:
+        return plane
+    canvas = np.zeros((*shape, *plane.shape[2:]), plane.dtype)
+    canvas[window] = plane
+    return canvas
 
 
 def _find_layer(
@@ -167,6 +214,7 @@ def _find_layer(
         chosen = [found for found in layers if found[1] == ""]
         usual = [found for found in layers if found[1].lower().split(".")[-1] in _USUAL_LAYERS]
         chosen = chosen or (layers if len(layers) == 1 else usual[:1])
+        chosen.sort(key=lambda found: found[2].lower() not in _USUAL_LAYERS)
     if not chosen:
         known = ", ".join(_title(found) for found in layers)
         wanted = f"no layer '{layer}'" if layer else "no single picture"
@@ -188,10 +236,12 @@ def _layers(channels: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     layers = {}
     for prefix in prefixes:
         for letters in ("RGB", "Y"):
-            names = [f"{prefix}.{letter}" if prefix else letter for letter in letters]
-            if all(name in channels for name in names):
-                alpha = f"{prefix}.A" if prefix else "A"
-                layers[prefix] = (*names, *([alpha] if alpha in channels else []))
+            dotted = f"{prefix}." if prefix else ""
+            names = [dotted + letter for letter in letters]
+            chroma = letters == "Y" and dotted + "RY" in channels
+            if all(name in channels for name in names) and not chroma:
+                alpha = [dotted + "A"] if dotted + "A" in channels else []
+                layers[prefix] = (*names, *alpha)
                 break
     return layers
 

@@ -35,8 +35,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class JpegMetadata:
-    """The segments to carry over, and whether they come from a grey picture."""
+    """A whole JPEG file, its segments to carry over, and whether it is grey."""
 
+    file: bytes
     segments: tuple[Segment, ...]
     grey: bool
 
@@ -53,7 +54,7 @@ def read(path: Path, data: bytes) -> Raster:
     if pixels is None:
         raise InputError(f"{path}: its pixels are damaged, or not of 8 bits")
     color = pixels[..., None] if components == 1 else pixels
-    return Raster(color, metadata=_metadata(segments, components == 1))
+    return Raster(color, metadata=_metadata(data, segments, components == 1))
 
 
 def write(raster: Raster, quality: int) -> bytes:
@@ -130,7 +131,7 @@ def _is_metadata(segment: Segment) -> bool:
     return segment.marker in prefixes and segment.data.startswith(prefixes[segment.marker])
 
 
-def _metadata(segments: list[Segment], grey: bool) -> Metadata:
+def _metadata(data: bytes, segments: list[Segment], grey: bool) -> Metadata:
     carried = tuple(segment for segment in segments if _is_metadata(segment))
 
     def after(marker: int, prefix: bytes) -> list[bytes]:
@@ -146,7 +147,7 @@ def _metadata(segments: list[Segment], grey: bool) -> Metadata:
         b"".join(piece[2:] for piece in pieces) or None,
         exif[0] if exif else None,
         xmp[0] if xmp else None,
-        JpegMetadata(carried, grey),
+        JpegMetadata(data, carried, grey),
     )
 
 

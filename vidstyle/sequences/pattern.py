@@ -13,10 +13,10 @@ from pathlib import Path
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.sequences.formats import KNOWN, SUFFIXES
 
-_PLACEHOLDER = re.compile(r"%(?:0(\d+))?d|(#+)")
+_PLACEHOLDER = re.compile(r"%(?:0(\d+))?d|(#+)", re.ASCII)
 _WILD = re.compile(r"[*?\[]")
 _LAST_DIGITS = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL | re.ASCII)
-_SPAN = re.compile(r"\s*(\d+)?\s*(-)?\s*(\d+)?\s*")
+_SPAN = re.compile(r"\s*(\d+)?\s*(-)?\s*(\d+)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def _expression(source: Path) -> re.Pattern[str]:
     place = _PLACEHOLDER.search(source.name)
     assert place is not None
     before, after = source.name[: place.start()], source.name[place.end() :]
-    return re.compile(rf"{re.escape(before)}(\d{{{_width(place)},}}){re.escape(after)}")
+    return re.compile(rf"{re.escape(before)}(\d{{{_width(place)},}}){re.escape(after)}", re.ASCII)
 
 
 def _numbered(source: Path, paths: Iterable[Path]) -> tuple[SequenceFile, ...]:
@@ -285,10 +285,12 @@ def _nothing(source: Path, folder: Path, present: list[Path]) -> str:
         return f"there are no pictures in {folder} ({KNOWN})"
     if source.is_dir():
         return "holds no pictures"
-    names = sorted(path.name for path in present)
-    near = get_close_matches(_PLACEHOLDER.sub("1", source.name), names, n=1, cutoff=0.5)
+    groups = _groups(present)
+    single = not is_pattern(source)
+    names = [path.name for path in present] if single else list(groups)
+    near = get_close_matches(_PLACEHOLDER.sub("#", source.name), sorted(names), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"matches none of the pictures there: {_listed(_groups(present))}{hint}"
+    return f"matches none of the pictures there: {_listed(groups)}{hint}"
 
 
 def _spans(numbers: list[int], most: int = 3) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -80,6 +80,12 @@ class Picture:
         return native.others if isinstance(native, exr.ExrMetadata) else ()
 
     @property
+    def exr_header(self) -> dict[str, Any]:
+        """For ``write_exr_channels``: windows, pixel aspect and time of an EXR file; else empty."""
+        native = self.metadata.native
+        return native.header if isinstance(native, exr.ExrMetadata) else {}
+
+    @property
     def frame_rate(self) -> Fraction | None:
         """Frames per second, where an EXR file says it."""
         native = self.metadata.native
@@ -120,7 +126,8 @@ def write_picture(
     """Write a restyled picture with the bit depth, alpha, layers and metadata of its source.
 
     In the source's format, a sample of ``image`` that equals that of ``picture.image`` is stored
-    exactly as it was, and so are samples that are no finite numbers. A grey picture becomes RGB
+    exactly as it was, and so are samples that are no finite numbers; a JPEG file that did not
+    change at all is copied. A grey picture becomes RGB
     when the restyled one is not grey. In another format, scene-linear EXR becomes 16 bits as it
     looks, 8 bits become half, 16 bits become float, and only ICC, Exif and XMP go along.
 
@@ -144,6 +151,8 @@ def write_picture(
         raster = _converted(picture, image, alpha, kind)
     if kind == "png":
         data = png.write(raster)
+    elif picture is not None and raster is picture.raster and kind == "jpeg":
+        data = raster.metadata.native.file
     elif kind == "jpeg":
         data = jpeg.write(_opaque(path, raster), options.quality)
     elif kind == "tiff":
@@ -206,20 +215,26 @@ def _restyled(picture: Picture, image: np.ndarray, alpha: np.ndarray | None) -> 
     raster = picture.raster
     own_alpha = raster.alpha if alpha is None else _stored(_unit(alpha), _alpha_dtype(raster))
     associated = raster.associated or (picture.kind == "exr" and own_alpha is not None)
-    if picture.linear:
-        light = to_linear(image.astype(np.float32), local_ceiling(_light(raster)))
-    else:
-        light = image.astype(np.float32) / 255
+    light = _restyled_light(picture, image) if picture.linear else image.astype(np.float32) / 255
     color = _rgb(raster.color)
     same = (image == picture.image) | ~np.isfinite(color)
     if associated and own_alpha is not None:
         light = light * _divisor(own_alpha)
         if alpha is not None:
             same &= (own_alpha == (1 if raster.alpha is None else raster.alpha))[..., None]
+    if same.all() and alpha is None:
+        return raster
     color = np.where(same, color, _stored(light, color.dtype))
     if raster.color.shape[2] == 1 and _is_grey(color):
         color = color[..., :1]
     return Raster(color, own_alpha, associated, raster.metadata)
+
+
+def _restyled_light(picture: Picture, image: np.ndarray) -> np.ndarray:
+    """Scene-linear light of a restyled picture, never brighter than the scene around it."""
+    own = np.nan_to_num(_light(picture.raster), nan=0, posinf=0, neginf=0)
+    ceiling = np.maximum(local_ceiling(_unit(picture.raster.color)), own)
+    return to_linear(image.astype(np.float32), ceiling)
 
 
 def _alpha_dtype(raster: Raster) -> np.dtype:
@@ -245,7 +260,7 @@ def _converted(picture: Picture, image: np.ndarray, alpha: np.ndarray | None, ki
     dtype = _dtype(kind, raster.color.dtype)
     metadata = Metadata(raster.metadata.icc, raster.metadata.exif, raster.metadata.xmp)
     if kind == "exr" and picture.linear:
-        light = to_linear(image.astype(np.float32), local_ceiling(_light(raster)))
+        light = _restyled_light(picture, image)
         return _associated(light, own_alpha, dtype)
     return _raster(image.astype(np.float32) / 255, own_alpha, kind, dtype, metadata)
 

@@ -17,6 +17,8 @@ from vidstyle.sequences.formats import Metadata, Raster, check_size
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
 _TEXT_LIMIT = 2**26
+_RATIO = 1100
+"""Deflated data are not more than so many times smaller than what they hold."""
 # Chunks that describe the pixels' coding, or a time or preview that the new pixels do not have.
 _NOT_CARRIED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"hIST", b"tIME", b"sPLT"}
 _ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
@@ -109,8 +111,11 @@ def _color_type(path: Path, chunks: list[Chunk]) -> int:
     head = chunks[0]
     if head.kind != b"IHDR" or len(head.data) != 13:
         raise InputError(f"{path}: is damaged (it does not begin with its header)")
-    width, height, _, color_type = struct.unpack(">IIBB", head.data[:10])
+    width, height, bits, color_type = struct.unpack(">IIBB", head.data[:10])
     check_size(path, width, height)
+    packed = sum(len(chunk.data) for chunk in chunks if chunk.kind == b"IDAT")
+    if width * height * bits // 8 > _RATIO * packed:
+        raise InputError(f"{path}: is damaged (it has too few data for {width}×{height})")
     return int(color_type)
 
 

@@ -1,7 +1,8 @@
-"""TIFF: FFmpeg unpacks the strips to bytes; samples and tags are read and written here.
+"""TIFF: strips and tiles of whole numbers and floats, with all tags and extra channels.
 
-OpenCV drops tags, some alpha channels and multiplies others into the colours; FFmpeg reads no
-tiles and no grey floats. Each strip or tile is therefore unpacked as if it were bytes of grey.
+OpenCV drops tags and some alpha channels, and multiplies others into the colours; FFmpeg reads no
+tiles and no grey floats. So only LZW and PackBits are left to FFmpeg, strips or tiles being put to
+it as bytes of grey.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def read(path: Path, data: bytes) -> Raster:
         directory = parse(data)
         _check(path, directory)
         samples = _samples(directory, data)
-    except (ValueError, FFmpegError) as error:
+    except (ValueError, zlib.error, FFmpegError) as error:
         reason = error if type(error) is ValueError else "its pixels are damaged"
         raise InputError(f"{path}: {reason}") from error
     colors = 3 if directory.number(_PHOTOMETRIC) == _RGB else 1
@@ -207,10 +208,13 @@ def _unpack(
     """Samples of strips that stand below each other."""
     height, width, count = shape
     row_bytes = width * count * dtype.itemsize
-    packed = sum(map(len, segments))
-    if height * row_bytes > _RATIO * packed:
+    if height * row_bytes > _RATIO * sum(map(len, segments)):
         raise ValueError("is cut short")
-    raw = _bytes(directory, segments, height, row_bytes, rows)
+    compression = directory.number(_COMPRESSION, _NONE)
+    if compression in (_LZW, _PACKBITS):
+        raw = _ffmpeg_bytes(directory, segments, height, row_bytes, rows)
+    else:
+        raw = _plain_bytes(segments, height, row_bytes, rows, compression != _NONE)
     predictor = directory.number(_PREDICTOR, 1)
     if predictor == _FLOAT_DIFFERENCES:
         return _undo_float_differences(raw, shape, dtype)
@@ -221,16 +225,25 @@ def _unpack(
     return samples.astype(dtype)
 
 
-def _bytes(
+def _plain_bytes(
+    segments: Sequence[bytes], height: int, row_bytes: int, rows: int, deflated: bool
+) -> np.ndarray:
+    """The bytes of strips; what they hold beyond their rows is passed over."""
+    raw = np.empty((height, row_bytes), np.uint8)
+    for top, segment in zip(range(0, height, rows), segments, strict=True):
+        strip = raw[top : top + rows]
+        if deflated:
+            segment = zlib.decompressobj().decompress(segment, strip.size)
+        if len(segment) < strip.size:
+            raise ValueError("is cut short")
+        strip[:] = np.frombuffer(segment, np.uint8, strip.size).reshape(strip.shape)
+    return raw
+
+
+def _ffmpeg_bytes(
     directory: Directory, segments: Sequence[bytes], height: int, row_bytes: int, rows: int
 ) -> np.ndarray:
-    """The unpacked bytes of strips, as FFmpeg finds them in a TIFF file of grey bytes."""
-    compression = directory.number(_COMPRESSION, _NONE)
-    if compression == _NONE:
-        joined = b"".join(segments)
-        if len(joined) != height * row_bytes:
-            raise ValueError("is cut short")
-        return np.frombuffer(joined, np.uint8).reshape(height, row_bytes)
+    """The bytes of LZW and PackBits strips, as FFmpeg finds them in a file of grey bytes."""
     places, end = [], 8
     for segment in segments:
         places.append(end)
@@ -239,7 +252,7 @@ def _bytes(
         _WIDTH: numbers_tag("<", _LONG, row_bytes),
         _HEIGHT: numbers_tag("<", _LONG, height),
         _BITS: numbers_tag("<", _SHORT, 8),
-        _COMPRESSION: numbers_tag("<", _SHORT, compression),
+        _COMPRESSION: numbers_tag("<", _SHORT, directory.number(_COMPRESSION)),
         _PHOTOMETRIC: numbers_tag("<", _SHORT, _BLACK_IS_0),
         _FILL_ORDER: numbers_tag("<", _SHORT, directory.number(_FILL_ORDER, 1)),
         _STRIPS: numbers_tag("<", _LONG, *places),
