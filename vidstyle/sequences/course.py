@@ -146,8 +146,7 @@ class Course:
         """Finished frames since the last that was gone through."""
         self._extend = False
         """The last frame's passes want the next frame."""
-        self._model: tuple[str, tuple[int, int], str] | None = None
-        """Name, size and depth of a frame before."""
+        self._model: Model | None = None
 
     def check(self, files: Iterable[SequenceFile]) -> None:
         """Raises OutputError when anything in the way of these files is not ours."""
@@ -293,7 +292,7 @@ class Course:
                 raise
             self._give_up(step, error)
             return None
-        self._compare(step.file.path, picture)
+        self._model = alike(step.file.path, picture, self._model)
         return SequenceFrame(
             image,
             step.file.number - self._origin,
@@ -320,26 +319,31 @@ class Course:
     def _note(self, file: SequenceFile, what: str) -> None:
         (self.counts.skipped if what == "skip" else self.counts.copied).append(file.path.name)
 
-    def _compare(self, path: Path, picture: Picture) -> None:
-        """Raises InputError when a frame is unlike those before."""
-        height, width = picture.image.shape[:2]
-        size, depth = (width, height), str(picture.image.dtype)
-        if self._model is not None:
-            name, known, known_depth = self._model
-            if size != known:
-                raise InputError(
-                    f"{path}: is {width}×{height}, but {name} is {known[0]}×{known[1]}; "
-                    "a sequence has one size"
-                )
-            if depth != known_depth:
-                raise InputError(
-                    f"{path}: has {_BITS[depth]}, but {name} has {_BITS[known_depth]}; "
-                    "a sequence has one depth"
-                )
-        self._model = (path.name, size, depth)
-
 
 _BITS = {"uint8": "8 bits a channel", "float32": "more than 8 bits a channel"}
+
+
+Model = tuple[str, tuple[int, int], str]
+"""Name, size and depth of a frame before."""
+
+
+def alike(path: Path, picture: Picture, model: Model | None) -> Model:
+    """The model for the next frame. Raises InputError when a frame is unlike those before."""
+    height, width = picture.image.shape[:2]
+    size, depth = (width, height), str(picture.image.dtype)
+    if model is not None:
+        name, known, known_depth = model
+        if size != known:
+            raise InputError(
+                f"{path}: is {width}×{height}, but {name} is {known[0]}×{known[1]}; "
+                "a sequence has one size"
+            )
+        if depth != known_depth:
+            raise InputError(
+                f"{path}: has {_BITS[depth]}, but {name} has {_BITS[known_depth]}; "
+                "a sequence has one depth"
+            )
+    return path.name, size, depth
 
 
 class UnreadableFrame(InputError):

@@ -89,6 +89,8 @@ class VideoWriter:
         start: set when the frames begin that many seconds into ``source``: the other streams
             are cut to begin with the first frame, and everything moves to time zero.
         end: set when the frames end there: the other streams are cut where the last one ends.
+        alpha: store that of the frames, if the codec can. Frames deeper than 8 bits keep what the
+            pixel format has room for.
 
     Raises:
         OutputError: the file cannot be written there or so. Known before the first frame,
@@ -100,6 +102,8 @@ class VideoWriter:
     notices: list[str]
     partial: Path | None
     """The file that ``keep_partial`` kept, if it did."""
+    alpha: bool
+    """Whether the frames' alpha is stored."""
 
     def __init__(
         self,
@@ -110,9 +114,11 @@ class VideoWriter:
         size: tuple[int, int] | None = None,
         start: float | None = None,
         end: float | None = None,
+        alpha: bool = False,
         options: WriteOptions = WriteOptions(),
     ) -> None:
         self.notices = []
+        self.alpha = alpha
         self.partial = None
         self._path = Path(path)
         self._info = info
@@ -169,7 +175,7 @@ class VideoWriter:
         if self._shift is None:
             self._begin(pts)
         with self._translated():
-            self._encode(frame.image, self._next_pts(pts), duration)
+            self._encode(frame, self._next_pts(pts), duration)
             if self._companions:
                 self._companions.copy_until(pts * self._info.time_base)
         self._last_end = (pts + duration) * self._info.time_base
@@ -207,7 +213,13 @@ class VideoWriter:
 
     def _prepare(self, source: Path | None) -> None:
         codec = _find_encoder(self._options.codec or self._default_codec(), self._path)
-        pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt)
+        pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt, self.alpha)
+        if self.alpha and not has_alpha(pix_fmt):
+            self.alpha = False
+            self.notices.append(
+                f"alpha is left out, because {codec.name} in {pix_fmt} has none; "
+                "use --codec prores_ks --pix-fmt yuva444p10le"
+            )
         self._tags = _output_tags(self._info.color, pix_fmt)
         self._padded_size = self._pad_size(pix_fmt)
         self._coded_size = self._padded_size
@@ -334,9 +346,9 @@ class VideoWriter:
         self._last_pts = pts
         return pts
 
-    def _encode(self, image: np.ndarray, pts: int, duration: int) -> None:
+    def _encode(self, frame: Frame, pts: int, duration: int) -> None:
         picture = self._reformatter.reformat(
-            VideoFrame.from_ndarray(self._padded(image), format="rgb24"),
+            self._source_picture(frame),
             *self._coded_size,
             format=self._stream.codec_context.pix_fmt,
             interpolation=Interpolation.BICUBIC,
@@ -347,6 +359,16 @@ class VideoWriter:
         picture.color_primaries = self._tags.color_primaries
         picture.color_trc = self._tags.color_trc
         self._container.mux(self._stream.encode(picture))
+
+    def _source_picture(self, frame: Frame) -> VideoFrame:
+        """The frame in RGB, with as many bits and as much alpha as are wanted."""
+        if self.alpha:
+            opacity = _sixteen_bits(frame.alpha, frame.image.shape[:2])
+            rgba = np.dstack([_deep(frame.image), opacity])
+            return VideoFrame.from_ndarray(self._padded(rgba), format="rgba64le")
+        if frame.image.dtype != np.uint8:
+            return VideoFrame.from_ndarray(self._padded(_deep(frame.image)), format="rgb48le")
+        return VideoFrame.from_ndarray(self._padded(frame.image), format="rgb24")
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
         below = self._padded_size[1] - self._size[1]
@@ -452,9 +474,11 @@ def _find_encoder(name: str, path: Path) -> Codec:
     return codec
 
 
-def _choose_pix_fmt(codec: Codec, name: str | None) -> str:
+def _choose_pix_fmt(codec: Codec, name: str | None, alpha: bool) -> str:
     known = [video_format.name for video_format in codec.video_formats or []]
     if name is None:
+        if alpha and (with_alpha := [name for name in known if has_alpha(name)]):
+            return "yuva444p10le" if "yuva444p10le" in with_alpha else with_alpha[0]
         return "yuv420p" if not known or "yuv420p" in known else known[0]
     if known and name not in known:
         raise OutputError(f"{codec.name} cannot encode {name}; it knows {', '.join(known)}")
@@ -463,6 +487,29 @@ def _choose_pix_fmt(codec: Codec, name: str | None) -> str:
     except ValueError as error:
         raise OutputError(f"{name!r} is no pixel format") from error
     return name
+
+
+def has_alpha(pix_fmt: str) -> bool:
+    """Whether a pixel format, by FFmpeg's name, stores alpha."""
+    return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
+
+
+def _deep(image: np.ndarray) -> np.ndarray:
+    """uint8, or float32 from 0 to 255, in 16 bits."""
+    if image.dtype == np.uint8:
+        return image.astype(np.uint16) * 257
+    return np.rint(image.clip(0, 255) * 257).astype(np.uint16)
+
+
+def _sixteen_bits(alpha: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Alpha of any type in 16 bits; what has none is opaque."""
+    if alpha is None:
+        return np.full(shape, 65535, np.uint16)
+    if alpha.dtype == np.uint8:
+        return alpha.astype(np.uint16) * 257
+    if alpha.dtype == np.uint16:
+        return alpha
+    return np.rint(np.nan_to_num(alpha.astype(np.float32)).clip(0, 1) * 65535).astype(np.uint16)
 
 
 def _output_tags(tags: ColorTags, pix_fmt: str) -> ColorTags:
