@@ -146,8 +146,7 @@ class SequenceWriter:
 
     Args:
         output: a directory that is there, or a pattern.
-        name: of pictures in a directory, before the number.
-        size: width and height of the frames.
+        source: the video; gives pictures in a directory their name.
 
     Raises:
         OutputError: pictures are there already, or cannot be written.
@@ -159,13 +158,14 @@ class SequenceWriter:
     def __init__(
         self,
         output: str | Path,
-        name: str,
+        source: Path,
         options: PictureOptions = PictureOptions(),
         overwrite: bool = False,
     ) -> None:
         output = Path(output)
         self.notices: list[str] = []
-        self.pattern = output / f"{name}.%06d.png" if output.is_dir() else output
+        self.pattern = output / f"{source.stem}.%06d.png" if output.is_dir() else output
+        self._source = source
         self.count = 0
         self._options = options
         if not overwrite and (there := self._there()):
@@ -196,7 +196,7 @@ class SequenceWriter:
         self.count += 1
 
     def _path(self, number: int) -> Path:
-        return output_path(SequenceFile(Path("frame"), number), self.pattern)
+        return output_path(SequenceFile(self._source, number), self.pattern)
 
     def _there(self) -> Path | None:
         """The first picture, if it is there."""
@@ -324,7 +324,7 @@ def _open_writer(
     clip: ClipOptions,
 ) -> SequenceWriter | VideoWriter:
     if is_sequence(target):
-        return SequenceWriter(target, source.stem, clip.picture, write.overwrite)
+        return SequenceWriter(target, source, clip.picture, write.overwrite)
     info = reader.info
     sequence = isinstance(reader, SequenceReader)
     return VideoWriter(

@@ -354,6 +354,8 @@ class VideoWriter:
             interpolation=Interpolation.BICUBIC,
             **self._target_color(),
         )
+        if self.alpha and self._coded_size == self._padded_size:
+            _put_alpha(picture, self._padded(_opacity(frame, np.uint16)[..., None])[..., 0])
         picture.pts, picture.time_base, picture.duration = pts, self._info.time_base, duration
         picture.color_range, picture.colorspace = self._tags.color_range, self._tags.colorspace
         picture.color_primaries = self._tags.color_primaries
@@ -362,13 +364,14 @@ class VideoWriter:
 
     def _source_picture(self, frame: Frame) -> VideoFrame:
         """The frame in RGB, with as many bits and as much alpha as are wanted."""
+        deep = _bits(self._stream.codec_context.pix_fmt) > 8
+        depth = np.uint16 if deep and (self.alpha or frame.image.dtype != np.uint8) else np.uint8
+        image = _levels(frame.image, 255, depth)
         if self.alpha:
-            opacity = _sixteen_bits(frame.alpha, frame.image.shape[:2])
-            rgba = np.dstack([_deep(frame.image), opacity])
-            return VideoFrame.from_ndarray(self._padded(rgba), format="rgba64le")
-        if frame.image.dtype != np.uint8:
-            return VideoFrame.from_ndarray(self._padded(_deep(frame.image)), format="rgb48le")
-        return VideoFrame.from_ndarray(self._padded(frame.image), format="rgb24")
+            image = np.dstack([image, _opacity(frame, depth)])
+        name = {(3, 1): "rgb24", (4, 1): "rgba", (3, 2): "rgb48le", (4, 2): "rgba64le"}
+        layout = name[image.shape[2], image.itemsize]
+        return VideoFrame.from_ndarray(self._padded(image), format=layout)
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
         below = self._padded_size[1] - self._size[1]
@@ -494,22 +497,41 @@ def has_alpha(pix_fmt: str) -> bool:
     return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
 
 
-def _deep(image: np.ndarray) -> np.ndarray:
-    """uint8, or float32 from 0 to 255, in 16 bits."""
-    if image.dtype == np.uint8:
-        return image.astype(np.uint16) * 257
-    return np.rint(image.clip(0, 255) * 257).astype(np.uint16)
+def _bits(pix_fmt: str | None) -> int:
+    """Of a pixel format's finest component."""
+    return max(component.bits for component in VideoFormat(pix_fmt or "yuv420p").components)
 
 
-def _sixteen_bits(alpha: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Alpha of any type in 16 bits; what has none is opaque."""
-    if alpha is None:
-        return np.full(shape, 65535, np.uint16)
-    if alpha.dtype == np.uint8:
-        return alpha.astype(np.uint16) * 257
-    if alpha.dtype == np.uint16:
-        return alpha
-    return np.rint(np.nan_to_num(alpha.astype(np.float32)).clip(0, 1) * 65535).astype(np.uint16)
+def _opacity(frame: Frame, depth: type) -> np.ndarray:
+    """The frame's alpha in 8 or 16 bits; opaque where it has none."""
+    if frame.alpha is None:
+        return np.full(frame.image.shape[:2], np.iinfo(depth).max, depth)
+    whole = frame.alpha.dtype.kind == "u"
+    return _levels(frame.alpha, np.iinfo(frame.alpha.dtype).max if whole else 1, depth)
+
+
+def _put_alpha(picture: VideoFrame, opacity: np.ndarray) -> None:
+    """Round alpha into its own plane, if it has one; swscale cuts bits off.
+
+    Args:
+        opacity: H×W uint16.
+    """
+    component = next(part for part in picture.format.components if part.is_alpha)
+    if component.plane != 3 or picture.format.name.endswith("be"):
+        return
+    plane, most = picture.planes[3], 2**component.bits - 1
+    size = 1 if component.bits <= 8 else 2
+    rows = np.zeros((plane.height, plane.line_size // size), f"<u{size}")
+    rows[:, : plane.width] = np.rint(opacity * (most / 65535))
+    plane.update(rows.tobytes())
+
+
+def _levels(values: np.ndarray, most: float, depth: type) -> np.ndarray:
+    """Values from 0 to ``most`` as whole numbers of a type, all of its range; NaN is 0."""
+    if values.dtype == depth:
+        return values
+    scaled = np.nan_to_num(values.astype(np.float32)) * np.float32(np.iinfo(depth).max / most)
+    return np.rint(scaled).clip(0, np.iinfo(depth).max).astype(depth)
 
 
 def _output_tags(tags: ColorTags, pix_fmt: str) -> ColorTags:
