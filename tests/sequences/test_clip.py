@@ -251,7 +251,8 @@ def test_options_of_the_other_side(tmp_path: Path) -> None:
 def test_what_a_sequence_is(tmp_path: Path) -> None:
     (tmp_path / "clip[1].mp4").touch()
     (tmp_path / "a%04d.png").touch()
-    assert is_sequence(tmp_path)
+    (tmp_path / "folder.mov").mkdir()
+    assert is_sequence(tmp_path) and not is_sequence(tmp_path / "folder.mov")
     for name in ("a_%04d.png", "a.####.exr", "*.tif", "a_#.jpg", "a?.*"):
         assert is_sequence(tmp_path / name)
     for name in ("clip[1].mp4", "a%04d.png", "a.png", "%04d.mp4", "nothing"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -70,89 +71,84 @@ def test_the_past_matters_here(source: Path, whole: dict[str, bytes], tmp_path: 
 
 # -- killed -------------------------------------------------------------------------------------
 
+MOMENTS = (
+    ("before the name", 6, 5),
+    ("after the name", 4, 8),
+    ("half a line", 5, 12),
+    ("half a checkpoint", 1, None),
+    ("after a checkpoint", 1, None),
+    ("after the line", 9, None),
+)
+"""When to kill a run: at the n-th such moment; and how many frames are finished then, for sure."""
+
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
+import vidstyle.sequences.run  # once for all
 from vidstyle.cli.main import main
-from vidstyle.sequences.checkpoints import Checkpoints
 from vidstyle.sequences.journal import Journal
 
-moment, number, *arguments = sys.argv[1:]
-left = int(number)
-
-def die_at(name, before):
+def die_at(name, prepare=lambda: None):
     global left
-    if name == moment:
-        left -= 1
-        if left == 0:
-            before()
-            os.kill(os.getpid(), signal.SIGKILL)
+    left -= name == moment
+    if not left:
+        prepare()
+        os.kill(os.getpid(), signal.SIGKILL)
 
-def replace(self, target, original=Path.replace):
-    die_at("before the name", lambda: None)
+def rename(self, target, original=Path.replace):
+    die_at("before the name")
     original(self, target)
-    die_at("after the name", lambda: None)
+    die_at("after the name")
 
-def append(self, line, original=Journal._append):
-    if "link" in line:
-        die_at("half a line", lambda: self.path.open("a").write('{"name": "shot_10').__class__)
-    original(self, line)
-    if "link" in line:
-        die_at("after the line", lambda: None)
-
-def half_a_line(self):
-    with self.path.open("a") as file:
+def write_half_a_line(journal):
+    with journal.path.open("a") as file:
         file.write('{"name": "shot_10')
 
 def append(self, line, original=Journal._append):
     if "link" in line:
-        die_at("half a line", lambda: half_a_line(self))
+        die_at("half a line", lambda: write_half_a_line(self))
     original(self, line)
     if "link" in line:
-        die_at("after the line", lambda: None)
+        die_at("after the line")
 
-def os_replace(source, target, original=os.replace):
-    if str(target).endswith(".npz"):
-        die_at("half a checkpoint", lambda: os.truncate(source, 100))
+def rename_checkpoint(source, target, original=os.replace):
+    die_at("half a checkpoint", lambda: os.truncate(source, 100))
     original(source, target)
-    if str(target).endswith(".npz"):
-        die_at("after a checkpoint", lambda: None)
+    die_at("after a checkpoint")
 
-Path.replace, Journal._append, os.replace = replace, append, os_replace
-main(arguments)
+notes, moments, *arguments = sys.argv[1:]
+for moment, left, _ in json.loads(moments):
+    child = os.fork()
+    if not child:
+        Path.replace, Journal._append, os.replace = rename, append, rename_checkpoint
+        main(arguments)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), *Journal(Path(notes)).entries)
 """
-
-
-def killed(moment: str, number: int, *arguments: str | Path) -> None:
-    """Run the program until it dies by SIGKILL at the n-th such moment."""
-    command = [sys.executable, "-c", KILLED, moment, str(number), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+"""Runs the program again and again, each time until it is killed by SIGKILL."""
 
 
 def test_killed_again_and_again(source: Path, tmp_path: Path) -> None:
     style = write_toy(tmp_path / "toy.safetensors", ["alpha"])
-    options = {"fast": FAST, "frames": FrameOptions()}
-    stylize_frames(source, tmp_path / "whole", style, **options)  # type: ignore[arg-type]
+    stylize_frames(source, tmp_path / "whole", style, fast=FAST)
     output = tmp_path / "killed"
-    arguments = ("frames", source, output, "--style", style, *QUICK)
-    for moment, number, finished in (
-        ("before the name", 6, 5),
-        ("after the name", 4, 8),
-        ("half a line", 5, 12),
-        ("half a checkpoint", 1, None),
-        ("after a checkpoint", 1, None),
-        ("after the line", 9, None),
-    ):
-        before = journal.Journal(notes(output)).entries
-        killed(moment, number, *arguments)
-        after = journal.Journal(notes(output)).entries
-        assert set(before) <= set(after)
-        if finished is not None:
-            assert len(after) == finished
-    assert 16 < len(journal.Journal(notes(output)).entries) < COUNT
-    stylize_frames(source, output, style, **options)  # type: ignore[arg-type]
+    command = [sys.executable, "-c", KILLED, notes(output), json.dumps(MOMENTS)]
+    command += ["frames", source, output, "--style", style, *QUICK]
+    done = subprocess.run(
+        [*map(str, command)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    runs = [line.split() for line in done.stdout.splitlines()]
+    assert [code for code, *_ in runs] == [str(-signal.SIGKILL)] * len(MOMENTS), done.stderr
+    finished = [set(names) for _, *names in runs]
+    for before, after, (_, _, count) in zip([set(), *finished], finished, MOMENTS, strict=False):
+        assert before < after or count is None
+        assert count is None or len(after) == count
+    assert 16 < len(finished[-1]) < COUNT
+    stylize_frames(source, output, style, fast=FAST)
     assert contents(output) == contents(tmp_path / "whole")
     # Nothing of what the killed runs were writing is left.
     hidden = [path.name for path in output.iterdir() if path.name.startswith(".")]

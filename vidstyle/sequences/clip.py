@@ -31,6 +31,8 @@ from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.decode import working_size
 
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+
 
 @dataclass(frozen=True)
 class ClipOptions:
@@ -58,10 +60,13 @@ class ClipOptions:
 
 
 def is_sequence(path: str | Path) -> bool:
-    """Whether a name stands for pictures: a directory, or a pattern that no file is called."""
+    """Whether a name stands for pictures: a directory, or a pattern that no file is called.
+
+    Not a directory that is called like a video: it is there by mistake.
+    """
     path = Path(path)
     if path.is_dir():
-        return True
+        return path.suffix.lower() not in VIDEO_SUFFIXES
     known = path.suffix.lower() in (*SUFFIXES, ".*")
     return known and is_pattern(path) and not path.is_file()
 

@@ -200,27 +200,20 @@ class _Run:
     def __call__(self, listener: Listener) -> int:
         """How many frames were gone through."""
         parts, total = self._parts()
-        first = next(parts, None)
-        if first is None:
+        first = next(parts, ())
+        if not first:
             raise InputError(f"{self.source}: no pictures came")
-        folder = _make_folder(output_path(first[0], self.output).parent)
-        for pass_folder in (self.folders.flow, self.folders.occlusion):
-            if pass_folder is not None:
-                _make_folder(pass_folder)
-        notes = folder / f".{_key(output_path(first[0], self.output))}.vidstyle"
+        target = output_path(first[0], self.output)
+        notes = target.parent / f".{_key(target)}.vidstyle"
         self.journal = journal = Journal(notes)
         checkpoints = Checkpoints(notes)
-        self._clear_way(journal, checkpoints)
         fast = as_before(self.fast, None if self.options.overwrite else journal.settings)
         painter = Painter([FastStylizer(style, fast) for style in self.styles], self.temporal)
         course = Course(self._rules(), journal, checkpoints)
         self.counts = course.counts
-        if not self.options.overwrite:
-            course.check(first)
+        self._clear_way(course, first)
         journal.begin(self._settings(painter))
         course.check(first)
-        for entry in first:
-            _sweep(output_path(entry, self.output))
         passes = PassWriter(self.folders, self.temporal.flow, journal, write_exr_channels)
         tracking = replace(self.temporal, temporal=self.temporal.temporal or 1.0)
         if not self.tracked:
@@ -287,15 +280,24 @@ class _Run:
 
     # ---- what earlier runs have left -------------------------------------------------------
 
-    def _clear_way(self, journal: Journal, checkpoints: Checkpoints) -> None:
-        if self.options.overwrite:
-            journal.forget()
-            checkpoints.remove()
-        elif journal.entries and not self.options.resume:
+    def _clear_way(self, course: Course, first: Sequence[SequenceFile]) -> None:
+        """Raises OutputError when something is in the way, or nothing can be written there."""
+        journal = course.journal
+        if journal.entries and not (self.options.resume or self.options.overwrite):
             raise OutputError(
                 f"{self.output}: an earlier run left finished frames; go on with them (--resume), "
                 "or begin anew with --overwrite"
             )
+        if self.options.overwrite:
+            journal.forget()
+            course.checkpoints.remove()
+        else:
+            course.check(first)
+        for folder in (journal.folder, self.folders.flow, self.folders.occlusion):
+            if folder is not None:
+                _make_folder(folder)
+        for file in first:
+            _sweep(output_path(file, self.output))
 
     def _rules(self) -> Rules:
         listed = self.temporal.cuts not in ("auto", "none")
