@@ -22,7 +22,7 @@ LIGHT = np.concatenate([[0.0], np.logspace(-12, 5, 20001)])
     [(0, 0), (0.18, 117.65), (0.5, 187.52), (1, 242.78), (10, 252.98), (-0.18, -117.65)],
 )
 def test_known_values(linear: float, display: float) -> None:
-    assert to_display(np.array(linear)) == pytest.approx(display, abs=0.01)
+    assert to_display(np.array([linear])) == pytest.approx(display, abs=0.01)
 
 
 def test_srgb_as_the_standard_has_it() -> None:
@@ -64,7 +64,7 @@ def test_display_values_come_back_too() -> None:
 
 def test_the_ends_are_finite() -> None:
     assert to_display(np.array([np.inf, -np.inf])).tolist() == [255, -255]
-    assert np.isnan(to_display(np.array(np.nan)))
+    assert np.isnan(to_display(np.array([np.nan])))
     assert np.isfinite(to_linear(np.array([255.0, 300.0, -255.0]))).all()
     assert to_linear(np.array([255.0, 100.0]), np.array([3.0, 3.0])) == pytest.approx(
         [3, 0.1274], abs=1e-3

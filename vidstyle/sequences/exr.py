@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vidstyle.errors import InputError, OutputError
+from vidstyle.sequences.chunks import canvas, read_headers
 from vidstyle.sequences.formats import Metadata, Raster, check_size, write_bytes
 
-if TYPE_CHECKING:
-    import OpenEXR
-
-SIGNATURE = b"\x76\x2f\x31\x01"
 _EXTRA = "OpenEXR is not installed; run: pip install 'vidstyle[exr]'"
 # What the library works out from the channels itself.
 _DERIVED = ("channels", "chunkCount")
+# Other layers would change each time that they are compressed like this.
+_LOSSY = ("B44_", "B44A_", "DWAA_", "DWAB_", "LJ2K_")
 _OF_THE_FRAME = ("displayWindow", "pixelAspectRatio", "framesPerSecond", "timeCode")
 _USUAL_LAYERS = ("", "rgba", "rgb", "beauty", "combined")
 
@@ -80,8 +79,6 @@ def read(path: Path, data: bytes, layer: str = "") -> Raster:
 
     Raises InputError when the file is cut short, damaged, deep or has no such layer.
     """
-    if not data.startswith(SIGNATURE):
-        raise InputError(f"{path}: is no EXR file, whatever its name says")
     parts = _parts(path, data)
     part, names = _find_layer(path, parts, layer)
     head, channels = parts[part]
@@ -100,7 +97,10 @@ def read(path: Path, data: bytes, layer: str = "") -> Raster:
 
 
 def write(path: Path, raster: Raster) -> bytes:
-    """An EXR file with everything that the raster's metadata carries; zip-compressed if nothing."""
+    """An EXR file with everything that the raster's metadata carries.
+
+    Lossy compression gives way to zip, so that other layers stay exactly what they were.
+    """
     native = raster.metadata.native
     planes = [raster.color[..., number] for number in range(raster.color.shape[2])]
     if raster.alpha is not None:
@@ -150,25 +150,22 @@ def _library(path: Path, error: type[InputError] | type[OutputError]) -> Any:
 def _parts(path: Path, data: bytes) -> tuple[tuple[dict[str, Any], dict[str, Any]], ...]:
     library = _library(path, InputError)
     try:
-        claimed = library.File(io.BytesIO(data), header_only=True).parts
-        _check(path, library, claimed)
+        headers = read_headers(data)
+        windows = [canvas(header) for header in headers]
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    for header, (left, top, right, bottom) in zip(headers, windows, strict=True):
+        check_size(path, right - left + 1, bottom - top + 1)
+        if header.get("type", b"").startswith(b"deep"):
+            raise InputError(f"{path}: is a deep picture; flatten it first")
+    try:
         parts = library.File(io.BytesIO(data), separate_channels=True).parts
     except (RuntimeError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: is cut short or damaged") from error
+        raise InputError(f"{path}: is damaged") from error
     # The library leaves out parts that it cannot read.
-    if len(parts) != len(claimed):
-        raise InputError(f"{path}: is cut short or damaged")
+    if len(parts) != len(headers):
+        raise InputError(f"{path}: is damaged")
     return tuple((dict(part.header), dict(part.channels)) for part in parts)
-
-
-def _check(path: Path, library: Any, parts: list[OpenEXR.Part]) -> None:
-    if not parts:
-        raise InputError(f"{path}: is cut short or damaged")
-    for part in parts:
-        left, top, right, bottom = _canvas(part.header)
-        check_size(path, right - left + 1, bottom - top + 1)
-        if part.header.get("type") in (library.deepscanline, library.deeptile):
-            raise InputError(f"{path}: is a deep picture; flatten it first")
 
 
 def _box(value: Any) -> tuple[int, int, int, int]:
@@ -246,6 +243,13 @@ def _layers(channels: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return layers
 
 
+def _one_level(library: Any, tiles: Any) -> Any:
+    """Tiles of the same size without smaller levels, which show the picture as it was."""
+    description = library.TileDescription()
+    description.xSize, description.ySize = tiles.xSize, tiles.ySize
+    return description
+
+
 def _channel(name: str, plane: np.ndarray, linear: bool = False) -> Any:
     import OpenEXR
 
@@ -254,19 +258,31 @@ def _channel(name: str, plane: np.ndarray, linear: bool = False) -> Any:
 
 def _encoded(path: Path, parts: list[tuple[dict[str, Any], dict[str, Any]]]) -> bytes:
     library = _library(path, OutputError)
-    made = []
-    for header, channels in parts:
-        kept = {name: value for name, value in header.items() if name not in _DERIVED}
-        kept.setdefault("type", library.scanlineimage)
-        kept.setdefault("compression", library.ZIP_COMPRESSION)
-        content = {
-            name: _channel(name, channel) if isinstance(channel, np.ndarray) else channel
-            for name, channel in channels.items()
-        }
-        made.append(library.Part(kept, content, kept.get("name", "")))
     stream = io.BytesIO()
     try:
+        made = [
+            library.Part(_header(library, header), _channels(channels), header.get("name", ""))
+            for header, channels in parts
+        ]
         library.File(made).write(stream)
     except (RuntimeError, ValueError, TypeError) as error:
         raise OutputError(f"{path}: cannot be written as EXR ({error})") from error
     return stream.getvalue()
+
+
+def _header(library: Any, header: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes as they can and should be written."""
+    kept = {name: value for name, value in header.items() if name not in _DERIVED}
+    kept.setdefault("type", library.scanlineimage)
+    if kept.setdefault("compression", library.ZIP_COMPRESSION).name.startswith(_LOSSY):
+        kept["compression"] = library.ZIP_COMPRESSION
+    if "tiles" in kept:
+        kept["tiles"] = _one_level(library, kept["tiles"])
+    return kept
+
+
+def _channels(channels: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _channel(name, channel) if isinstance(channel, np.ndarray) else channel
+        for name, channel in channels.items()
+    }

@@ -186,7 +186,8 @@ def _light(raster: Raster) -> np.ndarray:
     """Colour from 0 to 1, not multiplied by alpha, float32; what has no alpha stays as it is."""
     light = _unit(raster.color)
     if raster.associated and raster.alpha is not None:
-        light = light / _divisor(raster.alpha)
+        with np.errstate(invalid="ignore", over="ignore"):
+            light = light / _divisor(raster.alpha)
     return light
 
 

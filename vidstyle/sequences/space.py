@@ -15,34 +15,34 @@ KNEE = 0.8
 
 
 def srgb_encode(linear: np.ndarray) -> np.ndarray:
-    """The sRGB curve; 0..1 to 0..1, odd for negative values."""
-    size = np.abs(linear)
-    curve = 1.055 * np.power(size, 1 / 2.4) - 0.055
-    return np.copysign(np.where(size <= 0.0031308, 12.92 * size, curve), linear)
+    """The sRGB curve; 0..1 to 0..1, odd for negative values; float32."""
+    size = np.abs(linear, dtype=np.float32)
+    curve = np.float32(1.055) * np.power(size, np.float32(1 / 2.4)) - np.float32(0.055)
+    return np.copysign(np.where(size <= _TOE, _TOE_SLOPE * size, curve), linear)
 
 
 def srgb_decode(encoded: np.ndarray) -> np.ndarray:
     """The inverse of ``srgb_encode``."""
-    size = np.abs(encoded)
-    curve = np.power((size + 0.055) / 1.055, 2.4)
-    return np.copysign(np.where(size <= 0.0031308 * 12.92, size / 12.92, curve), encoded)
+    size = np.abs(encoded, dtype=np.float32)
+    curve = np.power((size + np.float32(0.055)) / np.float32(1.055), np.float32(2.4))
+    return np.copysign(np.where(size <= _TOE * _TOE_SLOPE, size / _TOE_SLOPE, curve), encoded)
 
 
+_TOE, _TOE_SLOPE = np.float32(0.0031308), np.float32(12.92)
 _SHOULDER = 1.055 * KNEE ** (1 / 2.4) - 0.055
 _SLOPE = 1.055 / 2.4 * KNEE ** (1 / 2.4 - 1)
-# Light above the knee in units of _UNIT e-folds, so that the slope is continuous.
+# Light above the knee is counted in units of _UNIT e-folds, so that the slope is continuous.
 _UNIT = KNEE * _SLOPE / (1 - _SHOULDER)
 
 
 def to_display(linear: np.ndarray) -> np.ndarray:
-    """The view transform: any real light to above -255 and below 255, float32; NaN stays."""
-    linear = np.asarray(linear, np.float64)
-    size = np.abs(linear)
-    with np.errstate(invalid="ignore"):
-        above = _UNIT * np.log(np.maximum(size, KNEE) / KNEE)
-        shoulder = 1 - (1 - _SHOULDER) / (1 + above)
-        shown = np.where(size <= KNEE, srgb_encode(size), shoulder)
-    return np.copysign(255 * shown, linear).astype(np.float32)
+    """The view transform: any real light to values from -255 to 255, float32; NaN stays."""
+    linear = np.asarray(linear, np.float32)
+    shown = srgb_encode(np.abs(linear))
+    bright = np.abs(linear) > KNEE
+    above = _UNIT * np.log(np.abs(linear[bright]).astype(np.float64) / KNEE)
+    shown[bright] = 1 - (1 - _SHOULDER) / (1 + above)
+    return np.copysign(255 * shown, linear)
 
 
 def to_linear(display: np.ndarray, ceiling: np.ndarray | None = None) -> np.ndarray:
@@ -51,15 +51,17 @@ def to_linear(display: np.ndarray, ceiling: np.ndarray | None = None) -> np.ndar
     Args:
         display: from -255 to 255; the ends, which stand for infinite light, and what is beyond
             them become the largest float32.
-        ceiling: the most light that may come out, in the shape of ``display``.
+        ceiling: the most light that may come out; broadcast to the shape of ``display``.
     """
-    shown = np.minimum(np.abs(np.asarray(display, np.float64)) / 255, 1)
+    shown = np.minimum(np.abs(np.asarray(display, np.float32)) / 255, 1)
+    light = srgb_decode(shown)
+    bright = shown > _SHOULDER
     with np.errstate(divide="ignore", over="ignore"):
-        above = (1 - _SHOULDER) / (1 - np.maximum(shown, _SHOULDER)) - 1
-        bright = KNEE * np.exp(above / _UNIT)
-    size = np.where(shown <= _SHOULDER, srgb_decode(shown), bright)
-    size = np.minimum(size, np.finfo(np.float32).max if ceiling is None else ceiling)
-    return np.copysign(size, display).astype(np.float32)
+        above = (1 - _SHOULDER) / (1 - shown[bright].astype(np.float64)) - 1
+        most = np.finfo(np.float32).max
+        light[bright] = np.minimum(KNEE * np.exp(above / _UNIT), most)
+    light = light if ceiling is None else np.minimum(light, ceiling)
+    return np.copysign(light, display, dtype=np.float32)
 
 
 def local_ceiling(linear: np.ndarray) -> np.ndarray:
