@@ -24,6 +24,14 @@ from .pipeline import (
     Summary,
     stylize_video,
 )
+from .sequences.clip import (
+    ClipOptions,
+    stylize_clip,
+)
+from .sequences.run import (
+    FrameOptions,
+    stylize_frames,
+)
 from .styles import (
     Style,
     StyleEntry,
@@ -59,11 +67,13 @@ from .video import (
 
 __all__ = [
     "Anchor",
+    "ClipOptions",
     "ColorTags",
     "DeviceError",
     "FastOptions",
     "FastStylizer",
     "Frame",
+    "FrameOptions",
     "InputError",
     "Interrupted",
     "Losses",
@@ -98,6 +108,8 @@ __all__ = [
     "load_style",
     "optimize_video",
     "reconstruct",
+    "stylize_clip",
+    "stylize_frames",
     "stylize_video",
     "synthesize_texture",
 ]

@@ -155,7 +155,8 @@ def stylize_frames(
         drawn = run(listener)
     except KeyboardInterrupt as interrupt:
         kept = Path(output) if run.journal and run.journal.entries else None
-        raise Interrupted(kept, "go on with the same command") from interrupt
+        advice = "go on with the same command" + (", without --overwrite" * frames.overwrite)
+        raise Interrupted(kept, advice) from interrupt
     return Summary(Path(output), drawn, time.perf_counter() - began, tuple(run.warnings()))
 
 
@@ -288,6 +289,8 @@ class _Run:
                 f"{self.output}: an earlier run left finished frames; go on with them (--resume), "
                 "or begin anew with --overwrite"
             )
+        for name in journal.begun - journal.entries.keys():
+            _sweep(journal.folder.parent / name)
         if self.options.overwrite:
             journal.forget()
             course.checkpoints.remove()
@@ -296,8 +299,6 @@ class _Run:
         for folder in (journal.folder, self.folders.flow, self.folders.occlusion):
             if folder is not None:
                 _make_folder(folder)
-        for file in first:
-            _sweep(output_path(file, self.output))
 
     def _rules(self) -> Rules:
         listed = self.temporal.cuts not in ("auto", "none")
@@ -523,8 +524,10 @@ def _key(target: Path) -> str:
 
 def _sweep(target: Path) -> None:
     """Remove what a killed run was writing."""
-    for path in target.parent.glob(f".{glob.escape(target.name[:80])}.*-*"):
-        path.unlink(missing_ok=True)
+    name = target.name[:80]
+    for path in target.parent.glob(f".{glob.escape(name)}*"):
+        if re.fullmatch(r".*\.\d+(-[0-9a-f]+)?", path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _span(numbers: range) -> str:
