@@ -280,6 +280,22 @@ def test_inputs_are_never_overwritten(tmp_path: Path) -> None:
     assert contents(source) == before
 
 
+def test_passes_never_replace_inputs(tmp_path: Path) -> None:
+    source = write_shot(tmp_path / "in", range(1, 4))
+    before = contents(source)
+    for folder in (source, tmp_path / "in" / ".." / "in"):
+        with pytest.raises(OutputError, match="one of the inputs"):
+            stylize(source, tmp_path / "out", write_occlusion=folder, overwrite=True)
+    with pytest.raises(OutputError, match="another place for passes"):
+        stylize(source, tmp_path / "out", write_occlusion=tmp_path / "out")
+    mattes = write_shot(tmp_path / "mattes", range(1, 4))
+    for more in ({"write_occlusion": mattes}, {}):
+        output = tmp_path / "out" if more else mattes
+        with pytest.raises(OutputError, match="one of the inputs"):
+            stylize(source, output, mattes=(mattes,), overwrite=True, **more)
+    assert contents(source) == contents(mattes) == before
+
+
 def test_output_that_cannot_be(tmp_path: Path) -> None:
     source = write_shot(tmp_path / "in", range(1, 4))
     (tmp_path / "file").write_text("in the way")

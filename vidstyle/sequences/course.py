@@ -22,7 +22,7 @@ import numpy as np
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.sequences.checkpoints import Checkpoint, Checkpoints
-from vidstyle.sequences.journal import Entry, Journal, link
+from vidstyle.sequences.journal import Entry, Journal, identity, link
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import Picture
 
@@ -78,7 +78,8 @@ class Rules:
 
     Attributes:
         target: where a file's picture goes.
-        parts: what a file's picture depends on besides the settings: itself, its mattes.
+        inputs: the files that its picture depends on: itself, its mattes.
+        place: what else it depends on besides the settings, from its index.
         passes: the files of a frame's passes.
         open: reads a picture and its mattes, and makes it ready for the stylizer.
         linked: frames depend on those before.
@@ -87,7 +88,8 @@ class Rules:
     """
 
     target: Callable[[SequenceFile], Path]
-    parts: Callable[[SequenceFile, int], list[str]]
+    inputs: Callable[[SequenceFile], list[Path]]
+    place: Callable[[SequenceFile, int], str]
     passes: Callable[[SequenceFile], list[Path]]
     open: Callable[[SequenceFile], tuple[Picture, np.ndarray, tuple[np.ndarray, ...]]]
     linked: bool
@@ -151,10 +153,7 @@ class Course:
     def check(self, files: Iterable[SequenceFile]) -> None:
         """Raises OutputError when anything in the way of these files is not ours."""
         for file in files:
-            target = self.rules.target(file)
-            self._guard(target)
-            for path in self.rules.passes(file):
-                self._guard(path, pass_name(path))
+            self._guard_all(file)
 
     def __call__(self, files: Iterable[SequenceFile]) -> Iterator[SequenceFrame]:
         """The frames to go through, read lazily."""
@@ -205,13 +204,12 @@ class Course:
             self.counts.gaps.append((self._number, file.number))
             self._break()
         self._number = file.number
+        self._guard_all(file)
         target, passes = self.rules.target(file), self.rules.passes(file)
-        self._guard(target)
-        for path in passes:
-            self._guard(path, pass_name(path))
         first, before = not self._follows, self._before if self.rules.linked else None
         try:
-            chain = link(None if first else before, *self.rules.parts(file, index))
+            files = map(identity, self.rules.inputs(file))
+            chain = link(None if first else before, *files, self.rules.place(file, index))
         except OSError as error:
             raise InputError(f"{error.filename}: {error.strerror or error}") from error
         self._before, self._follows = chain, True
@@ -236,6 +234,19 @@ class Course:
                 entry.broken == "skip" or target.exists()
             )
         return target.exists()
+
+    def _guard_all(self, file: SequenceFile) -> None:
+        """Raises OutputError when anything in the way of a frame is not ours."""
+        target, passes = self.rules.target(file), self.rules.passes(file)
+        inputs = [path for path in self.rules.inputs(file) if path.exists()]
+        for path in (target, *passes):
+            if path.exists() and any(path.samefile(other) for other in inputs):
+                raise OutputError(f"{path}: is one of the inputs; choose another output")
+        if target in passes:
+            raise OutputError(f"{target}: is the frame itself; choose another place for passes")
+        self._guard(target)
+        for path in passes:
+            self._guard(path, pass_name(path))
 
     def _guard(self, path: Path, name: str | None = None) -> None:
         """Raises OutputError when a file is in the way that no run of ours has written.

@@ -34,7 +34,7 @@ from vidstyle.sequences.course import (
     UnreadableFrame,
 )
 from vidstyle.sequences.exr import write_exr_channels
-from vidstyle.sequences.journal import Entry, Journal, identity
+from vidstyle.sequences.journal import Entry, Journal
 from vidstyle.sequences.matte import Matte, composite
 from vidstyle.sequences.passes import PassFolders, PassWriter
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, output_path, output_paths
@@ -303,14 +303,10 @@ class _Run:
     def _rules(self) -> Rules:
         listed = self.temporal.cuts not in ("auto", "none")
 
-        def parts(file: SequenceFile, index: int) -> list[str]:
-            place = [f"{index} {file.number}"] if listed else []
-            mattes = [identity(matte.path(file)) for matte in self.mattes]
-            return [identity(file.path), *mattes, *place]
-
         return Rules(
             target=lambda file: output_path(file, self.output),
-            parts=parts,
+            inputs=lambda file: [file.path, *(matte.path(file) for matte in self.mattes)],
+            place=lambda file, index: f"{index} {file.number}" if listed else "",
             passes=self.folders.paths,
             open=self._open,
             linked=self.temporal.temporal > 0,
