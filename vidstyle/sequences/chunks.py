@@ -12,8 +12,6 @@ SIGNATURE = b"\x76\x2f\x31\x01"
 _TILED, _MULTIPLE = 1 << 9, 1 << 12
 _LONGEST_NAME = 255
 
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom; the last two are inside."""
 Header = Mapping[str, bytes]
 
 
@@ -33,19 +31,26 @@ def read_headers(data: bytes) -> list[Header]:
     return headers
 
 
-def canvas(header: Header) -> Box:
-    """What holds both data and display window.
+def window_sizes(header: Header) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Width and height of the data window, and of what holds data and display window.
 
-    Raises ValueError when one of them is missing or empty.
+    Raises ValueError when a window is missing or empty.
     """
-    data, display = (
-        struct.unpack("<4i", header.get(name, b"")[:16].ljust(16, b"\xff"))
-        for name in ("dataWindow", "displayWindow")
-    )
+    try:
+        data, display = (
+            struct.unpack("<4i", header[name]) for name in ("dataWindow", "displayWindow")
+        )
+    except (KeyError, struct.error) as error:
+        raise ValueError("is damaged (it has no windows)") from error
     if any(right < left or bottom < top for left, top, right, bottom in (data, display)):
         raise ValueError("is damaged (it has an empty window)")
-    corner = min(data[0], display[0]), min(data[1], display[1])
-    return *corner, max(data[2], display[2]), max(data[3], display[3])
+    left, top = min(data[0], display[0]), min(data[1], display[1])
+    right, bottom = max(data[2], display[2]), max(data[3], display[3])
+    return _size(*data), _size(left, top, right, bottom)
+
+
+def _size(left: int, top: int, right: int, bottom: int) -> tuple[int, int]:
+    return right - left + 1, bottom - top + 1
 
 
 def _headers(data: bytes, several: bool) -> tuple[list[Header], int]:

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from vidstyle.errors import InputError, OutputError
-from vidstyle.sequences.chunks import canvas, read_headers
+from vidstyle.sequences.chunks import read_headers, window_sizes
 from vidstyle.sequences.formats import Metadata, Raster, check_size, write_bytes
 
 _EXTRA = "OpenEXR is not installed; run: pip install 'vidstyle[exr]'"
 # What the library works out from the channels itself.
 _DERIVED = ("channels", "chunkCount")
+_MOST_PADDED = 2**26
+"""Pixels of a picture that its data window does not fill."""
 # Other layers would change each time that they are compressed like this.
 _LOSSY = ("B44_", "B44A_", "DWAA_", "DWAB_", "LJ2K_")
 _OF_THE_FRAME = ("displayWindow", "pixelAspectRatio", "framesPerSecond", "timeCode")
@@ -151,11 +153,12 @@ def _parts(path: Path, data: bytes) -> tuple[tuple[dict[str, Any], dict[str, Any
     library = _library(path, InputError)
     try:
         headers = read_headers(data)
-        windows = [canvas(header) for header in headers]
+        sizes = [window_sizes(header) for header in headers]
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    for header, (left, top, right, bottom) in zip(headers, windows, strict=True):
-        check_size(path, right - left + 1, bottom - top + 1)
+    for header, (filled, whole) in zip(headers, sizes, strict=True):
+        check_size(path, *filled)
+        check_size(path, *whole, most=max(filled[0] * filled[1], _MOST_PADDED))
         if header.get("type", b"").startswith(b"deep"):
             raise InputError(f"{path}: is a deep picture; flatten it first")
     try:

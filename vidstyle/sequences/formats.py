@@ -22,7 +22,7 @@ KINDS = {
 }
 SUFFIXES = tuple(KINDS)
 KNOWN = ", ".join(SUFFIXES)
-MOST_PIXELS = 2**28
+MOST_PIXELS, LONGEST_SIDE = 2**28, 2**16
 """Files that claim to be larger are refused before anything is allocated."""
 
 
@@ -68,9 +68,10 @@ def kind_of(path: Path) -> str:
     return kind
 
 
-def check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int, most: int = MOST_PIXELS) -> None:
     """Raises InputError when a header claims no pixels, or too many to hold."""
-    if width < 1 or height < 1 or width * height > MOST_PIXELS:
+    sides = 1 <= width <= LONGEST_SIDE and 1 <= height <= LONGEST_SIDE
+    if not sides or width * height > most:
         raise InputError(
             f"{path}: claims to be {width}×{height}, which is no size to work on; is it damaged?"
         )

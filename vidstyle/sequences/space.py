@@ -68,7 +68,7 @@ def local_ceiling(linear: np.ndarray) -> np.ndarray:
     """How bright a restyled picture may get: 1, or the brightest light of the scene nearby.
 
     A style's white would otherwise stand for infinite light. Nearby is within 1/64 of the longer
-    side.
+    side and 64 pixels.
 
     Args:
         linear: H×W×3 float32; what is not finite does not count.
@@ -76,6 +76,6 @@ def local_ceiling(linear: np.ndarray) -> np.ndarray:
     Returns: H×W×1 float32.
     """
     light = np.where(np.isfinite(linear), linear, 0).max(axis=2).astype(np.float32)
-    radius = max(max(light.shape) // 64, 1)
+    radius = min(max(max(light.shape) // 64, 1), 64)
     nearby = cv2.dilate(light, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8))
     return np.maximum(nearby, np.float32(1))[..., None]
