@@ -245,6 +245,35 @@ def test_checkpoints_save_the_way_back(
     assert contents(output) == whole
 
 
+def test_checkpoints_of_large_pictures_and_regions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Larger than thumbnails, in which motion is found; a state for each region."""
+    source = tmp_path / "in"
+    source.mkdir()
+    for index in range(20):
+        write_image(source / f"shot_{index:04d}.png", pan(index, width=600))
+    left = np.zeros((64, 600, 3), np.uint8)
+    left[:, :300] = 255
+    write_image(tmp_path / "left.png", left)
+    write_image(tmp_path / "all.png", np.full_like(left, 255))
+    options = {"mattes": (tmp_path / "all.png", tmp_path / "left.png")}
+    styles = [toy_style(1), toy_style(2)]
+    stylize(source, tmp_path / "whole", styles, **options)
+    with pytest.raises(Interrupted):
+        stylize(source, tmp_path / "out", styles, listener=interrupt_after(20), **options)
+    for name in list(contents(tmp_path / "out"))[16:]:
+        (tmp_path / "out" / name).unlink()
+    drawn: list[int] = []
+    original = Painter.__call__
+    monkeypatch.setattr(
+        Painter, "__call__", lambda self, images: drawn.append(1) or original(self, images)
+    )
+    stylize(source, tmp_path / "out", styles, **options)
+    assert len(drawn) == 4
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
 def test_a_damaged_checkpoint_is_passed_over(
     source: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -39,9 +39,10 @@ def extend_colors(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def _fill(colors: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """From colours times weights, H×W×3, and weights, H×W, colours everywhere."""
     height, width = weight.shape
-    own = colors / np.maximum(weight, 1e-6)[:, :, None]
-    if min(height, width) < 2 or weight.min() == 1:
-        return own
+    if max(height, width) < 2:
+        return colors / np.maximum(weight, 1e-6)[:, :, None]
+    if weight.min() == 1:
+        return colors
     size = (width + 1) // 2, (height + 1) // 2
     mean = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
     below = cv2.resize(colors, size, interpolation=cv2.INTER_AREA)
@@ -49,5 +50,4 @@ def _fill(colors: np.ndarray, weight: np.ndarray) -> np.ndarray:
     gain = np.minimum(4 * mean, 1) / np.maximum(mean, 1e-6)
     coarse = _fill(below * gain[:, :, None], mean * gain)
     rest = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    share = weight[:, :, None]
-    return share * own + (1 - share) * rest
+    return colors + (1 - weight)[:, :, None] * rest
