@@ -40,7 +40,7 @@ def test_frames_are_taken_as_they_come(finished: Path, tmp_path: Path) -> None:
     source.mkdir()
 
     def work() -> None:
-        for number in (1, 3, 2, 4, 6, 5, 8, 7, 10, 9):
+        for number in (2, 3, 1, 4, 6, 5, 8, 7, 10, 9):
             data = (finished / f"shot_{number:04d}.png").read_bytes()
             with (source / f"shot_{number:04d}.png").open("wb", buffering=0) as file:
                 file.write(data[: len(data) // 2])

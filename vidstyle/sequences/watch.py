@@ -21,7 +21,7 @@ class Watch:
     A file is complete when it has not changed for a while and can be read. A number that is not
     there yet is waited for, even when higher ones are, until nothing new has come for ``timeout``
     seconds; then what is left is yielded, with its gaps. It ends then, or with the last number that
-    was asked for.
+    was asked for. It begins with the first that was asked for, or else the lowest that is there.
 
     Args:
         readable: whether a file can be read as a whole.
@@ -44,7 +44,9 @@ class Watch:
         ranges = parse_frames(frames)
         self._end = ranges.last
         self._wanted = ranges
-        self._last: int | None = None
+        starts = [start for start, _ in ranges.spans if start is not None]
+        self._last = min(starts) - 1 if len(starts) == len(ranges.spans) else None
+        """Number up to which all is done; None when any may be the first."""
         self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
         """State of each file, and since when it has been so."""
 
@@ -62,7 +64,7 @@ class Watch:
             elif time.monotonic() - news >= self.timeout:
                 if files:
                     yield files
-                elif self._last is None:
+                elif not self._seen:
                     find_sequence(self.source, self.frames)  # says what there is instead
                 return
             else:
