@@ -123,6 +123,20 @@ def test_none_across_a_gap(source: Path, tmp_path: Path) -> None:
     assert not after["backward.u"].any() and after["forward.u"].any()
 
 
+def test_a_frame_that_is_repaired_has_a_frame_before(source: Path, tmp_path: Path) -> None:
+    whole = (source / "shot_0013.png").read_bytes()
+    (source / "shot_0013.png").write_bytes(whole[:3000])
+    options = {"on_error": "skip", "write_flow": tmp_path / "flow"}
+    stylize(source, tmp_path / "out", **options)
+    assert not vectors(tmp_path / "flow" / "shot_0012.exr")["forward.u"].any()
+    (source / "shot_0013.png").write_bytes(whole)
+    stylize(source, tmp_path / "out", **options)
+    stylize(source, tmp_path / "whole", write_flow=tmp_path / "whole-flow")
+    assert contents(tmp_path / "flow") == contents(tmp_path / "whole-flow")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert stylize(source, tmp_path / "out", **options).frames == 0
+
+
 @pytest.mark.parametrize("temporal", [0.6, 0.0])
 def test_passes_are_resumed(source: Path, tmp_path: Path, temporal: float) -> None:
     def both(name: str, frames: str | None = None) -> dict[str, bytes]:

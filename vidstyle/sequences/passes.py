@@ -64,14 +64,15 @@ class PassWriter:
 
         Raises OutputError when the disk is full or so.
         """
+        if self._waiting is not None and frame.step.first:
+            self.close()
         if self._waiting is not None:
-            before, behind = self._waiting
-            follows = before.step.group == frame.step.group and motion.flow is not None
-            self._write(before, behind, motion.thumbnail if follows else None)
+            follows = motion.flow is not None
+            self._write(*self._waiting, motion.thumbnail if follows else None)
         self._waiting = (frame, motion) if frame.step.passes else None
 
     def close(self) -> None:
-        """Nothing follows the last frame, in this run."""
+        """Nothing follows the last frame, in this run: noted, as something may in another."""
         if self._waiting is None:
             return
         frame, motion = self._waiting

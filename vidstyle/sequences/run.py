@@ -218,21 +218,20 @@ class _Run:
         journal.begin(self._settings(painter))
         course.check(first)
         passes = PassWriter(self.folders, self.temporal.flow, journal, write_exr_channels)
-        tracking = replace(self.temporal, temporal=self.temporal.temporal or 1.0)
-        if not self.tracked:
-            tracking = self.temporal
+        desk = _Desk(
+            painter,
+            passes,
+            journal,
+            checkpoints,
+            self.picture_options,
+            empty_kept=self.options.alpha == "style",
+            tracked=self.tracked,
+        )
+        # Passes want motion even where the memory does not.
+        tracking = replace(self.temporal, temporal=self.temporal.temporal or float(self.tracked))
         count, seconds = 0, 0.0
         with MotionTracker(tracking) as tracker:
             line = _Line(tracker)
-            desk = _Desk(
-                painter,
-                passes,
-                journal,
-                checkpoints,
-                self.picture_options,
-                empty_kept=self.options.alpha == "style",
-                tracked=self.tracked,
-            )
 
             def progress(part: Progress) -> None:
                 here, counts = count + part.frames, course.counts
@@ -368,7 +367,7 @@ class _Run:
         if counts.passed:
             yield f"{counts.passed} frames were there already"
         if counts.renewed:
-            yield f"{counts.renewed} frames were made again, as files before them have changed"
+            yield f"{counts.renewed} frames were made again, as their files have changed"
         if self.watch is not None and self.watch.late:
             yield f"came too late: {_listed(self.watch.late)}; run again to put them in"
 
