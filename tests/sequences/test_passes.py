@@ -137,6 +137,14 @@ def test_a_frame_that_is_repaired_has_a_frame_before(source: Path, tmp_path: Pat
     assert stylize(source, tmp_path / "out", **options).frames == 0
 
 
+def test_vectors_lead_to_the_frame_that_was_rendered_again(source: Path, tmp_path: Path) -> None:
+    stylize(source, tmp_path / "out", write_flow=tmp_path / "flow")
+    write_image(source / "shot_0014.png", np.roll(view(3), 5, axis=0))
+    stylize(source, tmp_path / "out", write_flow=tmp_path / "flow")
+    stylize(source, tmp_path / "whole", write_flow=tmp_path / "whole-flow")
+    assert contents(tmp_path / "flow") == contents(tmp_path / "whole-flow")
+
+
 @pytest.mark.parametrize("temporal", [0.6, 0.0])
 def test_passes_are_resumed(source: Path, tmp_path: Path, temporal: float) -> None:
     def both(name: str, frames: str | None = None) -> dict[str, bytes]:

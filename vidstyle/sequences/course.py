@@ -36,7 +36,8 @@ class Step:
     Attributes:
         index: in the sequence, from zero.
         target: where it is written.
-        link: what it depends on, the frames before it included.
+        link: what its picture depends on.
+        trail: what its passes depend on: the frames before it are always among it.
         write: its picture is to be written; else it is there, and gone through for the memory.
         passes: its passes are to be written.
         first: nothing goes before it: it follows a gap, or is the first of all.
@@ -49,6 +50,7 @@ class Step:
     index: int
     target: Path
     link: str
+    trail: str
     write: bool = True
     passes: bool = False
     first: bool = False
@@ -140,8 +142,8 @@ class Course:
         self._origin = 0
         self._index = 0
         self._group = 0
-        self._before: str | None = None
-        """Link of the frame before."""
+        self._trail: str | None = None
+        """Of the frame before."""
         self._follows = False
         """The next frame follows it, with no gap in between."""
         self._idle: list[Step] = []
@@ -161,10 +163,10 @@ class Course:
             step = self._step(file)
             if step is None:
                 continue
-            if not step.first and self._was_last():
-                last = replace(self._idle.pop(), passes=True)
+            if not step.first and self._leads_elsewhere(step):
+                before = replace(self._idle.pop(), passes=True)
                 self.counts.again += 1
-                yield from self._go(last)
+                yield from self._go(before)
                 self._extend = True
             needed = step.write or step.passes or self._extend
             self._extend = step.passes
@@ -177,14 +179,14 @@ class Course:
                 self.counts.again += 1
             yield from self._go(step)
 
-    def _was_last(self) -> bool:
-        """Whether the frame before was the last of an earlier run, so that its passes know none
-        after it."""
+    def _leads_elsewhere(self, step: Step) -> bool:
+        """Whether the passes of the frame before, if it is passed over, know of another frame after
+        it, or of none."""
         if not self._idle:
             return False
         paths = self.rules.passes(self._idle[-1].file)
-        entries = (self.journal.entries.get(pass_name(path)) for path in paths)
-        return any(entry is not None and entry.cut for entry in entries)
+        entries = self.journal.entries
+        return any(entries[pass_name(path)].next != step.trail for path in paths)
 
     def _go(self, step: Step) -> Iterator[SequenceFrame]:
         """The frame, after those that its memory wants gone through again."""
@@ -206,25 +208,32 @@ class Course:
         self._number = file.number
         self._guard_all(file)
         target, passes = self.rules.target(file), self.rules.passes(file)
-        first, before = not self._follows, self._before if self.rules.linked else None
+        first = not self._follows
         try:
-            files = map(identity, self.rules.inputs(file))
-            chain = link(None if first else before, *files, self.rules.place(file, index))
+            own = [*map(identity, self.rules.inputs(file)), self.rules.place(file, index)]
         except OSError as error:
             raise InputError(f"{error.filename}: {error.strerror or error}") from error
-        self._before, self._follows = chain, True
+        trail = link(None if first else self._trail, *own)
+        chain = trail if self.rules.linked else link(None, *own)
+        self._trail, self._follows = trail, True
         entry = self.journal.entries.get(target.name)
         if entry is None or not self._is_done(entry, chain, target):
             self.counts.renewed += entry is not None and entry.link != chain
-            return Step(file, index, target, chain, True, bool(passes), first)
+            return Step(file, index, target, chain, trail, True, bool(passes), first)
         if entry.broken:
             self._note(file, entry.broken)
             self._break()
             return None
         if entry.size and entry.depth:
             self._model = (file.path.name, entry.size, entry.depth)
-        due = not all(path.exists() for path in passes)
-        return Step(file, index, target, chain, False, due, first, entry.cut)
+        due = not all(self._has_pass(path, trail) for path in passes)
+        # Only a frame that is linked to those before knows that its cut is still there.
+        cut = entry.cut and self.rules.linked
+        return Step(file, index, target, chain, trail, False, due, first, cut)
+
+    def _has_pass(self, path: Path, trail: str) -> bool:
+        entry = self.journal.entries.get(pass_name(path))
+        return entry is not None and entry.link == trail and path.exists()
 
     def _is_done(self, entry: Entry, chain: str, target: Path) -> bool:
         if entry.link != chain:

@@ -17,7 +17,7 @@ NAME = "journal.jsonl"
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished frame.
+    """A finished frame, or one of its passes.
 
     Attributes:
         name: of its file.
@@ -27,6 +27,7 @@ class Entry:
         depth: type of the picture's pixels.
         cut: a shot begins with it, so that it depends on no frame before.
         broken: its input could not be read; 'skip' or 'copy' is what was done instead.
+        next: of a pass, what the next frame depends on; None where nothing followed.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Entry:
     depth: str | None = None
     cut: bool = False
     broken: str | None = None
+    next: str | None = None
 
 
 class Journal:

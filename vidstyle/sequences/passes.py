@@ -64,37 +64,39 @@ class PassWriter:
 
         Raises OutputError when the disk is full or so.
         """
-        if self._waiting is not None and frame.step.first:
+        if frame.step.first:
             self.close()
         if self._waiting is not None:
-            follows = motion.flow is not None
-            self._write(*self._waiting, motion.thumbnail if follows else None)
+            after = None if motion.flow is None else motion.thumbnail
+            self._write(*self._waiting, after, frame.step.trail)
         self._waiting = (frame, motion) if frame.step.passes else None
 
     def close(self) -> None:
-        """Nothing follows the last frame, in this run: noted, as something may in another."""
-        if self._waiting is None:
-            return
-        frame, motion = self._waiting
+        """Nothing follows the last frame, in this run."""
+        if self._waiting is not None:
+            self._write(*self._waiting, None, None)
         self._waiting = None
-        self._write(frame, motion, None)
-        for path in self.folders.paths(frame.step.file):
-            size = path.stat().st_size
-            self.journal.finish(Entry(pass_name(path), frame.step.link, size, cut=True))
 
-    def _write(self, frame: SequenceFrame, motion: Motion, after: np.ndarray | None) -> None:
-        """Args: after: thumbnail of the next frame of the shot, or None."""
+    def _write(
+        self, frame: SequenceFrame, motion: Motion, after: np.ndarray | None, trail: str | None
+    ) -> None:
+        """Args:
+        after: thumbnail of the next frame of the shot, or None.
+        trail: of the next frame, of whichever shot; None where nothing follows.
+        """
         height, width = frame.image.shape[:2]
         file = frame.step.file
         flow, occlusion = self.folders.flow_path(file), self.folders.occlusion_path(file)
+        for path in self.folders.paths(file):
+            self.journal.start(pass_name(path))
         if flow is not None:
             forward = None if after is None else dense_flow(motion.thumbnail, after, self.preset)
-            channels = motion_channels(forward, motion.flow, width, height)
-            self.journal.start(pass_name(flow))
-            self.write_channels(flow, channels)
+            self.write_channels(flow, motion_channels(forward, motion.flow, width, height))
         if occlusion is not None:
-            self.journal.start(pass_name(occlusion))
             write_image(occlusion, occlusion_picture(motion, width, height))
+        for path in self.folders.paths(file):
+            size = path.stat().st_size
+            self.journal.finish(Entry(pass_name(path), frame.step.trail, size, next=trail))
 
 
 def motion_channels(
