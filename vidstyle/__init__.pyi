@@ -33,6 +33,14 @@ from .pipeline import (
     Summary,
     stylize_video,
 )
+from .sequences.clip import (
+    ClipOptions,
+    stylize_clip,
+)
+from .sequences.run import (
+    FrameOptions,
+    stylize_frames,
+)
 from .stream import (
     StreamNotice,
     StreamOptions,
@@ -76,11 +84,13 @@ from .video import (
 __all__ = [
     "Anchor",
     "AudioPacket",
+    "ClipOptions",
     "ColorTags",
     "DeviceError",
     "FastOptions",
     "FastStylizer",
     "Frame",
+    "FrameOptions",
     "InputError",
     "Interrupted",
     "LiveControls",
@@ -126,6 +136,8 @@ __all__ = [
     "optimize_video",
     "reconstruct",
     "stream",
+    "stylize_clip",
+    "stylize_frames",
     "stylize_video",
     "synthesize_texture",
 ]

@@ -18,12 +18,15 @@ class Frame:
         pts: presentation time stamp in units of ``time_base``.
         time_base: seconds per unit of ``pts``.
         duration: how long the picture stands, in units of ``time_base``; 0 when unknown.
+        alpha: how opaque it is, ``H×W``: unsigned integers up to their type's largest, or floats
+            from 0 to 1; None where it is opaque. The image is not multiplied by it.
     """
 
     image: np.ndarray
     pts: int
     time_base: Fraction
     duration: int = 0
+    alpha: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = self.image.shape, self.image.dtype

@@ -12,8 +12,8 @@ Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, an
 * ρ, the local correlation between S and W. The mean of two unlike drawings is neither: strokes
   pale within a few frames. Where S and W agree, mixing costs nothing, and keeps W from wearing off;
   where they do not, the past is kept whole.
-* s turns doubt into a decision, from 0 to 1 within a part of the range of c · v: of what is mixed half
-  and half in every frame, nothing is left of either.
+* s turns doubt into a decision, from 0 to 1 within a part of the range of c · v: of what is mixed
+  half and half in every frame, nothing is left of either.
 * Colours and drawing are kept apart: of what is smooth, a quarter as much is taken from S. There,
   nothing is drawn that could pale, and it is where normalization makes the whole picture flicker.
 * The veto compares the frame with a *remembered source*, moved and mixed along with the result, not
@@ -69,8 +69,8 @@ NOISE = 0.005
 SOURCE_MEMORY = 0.9
 """λ of the remembered source."""
 TRUSTED = (0.4, 0.9)
-"""Trust at which the past begins to count, and at which it counts fully: what is mixed half and half
-in every frame is soon no drawing any more."""
+"""Trust at which the past begins to count, and at which it counts fully: what is mixed half and
+half in every frame is soon no drawing any more."""
 FRESHNESS = 0.01
 """Least share of the new drawing, however unlike: nothing is kept for ever."""
 STROKES = 15
@@ -419,7 +419,7 @@ def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.
 
 
 def _fill_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
-    """Add as much of a drawing's detail as ``image`` has less of it: the finest, and twice as coarse.
+    """Add as much of a drawing's detail as ``image`` has less of it, the finest and the next.
 
     The same goes to all channels.
 

@@ -118,16 +118,23 @@ class WorkFolder:
             raise OutputError(
                 f"{self._note}: cannot be read; begin anew with --overwrite"
             ) from error
-        names = {**before, **settings}
-        changed = [name for name in names if before.get(name) != settings.get(name)]
-        if changed:
-            name = changed[0]
-            more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
+        change = describe_change(before, settings)
+        if change:
             raise OptionError(
-                f"{self.output}: was begun with {name} {_words(before.get(name))}, not "
-                f"{_words(settings.get(name))}{more}; go on with the same, or begin anew with "
+                f"{self.output}: was begun with {change}; go on with the same, or begin anew with "
                 "--overwrite"
             )
+
+
+def describe_change(before: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
+    """``strength 0.5, not 1.0 (and color)``: what has changed, in words; None when nothing has."""
+    names = {**before, **settings}
+    changed = [name for name in names if before.get(name) != settings.get(name)]
+    if not changed:
+        return None
+    name = changed[0]
+    more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
+    return f"{name} {_words(before.get(name))}, not {_words(settings.get(name))}{more}"
 
 
 def _words(value: Any) -> str:

@@ -15,6 +15,7 @@ from vidstyle.cli import (
     doctor,
     evaluate,
     features,
+    frames,
     image,
     reconstruct,
     run,
@@ -49,6 +50,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run.run)
+app.command("frames")(frames.frames)
 app.command("stream")(stream.stream)
 app.command("image")(image.image)
 app.add_typer(styles.app, name="styles")

@@ -1,4 +1,4 @@
-"""``vidstyle run``: restyle a video file."""
+"""``vidstyle run``: restyle a video file, or pictures into one, or a video into pictures."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ from vidstyle.cli.choices import (
     refuse,
     usual_engine,
 )
+from vidstyle.cli.frames import Frames, InputSpace, InputSpaceOption
 from vidstyle.cli.progress import ProgressKind, Reporter
 from vidstyle.errors import OptionError
 
 if TYPE_CHECKING:
     from vidstyle.pipeline import Summary
+    from vidstyle.sequences.clip import ClipOptions
+    from vidstyle.stylizers import FastOptions
     from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
 
@@ -64,10 +67,20 @@ def parse_time(text: str) -> float:
 
 
 def run(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="The video to restyle.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="The video to restyle, or pictures: a directory or a pattern."
+        ),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to; INPUT.<style>.mp4 unless told otherwise."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to; INPUT.<style>.mp4 unless told otherwise. "
+            "Pictures, if it is a pattern (out/%04d.png).",
+        ),
     ] = None,
     style: Annotated[
         str,
@@ -113,6 +126,11 @@ def run(
     end: Annotated[
         float | None, typer.Option(parser=parse_time, metavar="TIME", help="End at.")
     ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Pictures a second, where they are the input.")
+    ] = None,
+    numbers: Frames = None,
+    input_space: InputSpaceOption = InputSpace.auto,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="auto, fp32, bf16, fp16 or int8; auto is the fastest here.")
@@ -187,6 +205,7 @@ def run(
     """
     if start is not None and end is not None and end <= start:
         raise OptionError(f"--end {end:g} s is not after --start {start:g} s")
+    from vidstyle.sequences.clip import ClipOptions, is_sequence
     from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
 
@@ -222,7 +241,11 @@ def run(
         ReadOptions(start=start, end=end, max_side=max_side, scale=scale, strict=strict),
         WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
         compare,
+        ClipOptions(fps, numbers, input_space.value),
+        (is_sequence(source), output is not None and is_sequence(output)),
     )
+    if not any(job.pictures) and job.clip != ClipOptions():
+        raise OptionError("--fps, --frames and --input-space are for pictures")
     with Reporter(progress) as reporter:
         if (engine or usual_engine(style)) is Engine.fast:
             others = {
@@ -235,6 +258,8 @@ def run(
             summary = run_fast(job, strength, batch_size, reporter)
         else:
             refuse(Engine.fast, {"strength": strength, "batch_size": batch_size})
+            if any(job.pictures):
+                raise OptionError("directories and patterns of pictures are for --engine fast")
             losses["iterations"] = first_iterations
             summary = run_optimized(job, recipe, losses, of_video, vgg, resume, reporter)
         reporter.done(summary)
@@ -254,6 +279,9 @@ class Job:
     read: ReadOptions
     write: WriteOptions
     compare: bool
+    clip: ClipOptions
+    pictures: tuple[bool, bool]
+    """Whether input and output are pictures."""
 
 
 def run_fast(
@@ -261,24 +289,67 @@ def run_fast(
 ) -> Summary:
     """Frame by frame through the network, steadied afterwards."""
     from vidstyle.pipeline import stylize_video
+    from vidstyle.sequences.clip import stylize_clip
     from vidstyle.stylizers import FastOptions
 
     check_fast(job.style, job.color)
+    fast = FastOptions(
+        strength=1.0 if strength is None else strength,
+        color="keep" if job.color is Color.keep else "style",
+        device=job.device,
+        precision=job.precision,
+        batch_size=batch_size,
+    )
+    if all(job.pictures):
+        return run_frames(job, fast, listener)
+    if any(job.pictures):
+        return stylize_clip(
+            job.source,
+            job.output,
+            job.style,
+            fast=fast,
+            temporal=job.temporal,
+            read=job.read,
+            write=job.write,
+            clip=job.clip,
+            compare=job.compare,
+            listener=listener,
+        )
     return stylize_video(
         job.source,
         job.output,
         job.style,
-        fast=FastOptions(
-            strength=1.0 if strength is None else strength,
-            color="keep" if job.color is Color.keep else "style",
-            device=job.device,
-            precision=job.precision,
-            batch_size=batch_size,
-        ),
+        fast=fast,
         temporal=job.temporal,
         read=job.read,
         write=job.write,
         compare=job.compare,
+        listener=listener,
+    )
+
+
+def run_frames(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
+    """From pictures to pictures; ``vidstyle frames`` can do more."""
+    from vidstyle.sequences.run import FrameOptions, stylize_frames
+    from vidstyle.video import ReadOptions
+
+    assert job.output is not None
+    if job.compare or job.read != ReadOptions(strict=job.read.strict):
+        raise OptionError(
+            "--start, --end, --max-side, --scale and --compare want a video on either side"
+        )
+    return stylize_frames(
+        job.source,
+        job.output,
+        job.style,
+        fast=fast,
+        temporal=job.temporal,
+        frames=FrameOptions(
+            frames=job.clip.frames,
+            input_space=job.clip.input_space,
+            overwrite=job.write.overwrite,
+            fps=job.clip.fps or FrameOptions.fps,
+        ),
         listener=listener,
     )
 

@@ -92,6 +92,8 @@ class VideoWriter:
             are cut to begin with the first frame, and everything moves to time zero.
         end: set when the frames end there: the other streams are cut where the last one ends.
         sound: adds one more stream to the output and returns it, for ``write_sound``.
+        alpha: store that of the frames, if the codec can. Frames deeper than 8 bits keep what the
+            pixel format has room for.
 
     Raises:
         OutputError: the file cannot be written there or so. Known before the first frame,
@@ -105,6 +107,8 @@ class VideoWriter:
     """The file that ``keep_partial`` kept, if it did."""
     sound: AudioStream | None
     """The stream that was asked for."""
+    alpha: bool
+    """Whether the frames' alpha is stored."""
 
     def __init__(
         self,
@@ -116,9 +120,11 @@ class VideoWriter:
         start: float | None = None,
         end: float | None = None,
         sound: Callable[[OutputContainer], AudioStream] | None = None,
+        alpha: bool = False,
         options: WriteOptions = WriteOptions(),
     ) -> None:
         self.notices = []
+        self.alpha = alpha
         self.partial = None
         self.sound = None
         self._path = Path(path)
@@ -176,7 +182,7 @@ class VideoWriter:
         if self._shift is None:
             self._begin(pts)
         with self._translated():
-            self._encode(frame.image, self._next_pts(pts), duration)
+            self._encode(frame, self._next_pts(pts), duration)
             if self._companions:
                 self._companions.copy_until(pts * self._info.time_base)
         self._last_end = (pts + duration) * self._info.time_base
@@ -234,7 +240,13 @@ class VideoWriter:
         sound: Callable[[OutputContainer], AudioStream] | None,
     ) -> None:
         codec = _find_encoder(self._options.codec or self._default_codec(), self._path)
-        pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt)
+        pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt, self.alpha)
+        if self.alpha and not has_alpha(pix_fmt):
+            self.alpha = False
+            self.notices.append(
+                f"alpha is left out, because {codec.name} in {pix_fmt} has none; "
+                "use --codec prores_ks --pix-fmt yuva444p10le"
+            )
         self._tags = _output_tags(self._info.color, pix_fmt)
         self._padded_size = self._pad_size(pix_fmt)
         self._coded_size = self._padded_size
@@ -363,19 +375,32 @@ class VideoWriter:
         self._last_pts = pts
         return pts
 
-    def _encode(self, image: np.ndarray, pts: int, duration: int) -> None:
+    def _encode(self, frame: Frame, pts: int, duration: int) -> None:
         picture = self._reformatter.reformat(
-            VideoFrame.from_ndarray(self._padded(image), format="rgb24"),
+            self._source_picture(frame),
             *self._coded_size,
             format=self._stream.codec_context.pix_fmt,
             interpolation=Interpolation.BICUBIC,
             **self._target_color(),
         )
+        if self.alpha and self._coded_size == self._padded_size:
+            _put_alpha(picture, self._padded(_opacity(frame, np.uint16)[..., None])[..., 0])
         picture.pts, picture.time_base, picture.duration = pts, self._info.time_base, duration
         picture.color_range, picture.colorspace = self._tags.color_range, self._tags.colorspace
         picture.color_primaries = self._tags.color_primaries
         picture.color_trc = self._tags.color_trc
         self._container.mux(self._stream.encode(picture))
+
+    def _source_picture(self, frame: Frame) -> VideoFrame:
+        """The frame in RGB, with as many bits and as much alpha as are wanted."""
+        deep = _bits(self._stream.codec_context.pix_fmt) > 8
+        depth = np.uint16 if deep and (self.alpha or frame.image.dtype != np.uint8) else np.uint8
+        image = _levels(frame.image, 255, depth)
+        if self.alpha:
+            image = np.dstack([image, _opacity(frame, depth)])
+        name = {(3, 1): "rgb24", (4, 1): "rgba", (3, 2): "rgb48le", (4, 2): "rgba64le"}
+        layout = name[image.shape[2], image.itemsize]
+        return VideoFrame.from_ndarray(self._padded(image), format=layout)
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
         below = self._padded_size[1] - self._size[1]
@@ -489,9 +514,11 @@ def _find_encoder(name: str, path: Path) -> Codec:
     return codec
 
 
-def _choose_pix_fmt(codec: Codec, name: str | None) -> str:
+def _choose_pix_fmt(codec: Codec, name: str | None, alpha: bool) -> str:
     known = [video_format.name for video_format in codec.video_formats or []]
     if name is None:
+        if alpha and (with_alpha := [name for name in known if has_alpha(name)]):
+            return "yuva444p10le" if "yuva444p10le" in with_alpha else with_alpha[0]
         return "yuv420p" if not known or "yuv420p" in known else known[0]
     if known and name not in known:
         raise OutputError(f"{codec.name} cannot encode {name}; it knows {', '.join(known)}")
@@ -500,6 +527,48 @@ def _choose_pix_fmt(codec: Codec, name: str | None) -> str:
     except ValueError as error:
         raise OutputError(f"{name!r} is no pixel format") from error
     return name
+
+
+def has_alpha(pix_fmt: str) -> bool:
+    """Whether a pixel format, by FFmpeg's name, stores alpha."""
+    return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
+
+
+def _bits(pix_fmt: str | None) -> int:
+    """Of a pixel format's finest component."""
+    return max(component.bits for component in VideoFormat(pix_fmt or "yuv420p").components)
+
+
+def _opacity(frame: Frame, depth: type) -> np.ndarray:
+    """The frame's alpha in 8 or 16 bits; opaque where it has none."""
+    if frame.alpha is None:
+        return np.full(frame.image.shape[:2], np.iinfo(depth).max, depth)
+    whole = frame.alpha.dtype.kind == "u"
+    return _levels(frame.alpha, np.iinfo(frame.alpha.dtype).max if whole else 1, depth)
+
+
+def _put_alpha(picture: VideoFrame, opacity: np.ndarray) -> None:
+    """Round alpha into its own plane, if it has one; swscale cuts bits off.
+
+    Args:
+        opacity: H×W uint16.
+    """
+    component = next(part for part in picture.format.components if part.is_alpha)
+    if component.plane != 3 or picture.format.name.endswith("be"):
+        return
+    plane, most = picture.planes[3], 2**component.bits - 1
+    size = 1 if component.bits <= 8 else 2
+    rows = np.zeros((plane.height, plane.line_size // size), f"<u{size}")
+    rows[:, : plane.width] = np.rint(opacity * (most / 65535))
+    plane.update(rows.tobytes())
+
+
+def _levels(values: np.ndarray, most: float, depth: type) -> np.ndarray:
+    """Values from 0 to ``most`` as whole numbers of a type, all of its range; NaN is 0."""
+    if values.dtype == depth:
+        return values
+    scaled = np.nan_to_num(values.astype(np.float32)) * np.float32(np.iinfo(depth).max / most)
+    return np.rint(scaled).clip(0, np.iinfo(depth).max).astype(depth)
 
 
 def _output_tags(tags: ColorTags, pix_fmt: str) -> ColorTags:

@@ -1,0 +1,344 @@
+"""Sequences as videos, and videos as sequences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from vidstyle.errors import Interrupted, OptionError, OutputError
+from vidstyle.frame import ColorTags, Frame, VideoInfo
+from vidstyle.pipeline import Drawn, Listener, Summary, default_output, run_stages, shown
+from vidstyle.sequences.alpha import coverage
+from vidstyle.sequences.course import alike
+from vidstyle.sequences.formats import SUFFIXES
+from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
+from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture, write_picture
+from vidstyle.sequences.run import exact_rate
+from vidstyle.styles.registry import Style
+from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
+from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.video.color import BT709, LIMITED
+from vidstyle.video.decode import working_size
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """How a sequence is a video.
+
+    Attributes:
+        fps: pictures a second; None takes what EXR files say (framesPerSecond).
+        frames: which numbers, as ``1001-1100,1150``; None is all.
+        input_space: ``linear``, ``srgb``, or ``auto`` by the file.
+        quality: of JPEG files that are written, 1 to 100.
+    """
+
+    fps: Fraction | float | None = None
+    frames: str | None = None
+    input_space: InputSpace = "auto"
+    quality: int = 95
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not self.fps > 0:
+            raise OptionError(f"fps is more than 0, not {float(self.fps):g}")
+
+    @property
+    def picture(self) -> PictureOptions:
+        return PictureOptions(self.input_space, quality=self.quality)
+
+
+def is_sequence(path: str | Path) -> bool:
+    """Whether a name stands for pictures: a directory, or a pattern that no file is called.
+
+    Not a directory that is called like a video: it is there by mistake.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return path.suffix.lower() not in VIDEO_SUFFIXES
+    known = path.suffix.lower() in (*SUFFIXES, ".*")
+    return known and is_pattern(path) and not path.is_file()
+
+
+class SequenceReader:
+    """Iterates over the pictures of a sequence as over the frames of a video, once, in order.
+
+    A number is a tick of the clock, so that a gap in the numbering is one in time.
+
+    Raises:
+        InputError: nothing matches; while iterating, a picture cannot be read or is unlike others.
+        OptionError: there is no clock, or the options are for videos.
+    """
+
+    info: VideoInfo
+    warnings: list[str]
+    origin = 0.0
+
+    def __init__(
+        self,
+        source: str | Path,
+        read: ReadOptions = ReadOptions(),
+        clip: ClipOptions = ClipOptions(),
+    ) -> None:
+        if read.start is not None or read.end is not None:
+            raise OptionError("--start and --end are for videos; use --frames for pictures")
+        sequence = find_sequence(source, clip.frames)
+        self.warnings = []
+        if sequence.gaps:
+            places = ", ".join(f"{before}–{after}" for before, after in sequence.gaps[:5])
+            self.warnings.append(
+                f"the numbering jumps at {places}: the last picture stands so long"
+            )
+        self._files = sequence.files
+        self._options = clip.picture
+        first = read_picture(self._files[0].path, self._options)
+        rate = first.frame_rate if clip.fps is None else exact_rate(clip.fps)
+        if rate is None:
+            raise OptionError(f"{source}: pictures have no clock; say how many a second with --fps")
+        height, width = first.image.shape[:2]
+        self._size = working_size(width, height, read)
+        self._source_size = width, height
+        self.alpha = first.alpha is not None
+        self.info = VideoInfo(
+            width=self._size[0],
+            height=self._size[1],
+            time_base=1 / rate,
+            average_rate=rate,
+            frames=len(self._files),
+            duration=float(len(self._files) / rate),
+            codec=first.kind,
+            pix_fmt="rgb24" if first.image.dtype == np.uint8 else "rgb48le",
+            color=ColorTags(LIMITED, BT709, BT709, BT709),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Frame]:
+        origin, model = self._files[0].number, None
+        ends = [file.number for file in self._files[1:]] + [self._files[-1].number + 1]
+        for file, end in zip(self._files, ends, strict=True):
+            picture = read_picture(file.path, self._options)
+            model = alike(file.path, picture, model)
+            image, alpha = picture.image, picture.alpha
+            if self._size != self._source_size:
+                image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+                alpha = None if alpha is None else self._resized(alpha)
+            yield Frame(image, file.number - origin, self.info.time_base, end - file.number, alpha)
+
+    def _resized(self, alpha: np.ndarray) -> np.ndarray:
+        return cv2.resize(coverage(alpha), self._size, interpolation=cv2.INTER_AREA)
+
+
+class SequenceWriter:
+    """Writes frames as pictures, each complete or not there at all, numbered from 1.
+
+    As a context manager it does nothing but remember, on Ctrl-C, where finished pictures are.
+
+    Args:
+        output: a directory that is there, or a pattern.
+        source: the video; gives pictures in a directory their name.
+
+    Raises:
+        OutputError: pictures are there already, or cannot be written.
+    """
+
+    alpha = True
+    partial: Path | None = None
+
+    def __init__(
+        self,
+        output: str | Path,
+        source: Path,
+        options: PictureOptions = PictureOptions(),
+        overwrite: bool = False,
+    ) -> None:
+        output = Path(output)
+        self.notices: list[str] = []
+        self.pattern = output / f"{source.stem}.%06d.png" if output.is_dir() else output
+        self._source = source
+        self.count = 0
+        self._options = options
+        if not overwrite and (there := self._there()):
+            raise OutputError(
+                f"{there}: exists already; choose another output, or replace it with --overwrite"
+            )
+        try:
+            self.pattern.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.pattern.parent}: {error.strerror or error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is not None and issubclass(exc_type, KeyboardInterrupt) and self.count:
+            self.partial = self.pattern.parent
+
+    def write(self, frame: Frame) -> None:
+        """Raises OutputError when the disk is full or so."""
+        path = self._path(self.count + 1)
+        write_picture(path, None, frame.image, alpha=frame.alpha, options=self._options)
+        self.count += 1
+
+    def _path(self, number: int) -> Path:
+        return output_path(SequenceFile(self._source, number), self.pattern)
+
+    def _there(self) -> Path | None:
+        """The first picture, if it is there."""
+        path = self._path(1)
+        return path if path.exists() else None
+
+
+def stylize_clip(
+    source: str | Path,
+    output: str | Path | None = None,
+    style: str | Path | Style = "scream",
+    *,
+    fast: FastOptions = FastOptions(),
+    temporal: TemporalOptions = TemporalOptions(),
+    read: ReadOptions = ReadOptions(),
+    write: WriteOptions = WriteOptions(),
+    clip: ClipOptions = ClipOptions(),
+    compare: bool = False,
+    listener: Listener = lambda progress: None,
+) -> Summary:
+    """Restyle a sequence into a video, or a video into a sequence.
+
+    Pictures of more than 8 bits keep what the codec has room for, and so does alpha
+    (``WriteOptions("prores_ks")``: ProRes 4444). Where it has none, pictures are put over black.
+
+    Args:
+        source: a video file, a directory, a pattern or a glob.
+        output: a video file, a directory that is there, or a pattern.
+        clip: the sequence's clock and pictures.
+        compare: put input and output side by side in one picture.
+        listener: called after every batch.
+
+    Raises:
+        VidstyleError: a subclass says what is wrong with the input, style, options or output.
+        Interrupted: Ctrl-C; its ``partial`` names what was kept.
+    """
+    if is_sequence(source) and output and is_sequence(output):
+        raise OptionError(f"{output}: from pictures to pictures is for stylize_frames")
+    stylizer = FastStylizer(style, fast)
+    if fast.strength == 0:
+        temporal = replace(temporal, temporal=0.0)
+    target = Path(output) if output else video_beside(source, stylizer.style.label)
+    with (
+        _open_reader(source, read, clip) as reader,
+        MotionTracker(temporal, origin=reader.origin) as tracker,
+    ):
+        writer = _open_writer(target, Path(source), reader, compare, read, write, clip)
+        memory = TemporalMemory(temporal)
+
+        def finish(drawn: Drawn) -> Frame:
+            frame, image, motion = drawn.frame, drawn.image, drawn.motion.result()
+            if temporal.temporal:
+                image = memory(image, motion)
+            done = shown(frame, image, compare)
+            if compare:
+                return replace(done, alpha=None)
+            return done if writer.alpha else over_black(done)
+
+        try:
+            with writer:
+                frames, seconds = run_stages(
+                    track_runs(tracker, reader),
+                    stylizer,
+                    finish,
+                    writer.write,
+                    reader.info.frames,
+                    listener,
+                )
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(writer.partial) from interrupt
+        return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
+
+
+def video_beside(source: str | Path, label: str) -> Path:
+    """``in/shot_%04d.png`` in the style ``scream`` becomes ``in/shot.scream.mp4``."""
+    source = Path(source)
+    if source.is_dir():
+        return default_output(source.resolve(), label)
+    plain = re.sub(r"%\d*d|[#*?]+|\[.*\]", "", source.stem).rstrip("._- ")
+    return default_output(source.with_name(plain or source.resolve().parent.name), label)
+
+
+def over_black(frame: Frame) -> Frame:
+    """The frame as it looks where there is no alpha."""
+    if frame.alpha is None:
+        return frame
+    image = frame.image * coverage(frame.alpha)[:, :, None]
+    if frame.image.dtype == np.uint8:
+        image = np.rint(image).astype(np.uint8)
+    return replace(frame, image=image, alpha=None)
+
+
+def track_runs(
+    tracker: MotionTracker, reader: SequenceReader | VideoReader
+) -> Iterator[tuple[Frame, Future[Motion]]]:
+    """A reader's frames with their motion; nothing moves across a gap in a sequence."""
+    if isinstance(reader, VideoReader):
+        yield from tracker(reader)
+        return
+    index = 0
+    for _, run in groupby(enumerate(reader), key=lambda item: item[1].pts - item[0]):
+        tracker.previous, tracker.index = None, index
+        for frame, motion in tracker(frame for _, frame in run):
+            index += 1
+            yield frame, motion
+
+
+def _open_reader(
+    source: str | Path, read: ReadOptions, clip: ClipOptions
+) -> SequenceReader | VideoReader:
+    if is_sequence(source):
+        return SequenceReader(source, read, clip)
+    if clip.frames is not None or clip.fps is not None:
+        raise OptionError(f"{source}: is a video; --fps and --frames are for pictures")
+    return VideoReader(source, read)
+
+
+def _open_writer(
+    target: Path,
+    source: Path,
+    reader: SequenceReader | VideoReader,
+    compare: bool,
+    read: ReadOptions,
+    write: WriteOptions,
+    clip: ClipOptions,
+) -> SequenceWriter | VideoWriter:
+    if is_sequence(target):
+        return SequenceWriter(target, source, clip.picture, write.overwrite)
+    info = reader.info
+    sequence = isinstance(reader, SequenceReader)
+    return VideoWriter(
+        target,
+        info,
+        source=None if sequence else source,
+        size=(info.width * (2 if compare else 1), info.height),
+        start=read.start,
+        end=read.end,
+        alpha=isinstance(reader, SequenceReader) and reader.alpha and not compare,
+        options=write,
+    )

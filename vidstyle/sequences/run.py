@@ -1,0 +1,546 @@
+"""The loop over a sequence of pictures: as over a video, but each frame is a file of its own, and a
+run goes on where another has ended."""
+
+from __future__ import annotations
+
+import glob
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from importlib.util import find_spec
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+import vidstyle
+from vidstyle.cuts import read_cuts
+from vidstyle.device import precision_name
+from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
+from vidstyle.frame import Frame
+from vidstyle.optimized import fingerprint
+from vidstyle.pipeline import Drawn, Listener, Progress, Summary, run_stages
+from vidstyle.sequences.alpha import coverage, extend_colors
+from vidstyle.sequences.checkpoints import EVERY, Checkpoint, Checkpoints
+from vidstyle.sequences.course import (
+    Counts,
+    Course,
+    OnError,
+    Rules,
+    SequenceFrame,
+    UnreadableFrame,
+)
+from vidstyle.sequences.exr import write_exr_channels
+from vidstyle.sequences.journal import Entry, Journal
+from vidstyle.sequences.matte import Matte, composite
+from vidstyle.sequences.passes import PassFolders, PassWriter
+from vidstyle.sequences.pattern import SequenceFile, find_sequence, output_path, output_paths
+from vidstyle.sequences.picture import (
+    InputSpace,
+    Picture,
+    PictureOptions,
+    read_picture,
+    write_picture,
+)
+from vidstyle.sequences.watch import Watch
+from vidstyle.styles.registry import Style
+from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
+
+Painting = str | Path | Style
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """Which pictures of a sequence, what of them is restyled, and what is kept of earlier runs.
+
+    Attributes:
+        frames: their numbers, as ``1001-1100,1150``; None is all.
+        input_space: ``linear``, ``srgb``, or ``auto`` by the file (``PictureOptions``).
+        layer: of EXR files, which layer or part to restyle; the main one when empty.
+        quality: of JPEG files that are written, 1 to 100.
+        alpha: ``keep`` restyles colours as they are; ``style`` carries them on under what is
+            transparent first, so that no fringe of black enters the strokes. Alpha itself is never
+            touched, nor are colours where it is 0 under ``style``.
+        mattes: a directory, a pattern, or one picture, for each style: white where it is painted.
+            Later ones lie on top. Without any, one style is painted everywhere.
+        invert_matte: black where it is painted.
+        write_flow: a directory for motion vectors (``motion_channels``).
+        write_occlusion: a directory for masks of what the frame before does not show.
+        on_error: of a frame that cannot be read: ``stop``, ``skip`` it, or ``copy`` its file.
+        resume: go on with what an earlier run has finished, if its settings were the same.
+        overwrite: make all frames anew, and replace what is there.
+        watch: wait for further frames, as a renderer writes them.
+        watch_timeout: seconds without a new one after which the sequence is complete.
+        fps: numbers a second, for cuts that are listed by time.
+    """
+
+    frames: str | None = None
+    input_space: InputSpace = "auto"
+    layer: str = ""
+    quality: int = 95
+    alpha: Literal["keep", "style"] = "keep"
+    mattes: tuple[str | Path, ...] = ()
+    invert_matte: bool = False
+    write_flow: Path | None = None
+    write_occlusion: Path | None = None
+    on_error: OnError = "stop"
+    resume: bool = True
+    overwrite: bool = False
+    watch: bool = False
+    watch_timeout: float = 60.0
+    fps: Fraction | float = 24
+
+    def __post_init__(self) -> None:
+        if self.alpha not in ("keep", "style"):
+            raise OptionError(f"alpha is 'keep' or 'style', not '{self.alpha}'")
+        if self.on_error not in get_args(OnError):
+            raise OptionError(f"on_error is 'stop', 'skip' or 'copy', not '{self.on_error}'")
+        if not self.watch_timeout > 0:
+            raise OptionError(f"watch_timeout is more than 0 s, not {self.watch_timeout:g}")
+        if not self.fps > 0:
+            raise OptionError(f"fps is more than 0, not {float(self.fps):g}")
+
+    @property
+    def rate(self) -> Fraction:
+        """``fps`` as a fraction; 23.976 is 24000/1001."""
+        return exact_rate(self.fps)
+
+
+def exact_rate(fps: Fraction | float) -> Fraction:
+    """The rate meant by a number: 23.976 and 29.97 are 24000/1001 and 30000/1001."""
+    ntsc = Fraction(round(fps) * 1000, 1001)
+    if fps != round(fps) and abs(ntsc - Fraction(fps)) < 0.005:
+        return ntsc
+    return Fraction(fps).limit_denominator(1001)
+
+
+def stylize_frames(
+    source: str | Path,
+    output: str | Path,
+    style: Painting | Sequence[Painting] = "scream",
+    *,
+    fast: FastOptions = FastOptions(),
+    temporal: TemporalOptions = TemporalOptions(),
+    frames: FrameOptions = FrameOptions(),
+    listener: Listener = lambda progress: None,
+) -> Summary:
+    """Restyle the pictures of a sequence, keeping their names, format, depth, alpha and metadata.
+
+    Jumps in the numbering are cuts in time. What was finished is noted in a hidden folder beside
+    the results, so that a run that was interrupted in any way, and started again, makes the same
+    files, bit for bit on the same device, as one that was not.
+
+    Args:
+        source: a directory, a pattern (``shot_%04d.png``, ``shot.####.exr``) or a glob.
+        output: a directory, made if need be, or a pattern, whose suffix may be another.
+        style: a name, a style file, a blend, or a Style; or one for each matte.
+        fast: values that are left to be chosen are what an earlier run has chosen. With strength 0
+            every frame is by itself.
+        listener: called after every batch.
+
+    Raises:
+        VidstyleError: a subclass says what is wrong with the input, style, options or output.
+        OptionError: also, to go on, settings have changed.
+        Interrupted: Ctrl-C; finished frames are kept.
+    """
+    began = time.perf_counter()
+    if fast.strength == 0:
+        temporal = replace(temporal, temporal=0.0)
+    run = _Run(Path(source), Path(output), _styles(style, frames), fast, temporal, frames)
+    try:
+        drawn = run(listener)
+    except KeyboardInterrupt as interrupt:
+        kept = Path(output) if run.journal and run.journal.entries else None
+        advice = "go on with the same command" + (", without --overwrite" * frames.overwrite)
+        raise Interrupted(kept, advice) from interrupt
+    return Summary(Path(output), drawn, time.perf_counter() - began, tuple(run.warnings()))
+
+
+def _styles(style: Painting | Sequence[Painting], options: FrameOptions) -> list[Painting]:
+    """One for each region. Raises OptionError when they are not as many as mattes."""
+    styles = [style] if isinstance(style, str | Path | Style) else list(style)
+    if len(styles) != max(len(options.mattes), 1):
+        raise OptionError(
+            f"{len(styles)} styles for {len(options.mattes)} mattes; "
+            "give one style, or one matte for each"
+        )
+    return styles
+
+
+class _Run:
+    """One run: what it needs, from the first file on."""
+
+    def __init__(
+        self,
+        source: Path,
+        output: Path,
+        styles: list[Painting],
+        fast: FastOptions,
+        temporal: TemporalOptions,
+        options: FrameOptions,
+    ) -> None:
+        self.source = source
+        self.output = output
+        self.styles = styles
+        self.fast = fast
+        self.temporal = temporal
+        self.options = options
+        self.folders = PassFolders(options.write_flow, options.write_occlusion)
+        self.tracked = temporal.temporal > 0 or bool(self.folders)
+        self.mattes = [Matte(matte, options.invert_matte) for matte in options.mattes]
+        self.picture_options = PictureOptions(options.input_space, options.layer, options.quality)
+        self.journal: Journal | None = None
+        self.counts = Counts()
+        self.watch: Watch | None = None
+        self.missing: tuple[range, ...] = ()
+
+    def __call__(self, listener: Listener) -> int:
+        """How many frames were gone through."""
+        parts, total = self._parts()
+        first = next(parts, ())
+        if not first:
+            raise InputError(f"{self.source}: no pictures came")
+        target = output_path(first[0], self.output)
+        notes = target.parent / f".{_key(target)}.vidstyle"
+        check_library([first[0].path, target, *self.folders.paths(first[0])])
+        self.journal = journal = Journal(notes)
+        checkpoints = Checkpoints(notes)
+        fast = as_before(self.fast, None if self.options.overwrite else journal.settings)
+        painter = Painter([FastStylizer(style, fast) for style in self.styles], self.temporal)
+        course = Course(self._rules(), journal, checkpoints)
+        self.counts = course.counts
+        self._clear_way(course, first)
+        journal.begin(self._settings(painter))
+        course.check(first)
+        passes = PassWriter(self.folders, self.temporal.flow, journal, write_exr_channels)
+        desk = _Desk(
+            painter,
+            passes,
+            journal,
+            checkpoints,
+            self.picture_options,
+            empty_kept=self.options.alpha == "style",
+            tracked=self.tracked,
+        )
+        # Passes want motion even where the memory does not.
+        tracking = replace(self.temporal, temporal=self.temporal.temporal or float(self.tracked))
+        count, seconds = 0, 0.0
+        with MotionTracker(tracking) as tracker:
+            line = _Line(tracker)
+
+            def progress(part: Progress) -> None:
+                here, counts = count + part.frames, course.counts
+                done = here - counts.again + counts.passed
+                listener(Progress(done, total, seconds + part.seconds, counts.passed))
+
+            for part in chain([first], parts):
+                more, took = run_stages(
+                    line(course(part)), painter, desk.finish, desk.write, None, progress
+                )
+                count, seconds = count + more, seconds + took
+            passes.close()
+            if not count:
+                progress(Progress(0, total, 0.0))
+        checkpoints.remove()
+        return count - course.counts.again
+
+    # ---- input -----------------------------------------------------------------------------
+
+    def _parts(self) -> tuple[Iterator[Sequence[SequenceFile]], int | None]:
+        """The files, all at once, or as they come; and how many, where that is known."""
+        if self.options.watch:
+            self.watch = Watch(
+                self.source, self.options.frames, self.options.watch_timeout, self._readable
+            )
+            return self.watch(), None
+        sequence = find_sequence(self.source, self.options.frames)
+        output_paths(sequence, self.output)
+        self.missing = sequence.missing
+        return iter([sequence.files]), len(sequence.files)
+
+    def _readable(self, path: Path) -> bool:
+        try:
+            read_picture(path, self.picture_options)
+        except InputError:
+            return False
+        return True
+
+    def _open(self, file: SequenceFile) -> tuple[Picture, np.ndarray, tuple[np.ndarray, ...]]:
+        try:
+            picture = read_picture(file.path, self.picture_options)
+        except InputError as error:
+            raise UnreadableFrame(str(error)) from error
+        image = picture.image
+        if self.options.alpha == "style" and picture.alpha is not None:
+            image = extend_colors(image, picture.alpha)
+        return picture, image, tuple(matte(file, image.shape[:2]) for matte in self.mattes)
+
+    # ---- what earlier runs have left -------------------------------------------------------
+
+    def _clear_way(self, course: Course, first: Sequence[SequenceFile]) -> None:
+        """Raises OutputError when something is in the way, or nothing can be written there."""
+        journal = course.journal
+        if journal.entries and not (self.options.resume or self.options.overwrite):
+            raise OutputError(
+                f"{self.output}: an earlier run left finished frames; go on with them (--resume), "
+                "or begin anew with --overwrite"
+            )
+        for name in journal.begun - journal.entries.keys():
+            _sweep(journal.folder.parent / name)
+        if self.options.overwrite:
+            journal.forget()
+            course.checkpoints.remove()
+        else:
+            course.check(first)
+        for folder in (journal.folder, self.folders.flow, self.folders.occlusion):
+            if folder is not None:
+                _make_folder(folder)
+
+    def _rules(self) -> Rules:
+        listed = self.temporal.cuts not in ("auto", "none")
+
+        return Rules(
+            target=lambda file: output_path(file, self.output),
+            inputs=lambda file: [file.path, *(matte.path(file) for matte in self.mattes)],
+            place=lambda file, index: f"{index} {file.number}" if listed else "",
+            passes=self.folders.paths,
+            open=self._open,
+            linked=self.temporal.temporal > 0,
+            tracked=self.tracked,
+            on_error=self.options.on_error,
+            overwrite=self.options.overwrite,
+            time_base=1 / self.options.rate,
+        )
+
+    def _settings(self, painter: Painter) -> dict[str, Any]:
+        """All that the pictures depend on besides their files, by names that a user knows."""
+        first = painter.stylizers[0]
+        cuts = self.temporal.cuts
+        listed = cuts not in ("auto", "none")
+        if listed:
+            read_cuts(cuts)
+            cuts = f"{cuts} {fingerprint([np.frombuffer(Path(cuts).read_bytes(), np.uint8)])}"
+        return {
+            "vidstyle": vidstyle.__version__,
+            "style": ", ".join(stylizer.style.label for stylizer in painter.stylizers),
+            "strength": self.fast.strength,
+            "color": self.fast.color,
+            "device": str(first.device),
+            "precision": precision_name(first.precision),
+            "batch size": first.batch_size,
+            "temporal": self.temporal.temporal,
+            "flow": self.temporal.flow,
+            "cuts": str(cuts),
+            "fps": str(self.options.rate) if listed else None,
+            "input space": self.options.input_space,
+            "layer": self.options.layer,
+            "quality": self.options.quality,
+            "alpha": self.options.alpha,
+            "mattes": ", ".join(map(str, self.options.mattes)),
+            "invert matte": self.options.invert_matte,
+            "style file": [
+                fingerprint([s.style.vector, *s.style.network.state_dict().values()])
+                for s in painter.stylizers
+            ],
+        }
+
+    # ---- what is told ----------------------------------------------------------------------
+
+    def warnings(self) -> Iterator[str]:
+        """What a user should know, one line each."""
+        counts = self.counts
+        missing = self.missing
+        if self.watch is not None:
+            missing = self.watch.missing(counts.gaps)
+        if missing:
+            places = _listed([_span(numbers) for numbers in missing])
+            yield f"there is no frame {places}; what follows begins anew, as after a cut"
+        if counts.skipped:
+            yield f"cannot be read, and were left out: {_listed(counts.skipped)}"
+        if counts.copied:
+            yield f"cannot be read, and were copied as they are: {_listed(counts.copied)}"
+        if counts.passed:
+            yield f"{counts.passed} frames were there already"
+        if counts.renewed:
+            yield f"{counts.renewed} frames were made again, as their files have changed"
+        if self.watch is not None and self.watch.late:
+            yield f"came too late: {_listed(self.watch.late)}; run again to put them in"
+
+
+class Painter:
+    """Stylizers of all regions, and the memory of each.
+
+    Batches are filled up to their size: with fewer pictures the threads would be divided
+    otherwise, and sums rounded otherwise, so that a frame would depend on where a run began.
+    """
+
+    def __init__(self, stylizers: Sequence[FastStylizer], temporal: TemporalOptions) -> None:
+        self.stylizers = stylizers
+        self.batch_size = stylizers[0].batch_size
+        self.memories = [TemporalMemory(temporal) for _ in stylizers] if temporal.temporal else []
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """N×H×W×3 to N×R×H×W×3, one picture for each of R regions."""
+        count = len(images)
+        missing = self.batch_size - count
+        if missing > 0:
+            images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+        return np.stack([stylizer(images)[:count] for stylizer in self.stylizers], axis=1)
+
+    def steady(
+        self, painted: np.ndarray, motion: Motion, start: Checkpoint | None
+    ) -> list[np.ndarray]:
+        """The regions' pictures, R×H×W×3, with what is known of the past."""
+        if start is not None:
+            for memory, state in zip(self.memories, start.states, strict=True):
+                memory.restore(state)
+        if not self.memories:
+            return list(painted)
+        return [m(picture, motion) for m, picture in zip(self.memories, painted, strict=True)]
+
+    def states(self) -> tuple[Mapping[str, np.ndarray], ...]:
+        """Of the memories, for ``start`` later."""
+        return tuple(memory.state() for memory in self.memories)
+
+
+class _Line:
+    """Tracks the motion of frames that come in groups, and a group in several parts."""
+
+    def __init__(self, tracker: MotionTracker) -> None:
+        self.tracker = tracker
+        self._last: SequenceFrame | None = None
+
+    def __call__(self, frames: Iterable[SequenceFrame]) -> Iterator[tuple[Frame, Future[Motion]]]:
+        for _, group in groupby(frames, key=lambda frame: frame.step.group):
+            first = next(group)
+            self.tracker.previous = self._previous(first)
+            self.tracker.index = first.step.index
+            for frame, motion in self.tracker(chain([first], group)):
+                assert isinstance(frame, SequenceFrame)
+                self._last = frame
+                yield frame, motion
+
+    def _previous(self, first: SequenceFrame) -> Frame | None:
+        start, last = first.step.start, self._last
+        if start is not None:
+            return Frame(start.thumbnail, first.pts - 1, first.time_base)
+        follows = last is not None and last.step.group == first.step.group
+        return last if follows else None
+
+
+class _Desk:
+    """Finishes painted frames and puts them into their files."""
+
+    def __init__(
+        self,
+        painter: Painter,
+        passes: PassWriter,
+        journal: Journal,
+        checkpoints: Checkpoints,
+        picture_options: PictureOptions,
+        empty_kept: bool,
+        tracked: bool,
+    ) -> None:
+        self.painter = painter
+        self.passes = passes
+        self.journal = journal
+        self.checkpoints = checkpoints
+        self.picture_options = picture_options
+        self.empty_kept = empty_kept
+        self.tracked = tracked
+
+    def finish(self, drawn: Drawn) -> Frame:
+        """Steady the picture and put its regions together."""
+        frame, motion = drawn.frame, drawn.motion.result()
+        assert isinstance(frame, SequenceFrame)
+        step, picture = frame.step, frame.picture
+        painted = self.painter.steady(drawn.image, motion, step.start)
+        image = composite(picture.image, painted, frame.mattes) if frame.mattes else painted[0]
+        if self.empty_kept and picture.alpha is not None:
+            empty = coverage(picture.alpha) == 0
+            image = np.where(empty[:, :, None], picture.image, image)
+        if self.tracked and step.write and (step.index + 1) % EVERY == 0:
+            self.checkpoints.save(step.link, Checkpoint(motion.thumbnail, self.painter.states()))
+        self.passes(frame, motion)
+        return replace(frame, image=image, cut=self.tracked and motion.flow is None)
+
+    def write(self, frame: Frame) -> None:
+        """Write the picture, then note that it is there."""
+        assert isinstance(frame, SequenceFrame)
+        step, picture = frame.step, frame.picture
+        if not step.write:
+            return
+        self.journal.start(step.target.name)
+        write_picture(step.target, picture, frame.image, options=self.picture_options)
+        height, width = picture.image.shape[:2]
+        self.journal.finish(
+            Entry(
+                step.target.name,
+                step.link,
+                step.target.stat().st_size,
+                (width, height),
+                str(picture.image.dtype),
+                frame.cut,
+            )
+        )
+
+
+def check_library(paths: Iterable[Path]) -> None:
+    """Raises InputError when one is an EXR file and its library is not there.
+
+    Else it would be told of each frame that it cannot be read.
+    """
+    for path in paths:
+        if path.suffix.lower() == ".exr" and find_spec("OpenEXR") is None:
+            raise InputError(f"{path}: OpenEXR is not installed; run: pip install 'vidstyle[exr]'")
+
+
+def as_before(fast: FastOptions, settings: Mapping[str, Any] | None) -> FastOptions:
+    """What is left to be chosen, as the earlier run has chosen it.
+
+    Precision is found by timing, which may end otherwise the next time.
+    """
+    if settings is None:
+        return fast
+    return replace(
+        fast,
+        device=settings.get("device", "auto") if fast.device == "auto" else fast.device,
+        precision=settings.get("precision", "auto") if fast.precision == "auto" else fast.precision,
+        batch_size=settings.get("batch size") if fast.batch_size is None else fast.batch_size,
+    )
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: {error.strerror or error}") from error
+    return folder
+
+
+def _key(target: Path) -> str:
+    """``shot_0001.png`` becomes ``shot_#.png``: one name for all of a sequence."""
+    stem, found = re.subn(r"\d+(?=\D*$)", "#", target.stem)
+    return f"{stem if found else '#'}{target.suffix}"
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a killed run was writing."""
+    name = target.name[:80]
+    for path in target.parent.glob(f".{glob.escape(name)}*"):
+        if re.fullmatch(r".*\.\d+(-[0-9a-f]+)?", path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _span(numbers: range) -> str:
+    return f"{numbers[0]}–{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
