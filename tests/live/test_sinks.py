@@ -595,6 +595,7 @@ def test_keys_of_the_window(window: PreviewWindow) -> None:
         pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=text, mod=0))
 
     press(pygame.K_n, "n")
+    press(pygame.K_f, "f")
     press(pygame.K_RIGHT)
     press(pygame.K_LSHIFT)
     press(pygame.K_PLUS, "+")

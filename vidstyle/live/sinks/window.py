@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vidstyle.live.source import LiveFrame
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+_FULL_SCREEN = ("f", "F")
 _LARGEST = 0.8
 """Of the screen, for the window at first."""
 
@@ -26,7 +28,7 @@ class PreviewWindow:
 
     Window systems want all calls to come from the program's main thread, so this sink is not put
     on a thread of its own: drawing takes some milliseconds of the stream's. ``keys`` must be called
-    even while no picture comes, or the window counts as hung.
+    even while no picture comes, or the window counts as hung. ``f`` makes it fill the screen.
     """
 
     takes_audio = False
@@ -72,6 +74,9 @@ class PreviewWindow:
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
                 names.append("quit")
+            elif event.type == pygame.KEYDOWN and event.unicode in _FULL_SCREEN:
+                with suppress(pygame.error):  # not every window system can
+                    pygame.display.toggle_fullscreen()
             elif event.type == pygame.KEYDOWN:
                 names.append(self._named(event))
             elif event.type in (pygame.VIDEORESIZE, pygame.WINDOWEXPOSED):
