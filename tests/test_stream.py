@@ -23,6 +23,7 @@ import vidstyle
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.live.controls import KEYS, LiveControls, Quit, Step, Strengthen, ToStyle
 from vidstyle.live.sinks import SinkFormat
+from vidstyle.live.size import SMALLEST
 from vidstyle.live.sound import AudioPacket
 from vidstyle.live.source import LiveFrame, SourceOptions
 from vidstyle.stream import (
@@ -171,7 +172,7 @@ def test_the_working_size_follows_the_budget() -> None:
         options=StreamOptions(duration=4, status=0.2),
         listener=listen,
     )
-    assert 160 <= seen[-1].width < 1280
+    assert SMALLEST <= seen[-1].width < 1280
     assert seen[-1].height == round(seen[-1].width * 0.75)
 
 

@@ -70,11 +70,16 @@ class AudioTemplate:
     Attributes:
         codec: FFmpeg's name of it.
         rate: samples a second.
+
+    Raises:
+        FFmpegError, ValueError: it is of no kind that can be described, or too little is known.
     """
 
     def __init__(self, stream: AudioStream) -> None:
         self.codec = stream.codec_context.codec.canonical_name
         self.rate = stream.codec_context.sample_rate
+        if not self.rate:
+            raise ValueError("sound of an unknown rate")
         # NUT holds every codec, and its header all that add_stream_from_template asks for; but
         # without a packet it counts as no file.
         memory = io.BytesIO()

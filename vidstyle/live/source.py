@@ -152,7 +152,7 @@ class LiveSource:
         self._connection: _Connection | None = _Connection(address, options, options.open_timeout)
         self.width, self.height = self._connection.picture.size
         self.rate = self._connection.rate
-        self.audio = self._connection.template()
+        self.audio = self._template(self._connection)
         self._paced = self._connection.paced
         self._ends = self._connection.finite or address.kind in (Kind.PIPE, Kind.TEST)
         self._clock = StreamClock(math.inf) if self._paced else StreamClock()
@@ -191,12 +191,24 @@ class LiveSource:
             self._connection.close()
             self._connection = self._next_connection(why)
 
+    def _template(self, connection: _Connection) -> AudioTemplate | None:
+        if connection.audio is None:
+            return None
+        try:
+            return AudioTemplate(connection.audio)
+        except (FFmpegError, ValueError):
+            codec = connection.audio.codec_context.name
+            self._notify(f"{self.name}: its sound ({codec}) cannot be taken along")
+            return None
+
     def _received(self, connection: _Connection) -> Iterator[LiveFrame | AudioPacket]:
         for item, arrived in connection.items():
             if self._stop.is_set():
                 return
             if isinstance(item, VideoFrame):
                 yield self._frame(connection, item, arrived)
+            elif self.audio is None:
+                continue
             elif (packet := AudioPacket.of(item, self._clock)) and packet.begins >= self._heard:
                 self._heard = packet.ends
                 yield packet
@@ -267,8 +279,8 @@ class _Connection:
 
     def _prepare(self) -> None:
         self._video: VideoStream = find_video(self._container, self._address.name)
-        sounds = self._container.streams.audio if self._options.audio else ()
-        self._audio: AudioStream | None = sounds[0] if sounds else None
+        sounds = [s for s in self._container.streams.audio if s.codec_context is not None]
+        self.audio: AudioStream | None = sounds[0] if sounds and self._options.audio else None
         self.finite = self._address.kind is Kind.FILE or (self._container.duration or 0) > 0
         # Segments come many pictures at once.
         self.paced = self.finite or self._container.format.name in _SEGMENTED
@@ -300,9 +312,6 @@ class _Connection:
             self._convert_like(frame)
         return self.picture(frame)
 
-    def template(self) -> AudioTemplate | None:
-        return None if self._audio is None else AudioTemplate(self._audio)
-
     def close(self) -> None:
         self._container.close()
 
@@ -313,7 +322,7 @@ class _Connection:
         self.picture = UprightPicture(frame, self._video, size)
 
     def _received(self) -> Iterator[tuple[VideoFrame | Packet, float]]:
-        streams = [self._video] if self._audio is None else [self._video, self._audio]
+        streams = [self._video] if self.audio is None else [self._video, self.audio]
         backlog = Backlog()
         asked = monotonic()
         try:
@@ -321,7 +330,7 @@ class _Connection:
                 arrived = monotonic()
                 if not self.paced:
                     self._catch_up(packet, backlog.grows(arrived - asked, arrived))
-                if packet.stream is self._audio:
+                if packet.stream is self.audio:
                     if packet.size:
                         yield packet, arrived
                 else:
