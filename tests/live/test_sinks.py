@@ -334,6 +334,33 @@ def test_a_receiver_that_hangs_holds_up_nobody(deaf: str) -> None:
     assert other.failure is None and other.written > branch.written
 
 
+def test_closing_does_not_wait_for_a_receiver_that_hangs(deaf: str) -> None:
+    shape = SinkFormat(320, 240, 30)
+    branch = Branch(UrlSink(deaf, SendOptions(bitrate=20_000_000)), shape, BranchOptions(closing=1))
+    number = waiting = 0
+    while waiting < 30:  # pictures in a row that nothing came of
+        before = branch.written
+        branch.put(noise(number))
+        number += 1
+        time.sleep(1 / 60)
+        waiting = waiting + 1 if branch.written == before and number > 60 else 0
+        assert number < 3000
+    began = time.monotonic()
+    branch.close()
+    assert time.monotonic() - began < 15
+    assert branch.failure is None
+
+
+def test_a_long_ending_is_waited_for() -> None:
+    slow = Slow()
+    slow.close = lambda: time.sleep(1)  # type: ignore[method-assign]
+    branch = Branch(slow, SMALL, BranchOptions(closing=0.1))
+    branch.put(frame(0))
+    began = time.monotonic()
+    branch.close()
+    assert time.monotonic() - began >= 1
+
+
 def test_a_sender_that_was_killed_is_started_again() -> None:
     url = f"udp://127.0.0.1:{free_port()}"
     sink = UrlSink(url)

@@ -165,7 +165,7 @@ class UrlSink:
     def close(self) -> None:
         """Let the sender finish, for three seconds at most."""
         process, pipe = self._process, self._pipe
-        self._process = self._pipe = self._video = self._audio = None
+        self._pipe = self._video = self._audio = None
         if pipe is not None:
             with suppress(FFmpegError, OSError, ValueError):
                 pipe.close()
@@ -180,6 +180,7 @@ class UrlSink:
             process.kill()
             process.wait()
         process.stderr.close()
+        self._process = None
 
     def cancel(self) -> None:
         """End the sender at once."""
