@@ -622,7 +622,6 @@ def test_keys_of_the_window(window: PreviewWindow) -> None:
         pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=text, mod=0))
 
     press(pygame.K_n, "n")
-    press(pygame.K_f, "f")
     press(pygame.K_RIGHT)
     press(pygame.K_LSHIFT)
     press(pygame.K_PLUS, "+")
@@ -632,12 +631,34 @@ def test_keys_of_the_window(window: PreviewWindow) -> None:
 
 
 @needs_pygame
+def test_the_window_fills_the_screen_and_shrinks_again(window: PreviewWindow) -> None:
+    import pygame
+
+    window.open(SMALL)
+    window.write(frame(5))
+    width, height = pygame.display.get_desktop_sizes()[0]
+    for size in ((width, height), (128, 96)):
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_f, unicode="f", mod=0))
+        assert list(window.keys()) == []
+        screen = shown()
+        assert screen.shape[1::-1] == size
+        picture = int(screen.shape[0] * 128 / 96)
+        side = (screen.shape[1] - picture) // 2
+        assert decoded(screen[:, side : side + picture]) == 5
+
+
+@needs_pygame
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux is without a display")
 def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(OutputError, match="no display"):
         PreviewWindow().open(SMALL)
+    monkeypatch.setenv("DISPLAY", ":7777")  # nobody serves it
+    window = PreviewWindow()
+    with pytest.raises(OutputError, match="no display"):
+        window.open(SMALL)
+    window.close()
 
 
 @pytest.mark.parametrize(
