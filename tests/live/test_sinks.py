@@ -101,12 +101,14 @@ def test_no_sink(name: str) -> None:
         open_sink(name)
 
 
-@pytest.mark.parametrize("changes", [{"bitrate": 0}, {"keyframes": 0.0}])
+@pytest.mark.parametrize("changes", [{"bitrate": 0}, {"keyframes": 0.0}, {"preset": "brisk"}])
 def test_options_that_make_no_sense(changes: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         SendOptions(**changes)
     with pytest.raises(OptionError):
         BranchOptions(depth=0)
+    with pytest.raises(OptionError):
+        RecordOptions(crf=99)
 
 
 # -- URLs -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.live.sinks.base import SinkFormat, even
+from vidstyle.live.sinks.base import SinkFormat, check_preset, even
 from vidstyle.live.sinks.sender import Settings
 
 if TYPE_CHECKING:
@@ -69,13 +69,14 @@ class SendOptions:
     bitrate: int | None = None
     """Bits a second; None is constant quality, up to what suits the size (720p: 5.5 million)."""
     preset: str = "superfast"
-    """x264's: from ultrafast to medium, the slower, the smaller."""
+    """One of ``PRESETS``."""
     keyframes: float = 1.0
     """Seconds between pictures that a receiver can begin with."""
 
     def __post_init__(self) -> None:
         if self.bitrate is not None and self.bitrate < 10_000:
             raise OptionError(f"a bit rate of {self.bitrate} bits a second is too little")
+        check_preset(self.preset)
         if not self.keyframes > 0:
             raise OptionError(f"seconds between key pictures must be more, not {self.keyframes:g}")
 
@@ -100,9 +101,9 @@ class UrlSink:
             known = ", ".join(f"{name}://" for name in _CONTAINERS if name != STDOUT)
             raise OptionError(f"{url}: streams go to {known}")
         self._container_format = _CONTAINERS[scheme]
-        self._url = {STDOUT: "pipe:1", "udp": with_option(url, "pkt_size", _DATAGRAM)}.get(
-            scheme, url
-        )
+        self._url = "pipe:1" if url == STDOUT else url
+        if scheme == "udp":
+            self._url = with_option(url, "pkt_size", _DATAGRAM)
         self.comes_back = url != STDOUT
         self.may_wait = "listen" in url.partition("?")[2]
         self._cancelled = False
