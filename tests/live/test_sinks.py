@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -19,7 +20,8 @@ from typing import Any, ClassVar
 import av
 import numpy as np
 import pytest
-from clips import Sound, frame_times, images, packet_times, packets, write_audio
+from av.video.reformatter import Colorspace
+from clips import Sound, corners, frame_times, images, packet_times, packets, write_audio
 from streams import Receiver, coded, decoded, free_port
 
 from vidstyle.errors import OptionError, OutputError
@@ -221,13 +223,19 @@ def test_http_posts_the_stream() -> None:
         sink.open(SMALL)
         for number in range(20):
             sink.write(frame(number))
+        sink.write(replace(frame(20), image=corners(128, 96)))
         sink.close()
         assert Upload.done.wait(30)
         server.shutdown()
     Upload.received.seek(0)
     with av.open(Upload.received, format="mpegts") as source:
-        pictures = [decoded(p.to_ndarray(format="rgb24")) for p in source.decode(video=0)]
-    assert pictures == list(range(20))
+        pictures = list(source.decode(video=0))
+    assert [decoded(p.to_ndarray(format="rgb24")) for p in pictures[:20]] == list(range(20))
+    last = pictures[20]
+    assert (last.color_range, last.colorspace, last.color_primaries, last.color_trc) == (1, 1, 1, 1)
+    seen = last.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+    for y, x in ((24, 32), (24, 96), (72, 96), (72, 32)):
+        assert np.abs(seen[y, x].astype(int) - corners(128, 96)[y, x]).max() < 8
 
 
 def test_nobody_listens_to_udp() -> None:

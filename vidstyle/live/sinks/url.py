@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.live.sinks.base import SinkFormat, check_preset, even
 from vidstyle.live.sinks.sender import Settings
+from vidstyle.video.color import LIMITED
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from vidstyle.live.source import LiveFrame
 
 STDOUT = "-"
+_PIX_FMT = "yuv420p"
 TIME_BASE = Fraction(1, 90_000)
 """Of MPEG-TS; finer than what any other container here keeps."""
 
@@ -106,6 +109,7 @@ class UrlSink:
             self._url = with_option(url, "pkt_size", _DATAGRAM)
         self.comes_back = url != STDOUT
         self.may_wait = "listen" in url.partition("?")[2]
+        self._reformatter = VideoReformatter()
         self._cancelled = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: OutputContainer | None = None
@@ -145,14 +149,19 @@ class UrlSink:
         self._video = self._pipe.add_stream("rawvideo", round(shape.rate) or 1)
         context = self._video.codec_context
         context.width, context.height = shape.width // 2 * 2, shape.height // 2 * 2
-        context.pix_fmt, context.time_base = "rgb24", TIME_BASE
+        context.pix_fmt, context.time_base = _PIX_FMT, TIME_BASE
         if shape.audio is not None:
             self._audio = shape.audio.add_to(self._pipe)
 
     def write(self, frame: LiveFrame) -> None:
         """Hand a picture over, waiting while the sender has not taken the one before."""
         assert self._pipe is not None and self._video is not None
-        picture = VideoFrame.from_ndarray(even(frame.image), format="rgb24")
+        picture = self._reformatter.reformat(
+            VideoFrame.from_ndarray(even(frame.image), format="rgb24"),
+            format=_PIX_FMT,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=LIMITED,
+        )
         picture.pts, picture.time_base = frame.pts, frame.time_base
         with self._translated():
             self._pipe.mux(self._video.encode(picture))
