@@ -417,6 +417,7 @@ def test_no_bit_rate(text: str) -> None:
 def test_the_defaults_are_the_librarys() -> None:
     defaults = {name: p.default for name, p in inspect.signature(stream_command).parameters.items()}
     renamed = {"audio": "copy"}  # it has two values here, and is a flag there
+    assert defaults["timeout"] == SourceOptions().open_timeout
     elsewhere = {"batch_size", "open_timeout", "read_timeout", "rate", "status", "size", "styles"}
     for options in (StreamOptions(), SourceOptions(), FastOptions(), LIVE_TEMPORAL):
         for field in dataclasses.fields(options):

@@ -82,9 +82,10 @@ class Program:
             time.sleep(0.02)
 
     def memory(self) -> int:
-        """Bytes in use."""
+        """Bytes in use; 0 when it has ended."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+        sizes = (int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+        return next(sizes, 0)
 
     def end(self) -> str:
         """Wait for its end; stderr."""
@@ -245,11 +246,11 @@ def test_a_minute_in_bounded_memory(tmp_path: Path) -> None:
             [there, "--to", here, "--to", str(tmp_path / "take.mkv"), "--duration", "60"],
             ["--style", "scream", "--strength", "0.2", "--working-side", "160"],
         )
-        memory = []
+        memory: list[int] = []
         try:
             receiver.wait_for(30, 60)
             while program.process.poll() is None:
-                memory.append(program.memory() if program.process.poll() is None else memory[-1])
+                memory.append(program.memory())
                 time.sleep(0.5)
             program.end()
         finally:

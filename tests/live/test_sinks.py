@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -19,7 +20,8 @@ from typing import Any, ClassVar
 import av
 import numpy as np
 import pytest
-from clips import Sound, frame_times, images, packet_times, packets, write_audio
+from av.video.reformatter import Colorspace
+from clips import Sound, corners, frame_times, images, packet_times, packets, write_audio
 from streams import Receiver, coded, decoded, free_port
 
 from vidstyle.errors import OptionError, OutputError
@@ -101,12 +103,14 @@ def test_no_sink(name: str) -> None:
         open_sink(name)
 
 
-@pytest.mark.parametrize("changes", [{"bitrate": 0}, {"keyframes": 0.0}])
+@pytest.mark.parametrize("changes", [{"bitrate": 0}, {"keyframes": 0.0}, {"preset": "brisk"}])
 def test_options_that_make_no_sense(changes: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         SendOptions(**changes)
     with pytest.raises(OptionError):
         BranchOptions(depth=0)
+    with pytest.raises(OptionError):
+        RecordOptions(crf=99)
 
 
 # -- URLs -----------------------------------------------------------------------------------
@@ -219,13 +223,19 @@ def test_http_posts_the_stream() -> None:
         sink.open(SMALL)
         for number in range(20):
             sink.write(frame(number))
+        sink.write(replace(frame(20), image=corners(128, 96)))
         sink.close()
         assert Upload.done.wait(30)
         server.shutdown()
     Upload.received.seek(0)
     with av.open(Upload.received, format="mpegts") as source:
-        pictures = [decoded(p.to_ndarray(format="rgb24")) for p in source.decode(video=0)]
-    assert pictures == list(range(20))
+        pictures = list(source.decode(video=0))
+    assert [decoded(p.to_ndarray(format="rgb24")) for p in pictures[:20]] == list(range(20))
+    last = pictures[20]
+    assert (last.color_range, last.colorspace, last.color_primaries, last.color_trc) == (1, 1, 1, 1)
+    seen = last.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+    for y, x in ((24, 32), (24, 96), (72, 96), (72, 32)):
+        assert np.abs(seen[y, x].astype(int) - corners(128, 96)[y, x]).max() < 8
 
 
 def test_nobody_listens_to_udp() -> None:
@@ -332,6 +342,33 @@ def test_a_receiver_that_hangs_holds_up_nobody(deaf: str) -> None:
     assert longest < 2
     assert branch.dropped > 0
     assert other.failure is None and other.written > branch.written
+
+
+def test_closing_does_not_wait_for_a_receiver_that_hangs(deaf: str) -> None:
+    shape = SinkFormat(320, 240, 30)
+    branch = Branch(UrlSink(deaf, SendOptions(bitrate=20_000_000)), shape, BranchOptions(closing=1))
+    number = waiting = 0
+    while waiting < 30:  # pictures in a row that nothing came of
+        before = branch.written
+        branch.put(noise(number))
+        number += 1
+        time.sleep(1 / 60)
+        waiting = waiting + 1 if branch.written == before and number > 60 else 0
+        assert number < 3000
+    began = time.monotonic()
+    branch.close()
+    assert time.monotonic() - began < 15
+    assert branch.failure is None
+
+
+def test_a_long_ending_is_waited_for() -> None:
+    slow = Slow()
+    slow.close = lambda: time.sleep(1)  # type: ignore[method-assign]
+    branch = Branch(slow, SMALL, BranchOptions(closing=0.1))
+    branch.put(frame(0))
+    began = time.monotonic()
+    branch.close()
+    assert time.monotonic() - began >= 1
 
 
 def test_a_sender_that_was_killed_is_started_again() -> None:
@@ -604,12 +641,34 @@ def test_keys_of_the_window(window: PreviewWindow) -> None:
 
 
 @needs_pygame
+def test_the_window_fills_the_screen_and_shrinks_again(window: PreviewWindow) -> None:
+    import pygame
+
+    window.open(SMALL)
+    window.write(frame(5))
+    width, height = pygame.display.get_desktop_sizes()[0]
+    for size in ((width, height), (128, 96)):
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_f, unicode="f", mod=0))
+        assert list(window.keys()) == []
+        screen = shown()
+        assert screen.shape[1::-1] == size
+        picture = int(screen.shape[0] * 128 / 96)
+        side = (screen.shape[1] - picture) // 2
+        assert decoded(screen[:, side : side + picture]) == 5
+
+
+@needs_pygame
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux is without a display")
 def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(OutputError, match="no display"):
         PreviewWindow().open(SMALL)
+    monkeypatch.setenv("DISPLAY", ":7777")  # nobody serves it
+    window = PreviewWindow()
+    with pytest.raises(OutputError, match="no display"):
+        window.open(SMALL)
+    window.close()
 
 
 @pytest.mark.parametrize(

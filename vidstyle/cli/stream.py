@@ -94,6 +94,9 @@ def stream(
     reconnect: Annotated[
         float, typer.Option(help="Seconds for which a source or sink that is gone is tried again.")
     ] = 30.0,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds until the first picture has to be there.")
+    ] = 10.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin a file again at its end.")] = False,
     audio: Annotated[
         Audio, typer.Option(help="Take the source's sound along to URLs and files.")
@@ -123,7 +126,7 @@ def stream(
 
     Keys, in the window and on the terminal: n p → ← next and previous style, 1 to 9 that style,
     ] [ a tenth of the way to the next and the previous, + - ↑ ↓ stronger and weaker, t steadying
-    off and on, q Esc end.
+    off and on, f the whole screen, q Esc end.
     """
     piped = STDOUT in to
     if piped and progress is ProgressKind.json:
@@ -164,6 +167,7 @@ def stream(
                 size=parse_size(size) if size else None,
                 rate=fps,
                 max_side=max_side,
+                open_timeout=timeout,
                 reconnect=reconnect,
                 loop=loop,
                 audio=audio is Audio.copy,

@@ -31,7 +31,7 @@ class BranchOptions:
     patience: float = 10.0
     """Seconds that one picture may take before the sink counts as gone."""
     closing: float = 4.0
-    """Seconds to write what waits at the end."""
+    """Seconds to write what waits at the end, before the sink is cancelled."""
 
     def __post_init__(self) -> None:
         if self.depth < 1:
@@ -118,7 +118,7 @@ class Branch:
         self._thread.join(self._options.closing)
         if self._thread.is_alive():
             self._cancel()
-            self._thread.join(self._options.closing)
+            self._thread.join()  # a recording may take its time
         if self.failure is not None and not isinstance(self.failure, VidstyleError):
             raise self.failure
 

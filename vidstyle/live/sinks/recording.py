@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
 from vidstyle.live.clock import TICKS
+from vidstyle.live.sinks.base import SinkFormat, check_preset
 from vidstyle.video import VideoWriter, WriteOptions
 from vidstyle.video.color import complete_tags
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
-    from vidstyle.live.sinks.base import SinkFormat
     from vidstyle.live.sound import AudioPacket
     from vidstyle.live.source import LiveFrame
 
@@ -33,8 +33,14 @@ class RecordOptions:
     crf: int = 20
     """Quality; lower is better and larger."""
     preset: str = "veryfast"
+    """One of ``PRESETS``."""
     overwrite: bool = False
     """Replace an existing file."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.crf <= 51:
+            raise OptionError(f"crf must be 0 to 51, not {self.crf}")
+        check_preset(self.preset)
 
 
 class RecordingSink:

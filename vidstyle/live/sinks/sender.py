@@ -5,8 +5,9 @@ closes an output. Here they hold up nobody else, and can be ended with the proce
 
     python -P sender.py SETTINGS < pictures.nut
 
-stdin is NUT: raw pictures, and audio packets if there are any. SETTINGS is the JSON of
-``Settings``. On failure it prints the reason, in one line, and exits with 1. It needs PyAV alone.
+stdin is NUT: raw pictures, YUV 4:2:0 of BT.709, and audio packets if there are any. SETTINGS is the
+JSON of ``Settings``. On failure it prints the reason, in one line, and exits with 1. It needs PyAV
+alone.
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ from typing import TYPE_CHECKING
 import av
 from av.codec.context import Flags
 from av.error import FFmpegError
-from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.frame import PictureType
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
 
-BT709, BT601, LIMITED = 1, 6, 1
+BT709, LIMITED = 1, 1
 UNTIL_FIRST = {"probesize": "32", "analyzeduration": "0"}
 NEVER_WAIT = {"flush_packets": "1", "max_interleave_delta": "1"}
 """Else a stream that is silent would hold up the other for ten seconds."""
@@ -77,7 +77,6 @@ def copy(source: InputContainer, output: OutputContainer, settings: Settings) ->
     video = source.streams.video[0]
     stream = add_video(output, video, settings)
     copies = {audio.index: output.add_stream_from_template(audio) for audio in source.streams.audio}
-    reformatter = VideoReformatter()
     key_from = None
     for packet in source.demux():
         if packet.dts is None:
@@ -87,10 +86,12 @@ def copy(source: InputContainer, output: OutputContainer, settings: Settings) ->
             output.mux(packet)
             continue
         for picture in video.decode(packet):
-            coded = to_yuv(picture, reformatter, stream)
+            picture.pict_type = PictureType.NONE  # raw pictures are all key pictures
             if key_from is None or picture.time - key_from >= settings.keyframes:
-                key_from, coded.pict_type = picture.time, PictureType.I
-            output.mux(stream.encode(coded))
+                key_from, picture.pict_type = picture.time, PictureType.I
+            picture.color_range, picture.colorspace = LIMITED, BT709
+            picture.color_primaries = picture.color_trc = BT709
+            output.mux(stream.encode(picture))
     output.mux(stream.encode(None))
 
 
@@ -103,27 +104,11 @@ def add_video(output: OutputContainer, video: VideoStream, settings: Settings) -
     if video.time_base is not None:
         context.time_base = video.time_base
     context.color_range = LIMITED
-    high = video.width >= 1280 or video.height >= 720
-    context.colorspace = context.color_primaries = context.color_trc = BT709 if high else BT601
+    context.colorspace = context.color_primaries = context.color_trc = BT709
     context.flags |= Flags.low_delay
     if settings.bitrate:
         context.bit_rate = settings.bitrate
     return stream
-
-
-def to_yuv(picture: VideoFrame, reformatter: VideoReformatter, stream: VideoStream) -> VideoFrame:
-    context = stream.codec_context
-    high = context.colorspace == BT709
-    coded = reformatter.reformat(
-        picture,
-        format=context.pix_fmt,
-        dst_colorspace=Colorspace.ITU709 if high else Colorspace.ITU601,
-        dst_color_range=LIMITED,
-    )
-    coded.pts, coded.time_base = picture.pts, picture.time_base
-    coded.color_range, coded.colorspace = LIMITED, context.colorspace
-    coded.color_primaries, coded.color_trc = context.color_primaries, context.color_trc
-    return coded
 
 
 if __name__ == "__main__":

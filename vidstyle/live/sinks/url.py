@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.live.sinks.base import SinkFormat, even
+from vidstyle.live.sinks.base import SinkFormat, check_preset, even
 from vidstyle.live.sinks.sender import Settings
+from vidstyle.video.color import LIMITED
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from vidstyle.live.source import LiveFrame
 
 STDOUT = "-"
+_PIX_FMT = "yuv420p"
 TIME_BASE = Fraction(1, 90_000)
 """Of MPEG-TS; finer than what any other container here keeps."""
 
@@ -69,13 +72,14 @@ class SendOptions:
     bitrate: int | None = None
     """Bits a second; None is constant quality, up to what suits the size (720p: 5.5 million)."""
     preset: str = "superfast"
-    """x264's: from ultrafast to medium, the slower, the smaller."""
+    """One of ``PRESETS``."""
     keyframes: float = 1.0
     """Seconds between pictures that a receiver can begin with."""
 
     def __post_init__(self) -> None:
         if self.bitrate is not None and self.bitrate < 10_000:
             raise OptionError(f"a bit rate of {self.bitrate} bits a second is too little")
+        check_preset(self.preset)
         if not self.keyframes > 0:
             raise OptionError(f"seconds between key pictures must be more, not {self.keyframes:g}")
 
@@ -100,11 +104,12 @@ class UrlSink:
             known = ", ".join(f"{name}://" for name in _CONTAINERS if name != STDOUT)
             raise OptionError(f"{url}: streams go to {known}")
         self._container_format = _CONTAINERS[scheme]
-        self._url = {STDOUT: "pipe:1", "udp": with_option(url, "pkt_size", _DATAGRAM)}.get(
-            scheme, url
-        )
+        self._url = "pipe:1" if url == STDOUT else url
+        if scheme == "udp":
+            self._url = with_option(url, "pkt_size", _DATAGRAM)
         self.comes_back = url != STDOUT
         self.may_wait = "listen" in url.partition("?")[2]
+        self._reformatter = VideoReformatter()
         self._cancelled = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: OutputContainer | None = None
@@ -144,14 +149,19 @@ class UrlSink:
         self._video = self._pipe.add_stream("rawvideo", round(shape.rate) or 1)
         context = self._video.codec_context
         context.width, context.height = shape.width // 2 * 2, shape.height // 2 * 2
-        context.pix_fmt, context.time_base = "rgb24", TIME_BASE
+        context.pix_fmt, context.time_base = _PIX_FMT, TIME_BASE
         if shape.audio is not None:
             self._audio = shape.audio.add_to(self._pipe)
 
     def write(self, frame: LiveFrame) -> None:
         """Hand a picture over, waiting while the sender has not taken the one before."""
         assert self._pipe is not None and self._video is not None
-        picture = VideoFrame.from_ndarray(even(frame.image), format="rgb24")
+        picture = self._reformatter.reformat(
+            VideoFrame.from_ndarray(even(frame.image), format="rgb24"),
+            format=_PIX_FMT,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=LIMITED,
+        )
         picture.pts, picture.time_base = frame.pts, frame.time_base
         with self._translated():
             self._pipe.mux(self._video.encode(picture))
@@ -165,7 +175,7 @@ class UrlSink:
     def close(self) -> None:
         """Let the sender finish, for three seconds at most."""
         process, pipe = self._process, self._pipe
-        self._process = self._pipe = self._video = self._audio = None
+        self._pipe = self._video = self._audio = None
         if pipe is not None:
             with suppress(FFmpegError, OSError, ValueError):
                 pipe.close()
@@ -180,6 +190,7 @@ class UrlSink:
             process.kill()
             process.wait()
         process.stderr.close()
+        self._process = None
 
     def cancel(self) -> None:
         """End the sender at once."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vidstyle.live.source import LiveFrame
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+_NO_DISPLAY = "window: there is no display here; stream to a URL or a file instead"
+_FULL_SCREEN = ("f", "F")
 _LARGEST = 0.8
 """Of the screen, for the window at first."""
 
@@ -26,7 +28,7 @@ class PreviewWindow:
 
     Window systems want all calls to come from the program's main thread, so this sink is not put
     on a thread of its own: drawing takes some milliseconds of the stream's. ``keys`` must be called
-    even while no picture comes, or the window counts as hung.
+    even while no picture comes, or the window counts as hung. ``f`` makes it fill the screen.
     """
 
     takes_audio = False
@@ -38,19 +40,21 @@ class PreviewWindow:
         self.title = title
         self._pygame: Any = None
         self._shown: Any = None
+        self._small: tuple[int, int] | None = None
 
     def open(self, shape: SinkFormat) -> None:
         """Raises OptionError without pygame-ce, OutputError without a display."""
         pygame = self._pygame = _import_pygame()
         if sys.platform.startswith("linux") and not any(map(os.environ.get, _DISPLAYS)):
-            raise OutputError("window: there is no display here; stream to a URL or a file instead")
+            raise OutputError(_NO_DISPLAY)
         try:
             pygame.display.init()
+            if pygame.display.get_driver() == "offscreen":  # what SDL takes when all others fail
+                raise OutputError(_NO_DISPLAY)
             pygame.display.set_caption(self.title)
             size = _inside((shape.width, shape.height), _room(pygame))
             pygame.display.set_mode(size, pygame.RESIZABLE)
         except pygame.error as error:
-            self.close()
             raise OutputError(f"window: cannot be opened ({error})") from error
 
     def write(self, frame: LiveFrame) -> None:
@@ -72,6 +76,8 @@ class PreviewWindow:
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
                 names.append("quit")
+            elif event.type == pygame.KEYDOWN and event.unicode in _FULL_SCREEN:
+                self._toggle_full_screen()
             elif event.type == pygame.KEYDOWN:
                 names.append(self._named(event))
             elif event.type in (pygame.VIDEORESIZE, pygame.WINDOWEXPOSED):
@@ -79,12 +85,22 @@ class PreviewWindow:
         return [name for name in names if name]
 
     def close(self) -> None:
-        pygame, self._pygame, self._shown = self._pygame, None, None
+        pygame, self._pygame, self._shown, self._small = self._pygame, None, None, None
         if pygame is not None:
             pygame.display.quit()
 
     def cancel(self) -> None:
         pass
+
+    def _toggle_full_screen(self) -> None:
+        display = self._pygame.display
+        if self._small is None:
+            self._small = display.get_surface().get_size()
+            display.set_mode((0, 0), self._pygame.FULLSCREEN)
+        else:
+            display.set_mode(self._small, self._pygame.RESIZABLE)
+            self._small = None
+        self._draw()
 
     def _draw(self) -> None:
         if self._shown is None:
