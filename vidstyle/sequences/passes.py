@@ -64,8 +64,10 @@ class PassWriter:
 
         Raises OutputError when the disk is full or so.
         """
-        if frame.step.first:
-            self.close()
+        if self._waiting is not None:
+            passed_over = frame.step.index > self._waiting[0].step.index + 1
+            if frame.step.first or passed_over:
+                self.close()
         if self._waiting is not None:
             after = None if motion.flow is None else motion.thumbnail
             self._write(*self._waiting, after, frame.step.trail)
