@@ -98,10 +98,14 @@ class TemporalOptions:
         check_preset(self.flow)
 
 
-def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The picture at the size for flow and masks, uint8; itself when it is that already."""
+def thumbnail(image: np.ndarray, side: int = THUMBNAIL_SIDE) -> np.ndarray:
+    """The picture at the size for flow and masks, uint8; itself when it is that already.
+
+    Args:
+        side: the longer one, in pixels, at most.
+    """
     height, width = image.shape[:2]
-    scale = THUMBNAIL_SIDE / max(height, width)
+    scale = side / max(height, width)
     if scale < 1:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
