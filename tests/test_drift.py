@@ -79,6 +79,16 @@ def test_little_changes_pass() -> None:
     assert guard.correct(view(), drawn) is drawn
 
 
+def test_less_than_a_level_is_taken_away_too() -> None:
+    guard = DriftGuard(0.6)
+    guard.keep(view(), view())
+    guard.move(*motion(view()))
+    drawn = (view() + 1).astype(np.uint8)
+    result = guard.correct(view(), drawn)
+    assert (result.astype(float) - view()).mean((0, 1)) == pytest.approx([0.6] * 3, abs=0.02)
+    assert np.array_equal(guard.correct(view(), drawn), result)
+
+
 def test_another_shot_owes_nothing_to_the_last() -> None:
     guard = DriftGuard(1.0)
     guard.keep(view(), view())

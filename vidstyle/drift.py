@@ -73,7 +73,9 @@ class DriftGuard:
         excess = self.excess(thumbnail, result)
         if not excess.any():
             return result
-        return (result - excess).round().clip(0, 255).astype(np.uint8)
+        # Dithered, always alike: half a level would be lost in rounding, frame after frame.
+        threshold = np.random.default_rng(0).random(result.shape[:2], np.float32)
+        return np.floor(result - excess + threshold[:, :, None]).clip(0, 255).astype(np.uint8)
 
     def keep(self, thumbnail: np.ndarray, result: np.ndarray) -> None:
         """Take note of what is new in a finished frame."""
