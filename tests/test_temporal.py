@@ -237,7 +237,7 @@ def test_moving_strokes_stay_sharp_and_steady(shift: tuple[float, float]) -> Non
     assert unsteadiness(results) < unsteadiness(drawings) / 6
     assert correlation(drawings[-1][INNER], clean[-1][INNER]) < 0.94
     for result, image in list(zip(results, clean, strict=True))[4::3]:
-        assert correlation(result[INNER], image[INNER]) > 0.965
+        assert correlation(result[INNER], image[INNER]) > 0.97
     detail = [
         kept(result, image) for result, image in zip(results, map(levels, clean), strict=True)
     ]
@@ -267,9 +267,9 @@ def test_a_cut_leaves_nothing_of_the_shot_before() -> None:
     assert np.array_equal(results[6], drawings[6])
     assert not np.array_equal(results[7], drawings[7])
     for result in results[6:]:
-        assert abs(correlation(result - new, old)) < 0.03
+        assert abs(correlation(result - new, old)) < 0.05
     through = steadied(sources, drawings, cuts="none")
-    assert correlation(through[7] - new, old) > 0.05  # the measure sees what a cut leaves
+    assert correlation(through[7] - new, old) > 0.08  # the measure sees what a cut leaves
 
 
 @pytest.mark.parametrize("step", [6, 8])

@@ -4,7 +4,7 @@ Painted frames flicker because the network draws each anew, and small changes of
 coding, a shift by half a stroke) move its strokes. So the last result is moved along the optical
 flow between the source frames, and the new one mixed in:
 
-    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = s(c · v) · (1 − (1 − λ) ρ⁴)
+    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = c · v · (1 − (1 − λ) ρ²)
 
 with the network's picture S, the occlusion mask c and the photometric veto v of Ruder, Dosovitskiy,
 Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, and why:
@@ -12,16 +12,13 @@ Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, an
 * ρ, the local correlation between S and W. The mean of two unlike drawings is neither: strokes
   pale within a few frames. Where S and W agree, mixing costs nothing, and keeps W from wearing off;
   where they do not, the past is kept whole.
-* s turns doubt into a decision, from 0 to 1 within a part of the range of c · v: of what is mixed
-  half and half in every frame, nothing is left of either.
 * Colours and drawing are kept apart: of what is smooth, a quarter as much is taken from S. There,
   nothing is drawn that could pale, and it is where normalization makes the whole picture flicker.
 * The veto compares the frame with a *remembered source*, moved and mixed along with the result, not
   with the frame before: many small changes add up, and slow ones are found, too.
 * Where the flow stretches, the past is given up as fast as it is deformed.
-* Every resampling takes some of the finest detail, and every mixing of what is a little unlike some
-  of the next finest. What is missing is filled in from S, so that the result has the same energy of
-  both, place by place.
+* Every resampling takes some of the finest detail. What is missing is filled in from S, so that the
+  result has the same energy of it, place by place.
 """
 
 from __future__ import annotations
@@ -68,16 +65,10 @@ NOISE = 0.005
 """Squared colour distance, over three channels, that the veto takes for noise."""
 SOURCE_MEMORY = 0.9
 """λ of the remembered source."""
-TRUSTED = (0.4, 0.9)
-"""Trust at which the past begins to count, and at which it counts fully: what is mixed half and
-half in every frame is soon no drawing any more."""
-FRESHNESS = 0.01
+FRESHNESS = 0.03
 """Least share of the new drawing, however unlike: nothing is kept for ever."""
 STROKES = 15
 """Window, in pixels, in which drawings are compared: two or three strokes."""
-FINE_DETAIL, COARSE_DETAIL = 3, 7
-"""Windows, in pixels and in pixels of half the size, whose blur takes the detail away that wears
-off: by resampling, and by mixing with drawings a little unlike."""
 COARSE = 4
 """How much smaller than a thumbnail the pictures are in which drawings are lost in colours."""
 
@@ -326,9 +317,7 @@ class TemporalMemory:
         trust = cv2.GaussianBlur(motion.visible * photometric_veto(now, moved), (0, 0), 1.5)
         self._source = _mix(moved, now, SOURCE_MEMORY * trust)
         # Cubic, as bilinear takes half of the finest detail in two frames.
-        low, high = TRUSTED
-        counts = ((trust - low) / (high - low)).clip(0, 1)
-        return Prior(warp(self._result, motion.flow, cv2.INTER_CUBIC), counts)
+        return Prior(warp(self._result, motion.flow, cv2.INTER_CUBIC), trust)
 
     def _blend(self, stylized: np.ndarray, fresh: np.ndarray, prior: Prior) -> np.ndarray:
         height, width = fresh.shape[:2]
@@ -386,7 +375,7 @@ def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray
 
 
 def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray:
-    """ρ⁴ of the local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
+    """Squared local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (window, window))
@@ -394,8 +383,7 @@ def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray
     first, second = first - mean(first), second - mean(second)
     noise = np.float32(6.0)  # variance below which drawings count as flat, and alike
     shared = np.maximum(mean(first * second) + noise, 0)
-    square = shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
-    return square * square
+    return shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
 
 
 def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -423,47 +411,28 @@ def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.
 
 
 def _fill_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
-    """Add as much of a drawing's detail as ``image`` has less of it, the finest and the next.
+    """Add as much of a drawing's finest detail as ``image`` has less of it, place by place.
 
-    The same goes to all channels.
+    With f the detail found, w the wanted one, and ⟨ ⟩ local means, a share a ≥ 0 of w is added such
+    that ``⟨(f + a w)²⟩ = ⟨w²⟩``. The same goes to all channels.
 
     Args:
         image: H×W×3 float32; overwritten.
         luma: of the drawing, H×W.
     """
     height, width = luma.shape
-    found = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    half = max(width // 2, 1), max(height // 2, 1)
-    coarse = _missing_detail(
-        cv2.resize(luma, half, interpolation=cv2.INTER_AREA),
-        cv2.resize(found, half, interpolation=cv2.INTER_AREA),
-        COARSE_DETAIL,
-    )
-    missing = _missing_detail(luma, found, FINE_DETAIL)
-    missing += cv2.resize(coarse, (width, height))
-    return cv2.add(image, cv2.merge([missing, missing, missing]), dst=image)
-
-
-def _missing_detail(drawing: np.ndarray, image: np.ndarray, window: int) -> np.ndarray:
-    """What gives ``image`` the drawing's energy of detail, place by place: H×W float32.
-
-    With f the detail found, w the wanted one, and ⟨ ⟩ local means, it is the share a ≥ 0 of w such
-    that ``⟨(f + a w)²⟩ = ⟨w²⟩``.
-
-    Args:
-        drawing, image: lumas.
-        window: detail is what a blur of so many pixels takes away.
-    """
-    wanted, found = (
-        cv2.subtract(luma, cv2.blur(luma, (window, window)), dtype=cv2.CV_32F)
-        for luma in (drawing, image)
-    )
+    wanted, found = _fine_detail(luma), _fine_detail(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
     energy = _local_mean(wanted * wanted) + 0.05  # of rounding
     missing = np.maximum(energy - _local_mean(found * found) - 0.05, 0)
     shared = np.maximum(_local_mean(wanted * found), 0)
     share = (np.sqrt(shared * shared + energy * missing) - shared) / energy
-    wanted *= cv2.resize(share, wanted.shape[::-1])
-    return wanted
+    wanted *= cv2.resize(share, (width, height))
+    return cv2.add(image, cv2.merge([wanted, wanted, wanted]), dst=image)
+
+
+def _fine_detail(luma: np.ndarray) -> np.ndarray:
+    """What a blur of 3×3 pixels takes away: H×W float32."""
+    return cv2.subtract(luma, cv2.blur(luma, (3, 3)), dtype=cv2.CV_32F)
 
 
 def _local_mean(image: np.ndarray) -> np.ndarray:
