@@ -27,7 +27,9 @@ from vidstyle.temporal import (
     estimate_motion,
     thumbnail,
 )
+from vidstyle.video import ReadOptions, VideoReader
 
+SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "harbour.mp4"
 WIDTH, HEIGHT = 128, 96
 INNER = np.s_[12:-12, 12:-12]
 """Away from the border, where pictures go in and out."""
@@ -366,6 +368,32 @@ def test_what_was_not_visible_is_drawn_afresh() -> None:
     new, old = np.s_[:, : WIDTH // 2 - 8], np.s_[:, WIDTH // 2 + 8 :]
     assert np.abs(result[new] - drawings[1][new]).max() <= 1
     assert rms(result[old], drawings[0][old]) < 0.3 * rms(drawings[1][old], drawings[0][old])
+
+
+@pytest.mark.slow
+def test_nothing_grows_that_was_not_drawn() -> None:
+    """Over the whole sample clip, where posts move before water and the flow is often wrong."""
+
+    def detail(image: np.ndarray) -> np.ndarray:
+        """Mean square of it over 32×32 pixels."""
+        luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        squares = np.square(luma - cv2.blur(luma, (9, 9)))
+        size = image.shape[1] // 32, image.shape[0] // 32
+        return cv2.resize(squares, size, interpolation=cv2.INTER_AREA)
+
+    stylizer = FastStylizer("scream", FastOptions(device="cpu", precision="fp32"))
+    memory, options = TemporalMemory(), TemporalOptions()
+    grown = []
+    with (
+        VideoReader(SAMPLE, ReadOptions(max_side=480)) as reader,
+        MotionTracker(options) as tracker,
+    ):
+        for frame, motion in tracker(reader):
+            drawn = stylizer(frame.image)
+            result = memory(drawn, motion.result())
+            grown.append((detail(result) / (detail(drawn) + 20)).max())
+    assert len(grown) == 150
+    assert max(grown) < 2.5
 
 
 def test_deep_pictures_are_steadied_like_shallow_ones() -> None:
