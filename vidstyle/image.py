@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OptionError, OutputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -73,13 +73,8 @@ def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> Path:
         done = False
     if not done:
         raise OutputError(f"{path}: no picture format '{path.suffix}'; use .png or .jpg")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with complete_file(path) as temporary:
         temporary.write_bytes(data.tobytes())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: {error.strerror or error}") from error
     return path
 
 

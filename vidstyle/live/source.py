@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import chain
 from threading import Event
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 import av
@@ -160,12 +159,7 @@ class LiveSource:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def stop(self) -> None:

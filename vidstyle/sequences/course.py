@@ -8,8 +8,6 @@ where the memory is known (a checkpoint, a cut, a gap), and on from there withou
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.sequences.checkpoints import Checkpoint, Checkpoints
@@ -387,12 +386,6 @@ def copy_file(source: Path, target: Path) -> int:
             f"{source}: cannot be read, and not be copied to '{target.suffix}'; "
             "use --on-error skip or stop"
         )
-    temporary = target.with_name(f".{target.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
-    try:
+    with complete_file(target) as temporary:
         shutil.copyfile(source, temporary)
-        temporary.replace(target)
-        return target.stat().st_size
-    except OSError as error:
-        raise OutputError(f"{target}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    return target.stat().st_size

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vidstyle.errors import InputError, OutputError
+from vidstyle.disk import complete_file
+from vidstyle.errors import InputError
 
 KINDS = {
     ".png": "png",
@@ -90,12 +89,6 @@ def read_bytes(path: Path) -> bytes:
 
 def write_bytes(path: Path, data: bytes) -> Path:
     """Write under the final name only when complete; OutputError when it cannot be written."""
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
-    try:
+    with complete_file(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

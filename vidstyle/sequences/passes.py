@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from vidstyle.flow import FlowPreset, dense_flow, resize_flow
 from vidstyle.image import write_image
 from vidstyle.sequences.course import SequenceFrame, pass_name
+from vidstyle.sequences.exr import write_exr_channels
 from vidstyle.sequences.journal import Entry, Journal
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.temporal import Motion
@@ -40,23 +40,12 @@ class PassFolders:
 
 
 class PassWriter:
-    """Writes a frame's passes when the next frame has come, as the forward flow leads there.
+    """Writes a frame's passes when the next frame has come, as the forward flow leads there."""
 
-    Args:
-        write_channels: writes float32 H×W channels by name into an EXR, complete or not at all.
-    """
-
-    def __init__(
-        self,
-        folders: PassFolders,
-        preset: FlowPreset,
-        journal: Journal,
-        write_channels: Callable[[Path, Mapping[str, np.ndarray]], object],
-    ) -> None:
+    def __init__(self, folders: PassFolders, preset: FlowPreset, journal: Journal) -> None:
         self.folders = folders
         self.preset = preset
         self.journal = journal
-        self.write_channels = write_channels
         self._waiting: tuple[SequenceFrame, Motion] | None = None
 
     def __call__(self, frame: SequenceFrame, motion: Motion) -> None:
@@ -93,7 +82,7 @@ class PassWriter:
             self.journal.start(pass_name(path))
         if flow is not None:
             forward = None if after is None else dense_flow(motion.thumbnail, after, self.preset)
-            self.write_channels(flow, motion_channels(forward, motion.flow, width, height))
+            write_exr_channels(flow, motion_channels(forward, motion.flow, width, height))
         if occlusion is not None:
             write_image(occlusion, occlusion_picture(motion, width, height))
         for path in self.folders.paths(file):

@@ -34,7 +34,6 @@ from vidstyle.sequences.course import (
     SequenceFrame,
     UnreadableFrame,
 )
-from vidstyle.sequences.exr import write_exr_channels
 from vidstyle.sequences.journal import Entry, Journal
 from vidstyle.sequences.matte import Matte, composite
 from vidstyle.sequences.passes import PassFolders, PassWriter
@@ -217,7 +216,7 @@ class _Run:
         self._clear_way(course, first)
         journal.begin(self._settings(painter))
         course.check(first)
-        passes = PassWriter(self.folders, self.temporal.flow, journal, write_exr_channels)
+        passes = PassWriter(self.folders, self.temporal.flow, journal)
         desk = _Desk(
             painter,
             passes,
@@ -533,7 +532,7 @@ def _sweep(target: Path) -> None:
     """Remove what a killed run was writing."""
     name = target.name[:80]
     for path in target.parent.glob(f".{glob.escape(name)}*"):
-        if re.fullmatch(r".*\.\d+(-[0-9a-f]+)?", path.name) and path.is_file():
+        if re.fullmatch(r".*\.\d+-[0-9a-f]+", path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
 

@@ -1,0 +1,30 @@
+"""Files that appear under their name when they are complete, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vidstyle.errors import OutputError
+
+
+@contextmanager
+def complete_file(path: Path) -> Iterator[Path]:
+    """A hidden name beside ``path`` to write under; the file gets its own at the end of the block.
+
+    After any exception nothing is left of it.
+
+    Raises:
+        OutputError: for an ``OSError`` in the block: a full disk, no permission.
+    """
+    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
