@@ -134,7 +134,7 @@ def optimize_video(
     ):
 
         def new_writer(of: VideoReader) -> VideoWriter:
-            return open_writer(target, source, of, compare, read, write)
+            return open_writer(target, source, of.info, compare, read, write)
 
         new_writer(reader).discard()  # what cannot be written is known before the long work
         work = WorkFolder(

@@ -9,12 +9,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
 from vidstyle.errors import Interrupted
-from vidstyle.frame import Frame
+from vidstyle.frame import Frame, VideoInfo
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
@@ -106,50 +107,116 @@ def stylize_video(
         Interrupted: Ctrl-C; its ``partial`` names the playable file that was kept.
     """
     stylizer = FastStylizer(style, fast)
+    temporal = past_needed(temporal, fast)
     target = Path(output) if output else default_output(source, stylizer.style.label)
     with (
         VideoReader(source, read) as reader,
         MotionTracker(temporal, origin=reader.origin) as tracker,
     ):
-        writer = open_writer(target, source, reader, compare, read, write)
-        memory = TemporalMemory(temporal)
+        writer = open_writer(target, source, reader.info, compare, read, write)
 
-        def finish(drawn: Drawn) -> Frame:
-            image = memory(drawn.image, drawn.motion.result())
-            return shown(drawn.frame, image, compare)
+        def finish(frame: Frame, image: np.ndarray) -> Frame:
+            return shown(frame, image, compare)
 
-        try:
-            with writer:
-                frames, seconds = run_stages(
-                    tracker(reader), stylizer, finish, writer.write, reader.info.frames, listener
-                )
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted(writer.partial) from interrupt
-        return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
+        return restyle(
+            reader, tracker(reader), stylizer, temporal, finish, writer, target, listener
+        )
+
+
+def past_needed(temporal: TemporalOptions, fast: FastOptions) -> TemporalOptions:
+    """Without the past at strength 0, where every frame comes back exactly as it was."""
+    return replace(temporal, temporal=0.0) if fast.strength == 0 else temporal
 
 
 def open_writer(
     target: Path,
-    source: str | Path,
-    reader: VideoReader,
+    source: str | Path | None,
+    info: VideoInfo,
     compare: bool,
     read: ReadOptions,
     write: WriteOptions,
+    alpha: bool = False,
 ) -> VideoWriter:
-    """A writer for what comes of a reader's frames, beside the source's own sound.
+    """A writer for what comes of a reader's frames, beside the sound of ``source``, if any.
 
     Args:
         compare: the pictures are twice as wide.
     """
     return VideoWriter(
         target,
-        reader.info,
-        source=Path(source),
-        size=(reader.info.width * (2 if compare else 1), reader.info.height),
+        info,
+        source=source,
+        size=(info.width * (2 if compare else 1), info.height),
         start=read.start,
         end=read.end,
+        alpha=alpha,
         options=write,
     )
+
+
+class Reader(Protocol):
+    """What frames come from."""
+
+    @property
+    def info(self) -> VideoInfo: ...
+
+    @property
+    def warnings(self) -> list[str]: ...
+
+
+class Writer(Protocol):
+    """Where frames go; as a context manager it finishes, or keeps on Ctrl-C what there is."""
+
+    @property
+    def notices(self) -> list[str]: ...
+
+    @property
+    def partial(self) -> Path | None: ...
+
+    def write(self, frame: Frame) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+def restyle(
+    reader: Reader,
+    tracked: Iterable[tuple[Frame, Future[Motion]]],
+    stylizer: Stylizer,
+    temporal: TemporalOptions,
+    finish: Callable[[Frame, np.ndarray], Frame],
+    writer: Writer,
+    target: Path,
+    listener: Listener,
+) -> Summary:
+    """From a reader's frames to a finished file.
+
+    Args:
+        tracked: the frames, each with its motion.
+        finish: the frame to write, of a source frame and its steadied picture.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    memory = TemporalMemory(temporal)
+
+    def steady(drawn: Drawn) -> Frame:
+        return finish(drawn.frame, memory(drawn.image, drawn.motion.result()))
+
+    try:
+        with writer:
+            frames, seconds = run_stages(
+                tracked, stylizer, steady, writer.write, reader.info.frames, listener
+            )
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(writer.partial) from interrupt
+    return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
 
 
 def shown(frame: Frame, image: np.ndarray, compare: bool) -> Frame:

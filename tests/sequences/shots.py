@@ -1,4 +1,4 @@
-"""Sequences of small pictures in which something moves."""
+"""Sequences of small pictures in which something moves, and the work on them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from toys import toy_photo
+from toys import toy_photo, toy_style
 
 from vidstyle.image import write_image
+from vidstyle.pipeline import Summary
+from vidstyle.sequences.run import FrameOptions, stylize_frames
+from vidstyle.styles import Style
+from vidstyle.stylizers import FastOptions
+
+FAST = FastOptions(device="cpu", precision="fp32", batch_size=1)
 
 
 def pan(index: int, width: int = 96, height: int = 64, seed: int = 0) -> np.ndarray:
@@ -35,3 +41,15 @@ def contents(folder: Path, suffix: str = "") -> dict[str, bytes]:
         for path in sorted(folder.iterdir())
         if path.is_file() and not path.name.startswith(".") and path.name.endswith(suffix)
     }
+
+
+def stylize(source: Path, output: Path, style: Style | None = None, **more) -> Summary:  # type: ignore[no-untyped-def]
+    """With ``FrameOptions`` by name, and some of the others."""
+    others = {k: more.pop(k) for k in ("fast", "temporal", "listener") if k in more}
+    return stylize_frames(
+        source,
+        output,
+        style or toy_style(),
+        frames=FrameOptions(**more),
+        **{"fast": FAST, **others},
+    )

@@ -14,35 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sequences.shots import contents, pan, write_shot
+from sequences.shots import FAST, contents, pan, stylize, write_shot
 from toys import toy_style, write_toy
 
 from vidstyle.errors import Interrupted, OptionError, OutputError
 from vidstyle.image import write_image
-from vidstyle.pipeline import Progress, Summary
+from vidstyle.pipeline import Progress
 from vidstyle.sequences import journal
 from vidstyle.sequences.picture import write_picture
-from vidstyle.sequences.run import FrameOptions, Painter, as_before, stylize_frames
-from vidstyle.styles import Style
+from vidstyle.sequences.run import Painter, as_before, stylize_frames
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import TemporalOptions
 
-FAST = FastOptions(device="cpu", precision="fp32", batch_size=1)
 QUICK = ("--device", "cpu", "--precision", "fp32", "--batch-size", "1", "--progress", "none")
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 24
-
-
-def stylize(source: Path, output: Path, style: Style | None = None, **more) -> Summary:  # type: ignore[no-untyped-def]
-    """With ``FrameOptions`` by name, and some of the others."""
-    others = {k: more.pop(k) for k in ("fast", "temporal", "listener") if k in more}
-    return stylize_frames(
-        source,
-        output,
-        style or toy_style(),
-        frames=FrameOptions(**more),
-        **{"fast": FAST, **others},
-    )
 
 
 def notes(output: Path) -> Path:

@@ -12,33 +12,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from sequences.shots import contents, pan, write_shot
+from sequences.shots import FAST, contents, pan, stylize, write_shot
 from toys import toy_photo, toy_style
 
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.image import read_image, write_image
-from vidstyle.pipeline import Progress, Summary
+from vidstyle.pipeline import Progress
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import read_picture
-from vidstyle.sequences.run import FrameOptions, exact_rate, stylize_frames
+from vidstyle.sequences.run import FrameOptions, exact_rate
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import TemporalOptions
 
-FAST = FastOptions(device="cpu", precision="fp32")
 ALONE = TemporalOptions(0)
 PHOTO = FastOptions(strength=0, device="cpu", precision="fp32")
-
-
-def stylize(source, output, style=None, **more) -> Summary:  # type: ignore[no-untyped-def]
-    """With ``FrameOptions`` by name, and some of the others."""
-    others = {k: more.pop(k) for k in ("fast", "temporal", "listener") if k in more}
-    return stylize_frames(
-        source,
-        output,
-        style or toy_style(),
-        frames=FrameOptions(**more),
-        **{"fast": FAST, **others},
-    )
 
 
 def deep_shot(folder: Path, numbers: range, channels: int = 3, suffix: str = ".png") -> Path:

@@ -47,6 +47,11 @@ class Preset(StrEnum):
     owl = "owl"
 
 
+class Audio(StrEnum):
+    copy = "copy"
+    none = "none"
+
+
 class Optimizer(StrEnum):
     lbfgs = "lbfgs"
     adam = "adam"
@@ -162,6 +167,29 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N o
 Precision = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16.")]
 MaxSide = Annotated[
     int | None, typer.Option("--max-side", help="Work with the longer side at most this.")
+]
+Temporal = Annotated[
+    float,
+    typer.Option("--temporal", help="How much the past steadies each frame, 0 to 1; 0 is off."),
+]
+FlowOption = Annotated[
+    Flow, typer.Option("--flow", help="Optical flow that the past is moved along.")
+]
+Cuts = Annotated[
+    str,
+    typer.Option("--cuts", metavar="auto|none|FILE", help="Where shots begin: found, or listed."),
+]
+EngineOption = Annotated[
+    Engine | None,
+    typer.Option("--engine", help="fast for learned styles, optimize for pictures, unless given."),
+]
+FastPrecision = Annotated[
+    str,
+    typer.Option("--precision", help="auto, fp32, bf16, fp16 or int8; auto is the fastest here."),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", help="Fast: frames at once; chosen by device unless given."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
 Progress = Annotated[

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from vidstyle.cli.choices import Color, Device, Flow, Overwrite, Progress, check_fast
+from vidstyle.cli.choices import (
+    BatchSize,
+    Color,
+    Cuts,
+    Device,
+    FastPrecision,
+    Flow,
+    FlowOption,
+    Overwrite,
+    Progress,
+    Temporal,
+    check_fast,
+)
 from vidstyle.cli.progress import ProgressKind, Reporter
 
 
@@ -61,15 +73,9 @@ def frames(
     color: Annotated[
         Color, typer.Option(help="keep: the picture's own colours, only its light restyled.")
     ] = Color.style,
-    temporal: Annotated[
-        float, typer.Option(help="How much the past steadies each frame, 0 to 1; 0 is off.")
-    ] = 0.6,
-    flow: Annotated[
-        Flow, typer.Option(help="Optical flow that the past is moved along.")
-    ] = Flow.medium,
-    cuts: Annotated[
-        str, typer.Option(metavar="auto|none|FILE", help="Where shots begin: found, or listed.")
-    ] = "auto",
+    temporal: Temporal = 0.6,
+    flow: FlowOption = Flow.medium,
+    cuts: Cuts = "auto",
     numbers: Frames = None,
     input_space: InputSpaceOption = InputSpace.auto,
     layer: Annotated[
@@ -112,12 +118,8 @@ def frames(
     ] = 60.0,
     fps: Annotated[float, typer.Option(help="For listed cuts: numbers a second.")] = 24.0,
     device: Device = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32, bf16, fp16 or int8; auto is the fastest here.")
-    ] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(help="Frames at once; chosen by device unless given.")
-    ] = None,
+    precision: FastPrecision = "auto",
+    batch_size: BatchSize = None,
     overwrite: Overwrite = False,
     progress: Progress = ProgressKind.bar,
 ) -> None:

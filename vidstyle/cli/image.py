@@ -16,6 +16,7 @@ from vidstyle.cli.choices import (
     ContentWeight,
     Device,
     Engine,
+    EngineOption,
     Iterations,
     LearningRate,
     MaxSide,
@@ -57,10 +58,7 @@ def image(
         Path | None,
         typer.Option("--output", "-o", help="Where to; PHOTO.<style>.png or .jpg otherwise."),
     ] = None,
-    engine: Annotated[
-        Engine | None,
-        typer.Option(help="fast for learned styles, optimize for pictures, unless given."),
-    ] = None,
+    engine: EngineOption = None,
     strength: Annotated[
         float | None, typer.Option(help="Fast: from 0, the photo, to 1, the style.")
     ] = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,20 +11,30 @@ import typer
 
 from vidstyle.cli.choices import (
     COLORS,
+    Audio,
+    BatchSize,
     Color,
     ContentLayer,
     ContentWeight,
+    Cuts,
+    Device,
     Engine,
+    EngineOption,
+    FastPrecision,
     Flow,
+    FlowOption,
     LearningRate,
     OptimizerOption,
+    Overwrite,
     PoolingOption,
     Preset,
+    Progress,
     Scales,
     Seed,
     StyleLayers,
     StyleSize,
     StyleWeight,
+    Temporal,
     Tolerance,
     TvWeight,
     Vgg,
@@ -43,11 +52,6 @@ if TYPE_CHECKING:
     from vidstyle.stylizers import FastOptions
     from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
-
-
-class Audio(StrEnum):
-    copy = "copy"
-    none = "none"
 
 
 def parse_time(text: str) -> float:
@@ -90,10 +94,7 @@ def run(
             help="A name, a style file, a painting's picture, or a blend: scream:0.7,wave:0.3.",
         ),
     ] = "scream",
-    engine: Annotated[
-        Engine | None,
-        typer.Option(help="fast for learned styles, optimize for pictures, unless given."),
-    ] = None,
+    engine: EngineOption = None,
     strength: Annotated[
         float | None, typer.Option(help="Fast: from 0, the photo, to 1, the style.")
     ] = None,
@@ -104,15 +105,9 @@ def run(
             "histogram (optimize): the painting is first given the picture's colours."
         ),
     ] = Color.style,
-    temporal: Annotated[
-        float, typer.Option(help="How much the past steadies each frame, 0 to 1; 0 is off.")
-    ] = 0.6,
-    flow: Annotated[
-        Flow, typer.Option(help="Optical flow that the past is moved along.")
-    ] = Flow.medium,
-    cuts: Annotated[
-        str, typer.Option(metavar="auto|none|FILE", help="Where shots begin: found, or listed.")
-    ] = "auto",
+    temporal: Temporal = 0.6,
+    flow: FlowOption = Flow.medium,
+    cuts: Cuts = "auto",
     max_side: Annotated[
         int | None, typer.Option(help="Work and write with the longer side at most this.")
     ] = None,
@@ -131,13 +126,9 @@ def run(
     ] = None,
     numbers: Frames = None,
     input_space: InputSpaceOption = InputSpace.auto,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32, bf16, fp16 or int8; auto is the fastest here.")
-    ] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(help="Fast: frames at once; chosen by device unless given.")
-    ] = None,
+    device: Device = "auto",
+    precision: FastPrecision = "auto",
+    batch_size: BatchSize = None,
     recipe: Annotated[
         Preset | None,
         typer.Option(help="A recipe of losses to start from; the options below change it."),
@@ -187,16 +178,14 @@ def run(
     preset: Annotated[str | None, typer.Option(help="The encoder's speed preset.")] = None,
     pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; yuv420p.")] = None,
     audio: Annotated[Audio, typer.Option(help="Copy the sound, or leave it out.")] = Audio.copy,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
+    overwrite: Overwrite = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail when the input is damaged or cut short.")
     ] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Input and output side by side in one video.")
     ] = False,
-    progress: Annotated[
-        ProgressKind, typer.Option(help="A bar, one JSON object a line, or nothing.")
-    ] = ProgressKind.bar,
+    progress: Progress = ProgressKind.bar,
 ) -> None:
     """Turn a video into a moving painting, with its own sound.
 

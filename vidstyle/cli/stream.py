@@ -10,10 +10,17 @@ from typing import Annotated, Any
 
 import typer
 
-from vidstyle.cli.choices import Flow, parse_size
+from vidstyle.cli.choices import (
+    Audio,
+    Device,
+    FastPrecision,
+    Flow,
+    FlowOption,
+    Temporal,
+    parse_size,
+)
 from vidstyle.cli.keys import TerminalKeys
 from vidstyle.cli.progress import ProgressKind
-from vidstyle.cli.run import Audio
 from vidstyle.cli.status import StreamReporter
 from vidstyle.errors import OptionError
 
@@ -68,12 +75,8 @@ def stream(
         typer.Option(metavar="A,B,…", help="What the keys step through; every style unless given."),
     ] = None,
     morph: Annotated[float, typer.Option(help="Seconds from one style to another.")] = 1.0,
-    temporal: Annotated[
-        float, typer.Option(help="How much the past steadies each picture, 0 to 1; 0 is off.")
-    ] = 0.6,
-    flow: Annotated[
-        Flow, typer.Option(help="Optical flow that the past is moved along.")
-    ] = Flow.fast,
+    temporal: Temporal = 0.6,
+    flow: FlowOption = Flow.fast,
     cuts: Annotated[Cuts, typer.Option(help="Whether to look for cuts.")] = Cuts.auto,
     fps: Annotated[
         float | None, typer.Option(help="Pictures a second; the source's, 30 at most.")
@@ -110,10 +113,8 @@ def stream(
     preset: Annotated[str | None, typer.Option(help="x264's speed preset, URLs and files.")] = None,
     crf: Annotated[int | None, typer.Option(help="Quality of recordings; lower is better.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace recordings.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32, bf16, fp16 or int8; auto is the fastest here.")
-    ] = "auto",
+    device: Device = "auto",
+    precision: FastPrecision = "auto",
     duration: Annotated[float | None, typer.Option(help="End after so many seconds.")] = None,
     progress: Annotated[
         ProgressKind, typer.Option(help="A status line, one JSON object a line, or nothing.")

@@ -15,9 +15,17 @@ from typing import Self
 import cv2
 import numpy as np
 
-from vidstyle.errors import Interrupted, OptionError, OutputError
+from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
-from vidstyle.pipeline import Drawn, Listener, Summary, default_output, run_stages, shown
+from vidstyle.pipeline import (
+    Listener,
+    Summary,
+    default_output,
+    open_writer,
+    past_needed,
+    restyle,
+    shown,
+)
 from vidstyle.sequences.alpha import coverage
 from vidstyle.sequences.course import alike
 from vidstyle.sequences.formats import SUFFIXES
@@ -26,7 +34,7 @@ from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture,
 from vidstyle.sequences.run import exact_rate
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
+from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.decode import working_size
@@ -241,38 +249,22 @@ def stylize_clip(
     if is_sequence(source) and output and is_sequence(output):
         raise OptionError(f"{output}: from pictures to pictures is for stylize_frames")
     stylizer = FastStylizer(style, fast)
-    if fast.strength == 0:
-        temporal = replace(temporal, temporal=0.0)
+    temporal = past_needed(temporal, fast)
     target = Path(output) if output else video_beside(source, stylizer.style.label)
     with (
         _open_reader(source, read, clip) as reader,
         MotionTracker(temporal, origin=reader.origin) as tracker,
     ):
         writer = _open_writer(target, Path(source), reader, compare, read, write, clip)
-        memory = TemporalMemory(temporal)
 
-        def finish(drawn: Drawn) -> Frame:
-            frame, image, motion = drawn.frame, drawn.image, drawn.motion.result()
-            if temporal.temporal:
-                image = memory(image, motion)
+        def finish(frame: Frame, image: np.ndarray) -> Frame:
             done = shown(frame, image, compare)
             if compare:
                 return replace(done, alpha=None)
             return done if writer.alpha else over_black(done)
 
-        try:
-            with writer:
-                frames, seconds = run_stages(
-                    track_runs(tracker, reader),
-                    stylizer,
-                    finish,
-                    writer.write,
-                    reader.info.frames,
-                    listener,
-                )
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted(writer.partial) from interrupt
-        return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
+        tracked = track_runs(tracker, reader)
+        return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener)
 
 
 def video_beside(source: str | Path, label: str) -> Path:
@@ -330,15 +322,7 @@ def _open_writer(
 ) -> SequenceWriter | VideoWriter:
     if is_sequence(target):
         return SequenceWriter(target, source, clip.picture, write.overwrite)
-    info = reader.info
-    sequence = isinstance(reader, SequenceReader)
-    return VideoWriter(
-        target,
-        info,
-        source=None if sequence else source,
-        size=(info.width * (2 if compare else 1), info.height),
-        start=read.start,
-        end=read.end,
-        alpha=isinstance(reader, SequenceReader) and reader.alpha and not compare,
-        options=write,
-    )
+    if isinstance(reader, VideoReader):
+        return open_writer(target, source, reader.info, compare, read, write)
+    alpha = reader.alpha and not compare
+    return open_writer(target, None, reader.info, compare, read, write, alpha)

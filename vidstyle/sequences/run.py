@@ -23,7 +23,7 @@ from vidstyle.device import precision_name
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.optimized import fingerprint
-from vidstyle.pipeline import Drawn, Listener, Progress, Summary, run_stages
+from vidstyle.pipeline import Drawn, Listener, Progress, Summary, past_needed, run_stages
 from vidstyle.sequences.alpha import coverage, extend_colors
 from vidstyle.sequences.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.sequences.course import (
@@ -148,8 +148,7 @@ def stylize_frames(
         Interrupted: Ctrl-C; finished frames are kept.
     """
     began = time.perf_counter()
-    if fast.strength == 0:
-        temporal = replace(temporal, temporal=0.0)
+    temporal = past_needed(temporal, fast)
     run = _Run(Path(source), Path(output), _styles(style, frames), fast, temporal, frames)
     try:
         drawn = run(listener)
