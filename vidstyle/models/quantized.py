@@ -23,11 +23,10 @@ class Int8Conv2d(nn.Module):
         self.zero_point = torch.zeros(len(weight), dtype=torch.int32)
         self.packed: Tensor | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, limits: tuple[float, float] | None = None) -> Tensor:
+        """``limits``: the range of all inputs of which x is a part; its own unless given."""
         ops = torch.ops.onednn
-        # Seen as it lies in memory: aminmax would copy channels_last into another order first.
-        low, high = (float(v) for v in torch.aminmax(x.permute(0, 2, 3, 1)))
-        low, high = min(low, 0.0), max(high, 0.0)
+        low, high = limits or value_range(x)
         # 254 steps: rounding the zero point may add one, and nothing needs clamping.
         scale = max(high - low, 1e-12) / 254
         zero_point = round(-low / scale)
@@ -40,6 +39,13 @@ class Int8Conv2d(nn.Module):
             coded, scale, zero_point, self.packed, self.scale, self.zero_point, None,
             [1, 1], [0, 0], [1, 1], 1, 1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
+
+
+def value_range(x: Tensor) -> tuple[float, float]:
+    """The least and the largest number, and zero between them."""
+    # Seen as it lies in memory: aminmax would copy channels_last into another order first.
+    low, high = (float(v) for v in torch.aminmax(x.permute(0, 2, 3, 1)))
+    return min(low, 0.0), max(high, 0.0)
 
 
 def quantize_blocks(network: TransformerNet) -> TransformerNet:

@@ -161,12 +161,8 @@ class TransformerNet(nn.Module):
             [0, 1].
         """
         height, width = image.shape[-2:]
-        # At least two cells of an eighth's size a side: statistics need more than one.
-        right, bottom = (max(-side % 8, 16 - side) for side in (width, height))
         margin = self.architecture.margin
-        # Two cells of a quarter's size more: one each for conv_in and conv_down.
-        around = margin + 8
-        padded = reflect_pad(image.to(style.dtype), around, around + right, around, around + bottom)
+        padded = reflect_pad(image.to(style.dtype), *self.surround(height, width))
         *norms, gain, shift = style.split(self.architecture.style_splits(), dim=1)
         # A flat picture holds nothing to draw, yet normalization would blow its rounding noise up
         # to full contrast. To scale the last normalization scales the whole drawing.
@@ -175,6 +171,14 @@ class TransformerNet(nn.Module):
         drawing = self._draw(padded, norms)
         drawing = drawing[:, :, margin : margin + height, margin : margin + width]
         return add_scaled(drawing.to(image.dtype), image, gain, shift)
+
+    def surround(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Pixels that a picture is reflected outwards by: left, right, top, bottom."""
+        # At least two cells of an eighth's size a side: statistics need more than one.
+        right, bottom = (max(-side % 8, 16 - side) for side in (width, height))
+        # Two cells of a quarter's size more: one each for conv_in and conv_down.
+        around = self.architecture.margin + 8
+        return around, around + right, around, around + bottom
 
     def _draw(self, image: Tensor, norms: Sequence[Tensor]) -> Tensor:
         vectors = iter(norms)
@@ -199,9 +203,13 @@ def contrast_gate(image: Tensor) -> Tensor:
     ``v / (v + n²)`` with the picture's variance v and a noise floor n of 2/255; so a fade to black
     takes the drawing with it, smoothly.
     """
-    sample = image[:, :, ::4, ::4].float()
-    variance = sample.var(dim=(2, 3), correction=0).mean(dim=1, keepdim=True)
-    return (variance / (variance + (2 / 255) ** 2)).to(image.dtype)
+    return gate(image[:, :, ::4, ::4])
+
+
+def gate(sample: Tensor) -> Tensor:
+    """``contrast_gate`` of a picture, given every fourth pixel of every fourth row."""
+    variance = sample.float().var(dim=(2, 3), correction=0).mean(dim=1, keepdim=True)
+    return (variance / (variance + (2 / 255) ** 2)).to(sample.dtype)
 
 
 def crop(x: Tensor, border: int) -> Tensor:

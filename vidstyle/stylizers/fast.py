@@ -12,16 +12,24 @@ import torch
 from torch import Tensor
 
 from vidstyle.device import (
+    out_of_memory,
     parallel_map,
     pick_device,
     pick_precision,
     tune_allocator,
     usual_batch,
 )
-from vidstyle.errors import OptionError
+from vidstyle.errors import DeviceError, OptionError
 from vidstyle.models.quantized import quantize_blocks
+from vidstyle.models.tiles import TILE_STEP, draw_in_tiles
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers.color import keep_chroma
+
+WHOLE_PIXELS = 2**22
+"""Pictures of more pixels are drawn in tiles unless told otherwise: 4K is, 2560×1600 is not."""
+TILE = 256
+"""Rows of a tile unless told otherwise."""
+SMALLEST_TILE = 4 * TILE_STEP
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,9 @@ class FastOptions:
     precision: str = "auto"
     batch_size: int | None = None
     """Frames at once; None picks one for each core of a CPU, four at most, and 8 on a GPU."""
+    tile: int | None = None
+    """Rows of the strips in which each layer is drawn, which bounds memory; 0 draws pictures whole,
+    and None those up to ``WHOLE_PIXELS``."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -44,6 +55,8 @@ class FastOptions:
             raise OptionError(f"color is 'style' or 'keep', not '{self.color}'")
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch size is at least 1, not {self.batch_size}")
+        if self.tile is not None and self.tile < 0:
+            raise OptionError(f"a tile has at least 1 row, or 0 for none, not {self.tile}")
 
 
 class FastStylizer:
@@ -66,6 +79,8 @@ class FastStylizer:
         self.device = pick_device(options.device)
         self.precision = pick_precision(options.precision, self.device)
         self.batch_size = options.batch_size or usual_batch(self.device)
+        self.tile = options.tile
+        self.notices: list[str] = []
         network = deepcopy(self.style.network)
         if self.precision == torch.int8:
             network = quantize_blocks(network)
@@ -93,24 +108,93 @@ class FastStylizer:
             return self(images[None])[0]
         if not images.size:
             return images.copy()
-        if self.device.type == "cpu":
-            # Each frame by itself, as a batch would only fall out of the caches.
-            parts = parallel_map(self._stylize, list(images[:, None]), self.batch_size)
-        else:
-            steps = range(0, len(images), self.batch_size)
-            parts = [self._stylize(images[i : i + self.batch_size]) for i in steps]
+        parts, done = [], 0
+        while done < len(images):
+            batch = images[done : done + self.batch_size]
+            drawn = self._attempt(batch)
+            if drawn is None:
+                self._use_less(batch)
+            else:
+                parts += drawn
+                done += len(batch)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def _attempt(self, images: np.ndarray) -> list[np.ndarray] | None:
+        """A batch, in one or several parts; None when memory ran out."""
+        try:
+            if self.device.type == "cpu":
+                # Each frame by itself, as a batch would only fall out of the caches.
+                return parallel_map(self._stylize, list(images[:, None]), self.batch_size)
+            return [self._stylize(images)]
+        except (RuntimeError, MemoryError) as error:
+            # To go on from in here would keep alive what the failed attempt holds.
+            if not out_of_memory(error):
+                raise
+            return None
+
+    def _use_less(self, images: np.ndarray) -> None:
+        """Fewer frames at once from now on, then smaller tiles.
+
+        Raises DeviceError when neither can be less.
+        """
+        count, height, width, _ = images.shape
+        tile = self._tile_rows(height, width)
+        if count > 1:
+            self.batch_size = count // 2
+        elif not tile or tile > SMALLEST_TILE:
+            self.tile = max((tile or min(2 * TILE, height)) // 2, SMALLEST_TILE)
+        else:
+            raise DeviceError(
+                f"{self.device}: too little memory for {width}×{height} pixels, "
+                f"even in strips of {tile} rows; use --max-side, or --device cpu"
+            )
+        strips = f", in strips of {self.tile} rows" if self.tile else ""
+        at_once = f"{self.batch_size} frame{'s' if self.batch_size > 1 else ''} at once"
+        self.notices[:] = [f"memory of {self.device} ran out: went on with {at_once}{strips}"]
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _tile_rows(self, height: int, width: int) -> int:
+        """Of pictures of this size; 0 when they are drawn whole."""
+        if self.tile is not None:
+            return -(-self.tile // TILE_STEP) * TILE_STEP
+        return TILE if height * width > WHOLE_PIXELS else 0
+
+    # -- drawing ------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def _stylize(self, images: np.ndarray) -> np.ndarray:
         # N×H×W×3 in memory is channels_last already.
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2)
-        photo = pixels.to(self.device, non_blocking=True)
-        fine = photo.dtype == torch.float32
-        photo = photo / 255 if fine else photo.to(self.dtype).mul_(1 / 255)
-        result = self.network(photo, self.vector)
+        pixels = pixels.to(self.device, non_blocking=True)
+        tile = self._tile_rows(*pixels.shape[-2:])
+        if tile:
+            coded = torch.empty_like(pixels)
+            for picture, place in zip(pixels.split(1), coded.split(1), strict=True):
+                self._draw_in_tiles(picture, place, tile)
+        else:
+            photo = self._photo(pixels)
+            coded = self._coded(photo, self.network(photo, self.vector), pixels.dtype)
+        return np.ascontiguousarray(coded.permute(0, 2, 3, 1).cpu().numpy())
+
+    def _draw_in_tiles(self, pixels: Tensor, coded: Tensor, tile: int) -> None:
+        strips = draw_in_tiles(self.network, pixels, self.vector, tile, self._photo)
+        for rows, photo, result in strips:
+            coded[:, :, rows] = self._coded(photo, result, coded.dtype)
+
+    def _photo(self, pixels: Tensor) -> Tensor:
+        """Colours in [0, 1], float32 where the picture is."""
+        if pixels.dtype == torch.float32:
+            return pixels / 255
+        return pixels.to(self.dtype).mul_(1 / 255)
+
+    def _coded(self, photo: Tensor, result: Tensor, dtype: torch.dtype) -> Tensor:
+        """What was drawn of a photo, as uint8 or as float32, from 0 to 255."""
         if self.options.color == "keep":
             result = keep_chroma(photo, result)
         result = result.mul_(255)
-        coded = result.clamp_(0, 255) if fine else result.add_(0.5).clamp_(0, 255).to(torch.uint8)
-        return np.ascontiguousarray(coded.permute(0, 2, 3, 1).cpu().numpy())
+        if dtype == torch.float32:
+            return result.clamp_(0, 255)
+        return result.add_(0.5).clamp_(0, 255).to(dtype)
