@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from toys import identity, toy_photo, toy_style
 
 from vidstyle.device import has_int8
@@ -15,6 +19,7 @@ from vidstyle.errors import DeviceError, OptionError, StyleError
 from vidstyle.models.transformer import TransformerNet
 from vidstyle.styles import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.stylizers.fast import TILE, WHOLE_PIXELS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -209,6 +214,147 @@ def test_batches_have_a_size_that_suits_the_device() -> None:
     assert engine(batch_size=3).batch_size == 3
 
 
+# -- large pictures -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("color", ["style", "keep"])
+@pytest.mark.parametrize("tile", [8, 30, 500])
+def test_tiles_do_not_show(tile: int, color: str) -> None:
+    photos = np.stack([toy_photo(96, 130, seed) for seed in range(2)])
+    expected = engine(color=color, tile=0)(photos)
+    result = engine(color=color, tile=tile)(photos)
+    assert difference(result, expected) <= 1
+    assert (result == expected).mean() > 0.999
+
+
+def test_deep_pictures_come_in_tiles_too() -> None:
+    deep = toy_photo(96, 130).astype(np.float32) * 0.99 + 0.25
+    result = engine(tile=32)(deep)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, engine(tile=0)(deep), rtol=0, atol=0.01)
+    np.testing.assert_allclose(engine(tile=32, strength=0.0)(deep), deep, rtol=0, atol=1e-4)
+
+
+def test_only_large_pictures_come_in_tiles_by_themselves() -> None:
+    heights: list[int] = []
+    stylizer = engine()
+    stylizer.network.conv_in.register_forward_hook(lambda _m, x, _y: heights.append(x[0].shape[2]))
+    stylizer(toy_photo(300, 400))
+    assert heights == [464]
+    heights.clear()
+    wide = stylizer(toy_photo(WHOLE_PIXELS // 400 + 1, 400))
+    assert len(heights) > 1 and max(heights) == TILE + 8
+    assert difference(wide, engine(tile=0)(toy_photo(WHOLE_PIXELS // 400 + 1, 400))) <= 1
+
+
+def test_large_pictures_are_expected_one_at_a_time() -> None:
+    stylizer = engine(batch_size=4)
+    stylizer.expect(1920, 1080)
+    assert stylizer.batch_size == 4
+    stylizer.expect(3840, 2160)
+    assert stylizer.batch_size == 1
+
+
+MEMORY_OF_TILES = """
+import re, sys
+import numpy as np, torch
+from vidstyle import FastOptions, FastStylizer
+
+def peak():
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+
+torch.set_num_threads(1)
+stylizer = FastStylizer("wave", FastOptions(device="cpu", precision="fp32", tile=int(sys.argv[1])))
+photo = np.random.default_rng(0).integers(0, 256, (1200, 2000, 3), np.uint8)
+stylizer(photo[:64, :64])
+before = peak()
+stylizer(photo)
+print((peak() - before) / (1200 * 2000))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc here")
+def test_tiles_take_less_memory() -> None:
+    whole, tiles = (
+        float(subprocess.check_output([sys.executable, "-c", MEMORY_OF_TILES, tile], text=True))
+        for tile in ("0", "64")
+    )
+    assert 20 < tiles < 70  # bytes a pixel
+    assert whole > 1.7 * tiles
+
+
+# -- memory that runs out -------------------------------------------------------------------
+
+
+def run_out(stylizer: FastStylizer, fits: Callable[[Tensor], bool]) -> list[int]:
+    """Let the memory run out for inputs of the network that do not fit; how often it did."""
+    times = [0]
+
+    def allocate(_module: object, inputs: tuple[Tensor, ...]) -> None:
+        if not fits(inputs[0]):
+            times[0] += 1
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    stylizer.network.conv_in.register_forward_pre_hook(allocate)
+    return times
+
+
+def test_fewer_come_at_once_when_memory_runs_out() -> None:
+    photos = np.stack([toy_photo(64, 48, seed) for seed in range(7)])
+    expected = engine()(photos)
+    stylizer = engine(batch_size=5)
+    times = run_out(stylizer, lambda _: stylizer.batch_size <= 2)
+    np.testing.assert_array_equal(stylizer(photos), expected)
+    assert times == [1]
+    assert stylizer.batch_size == 2
+    assert stylizer.notices == ["memory of cpu ran out: went on with 2 frames at once"]
+
+
+def test_tiles_shrink_when_memory_runs_out() -> None:
+    photos = np.stack([toy_photo(64, 400, seed) for seed in range(3)])
+    expected = engine()(photos)
+    stylizer = engine(batch_size=2)
+    times = run_out(stylizer, lambda x: x.shape[2] <= 128)
+    result = stylizer(photos)
+    assert difference(result, expected) <= 1
+    assert times[0] > 1
+    seen = times[0]
+    assert stylizer.notices == [
+        "memory of cpu ran out: went on with 1 frame at once, in strips of 100 rows"
+    ]
+    stylizer(photos)
+    assert times[0] == seen
+    assert len(stylizer.notices) == 1
+
+
+def test_given_tiles_shrink_as_well() -> None:
+    photo = toy_photo(64, 400)
+    stylizer = engine(tile=256)
+    run_out(stylizer, lambda x: x.shape[2] <= 80)
+    assert difference(stylizer(photo), engine(tile=0)(photo)) <= 1
+    assert stylizer.tile == 64
+
+
+def test_at_last_it_says_that_memory_is_too_small() -> None:
+    stylizer = engine(batch_size=4)
+    run_out(stylizer, lambda _: False)
+    with pytest.raises(DeviceError, match=r"64×48 pixels.*strips of 32 rows.*--max-side"):
+        stylizer(np.stack([toy_photo()] * 3))
+
+
+def test_other_errors_are_not_taken_for_it() -> None:
+    stylizer = engine(batch_size=4)
+
+    def fail(_module: object, _inputs: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    stylizer.network.conv_in.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        stylizer(toy_photo())
+    assert stylizer.batch_size == 4 and not stylizer.notices
+
+
 # -- errors ---------------------------------------------------------------------------------
 
 
@@ -220,6 +366,7 @@ def test_batches_have_a_size_that_suits_the_device() -> None:
         {"strength": float("nan")},
         {"color": "grey"},
         {"batch_size": 0},
+        {"tile": -1},
     ],
 )
 def test_senseless_options(options: dict[str, object]) -> None:

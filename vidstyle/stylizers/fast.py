@@ -92,6 +92,11 @@ class FastStylizer:
         """Draw with another vector of the same network from now on: V numbers."""
         self.vector = vector[None].to(self.device, self.dtype)
 
+    def expect(self, width: int, height: int) -> None:
+        """Settle for pictures of a size: large ones come one at a time."""
+        if self._tile_rows(height, width):
+            self.batch_size = 1
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB, N×H×W×3 or H×W×3, uint8 or float32 from 0 to 255, to the same shape and type.
 
@@ -124,10 +129,11 @@ class FastStylizer:
     def _attempt(self, images: np.ndarray) -> list[np.ndarray] | None:
         """A batch, in one or several parts; None when memory ran out."""
         try:
-            if self.device.type == "cpu":
-                # Each frame by itself, as a batch would only fall out of the caches.
-                return parallel_map(self._stylize, list(images[:, None]), self.batch_size)
-            return [self._stylize(images)]
+            if self.device.type != "cpu":
+                return [self._stylize(images)]
+            # Each frame by itself, as a batch would only fall out of the caches.
+            workers = 1 if self._tile_rows(*images.shape[1:3]) else self.batch_size
+            return parallel_map(self._stylize, list(images[:, None]), workers)
         except (RuntimeError, MemoryError) as error:
             # To go on from in here would keep alive what the failed attempt holds.
             if not out_of_memory(error):
