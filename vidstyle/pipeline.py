@@ -113,6 +113,7 @@ def stylize_video(
         VideoReader(source, read) as reader,
         MotionTracker(temporal, origin=reader.origin) as tracker,
     ):
+        stylizer.expect(reader.info.width, reader.info.height)
         writer = open_writer(target, source, reader.info, compare, read, write)
 
         def finish(frame: Frame, image: np.ndarray) -> Frame:
@@ -216,7 +217,8 @@ def restyle(
             )
     except KeyboardInterrupt as interrupt:
         raise Interrupted(writer.partial) from interrupt
-    return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
+    notices = (*reader.warnings, *stylizer.notices, *writer.notices)
+    return Summary(target, frames, seconds, notices)
 
 
 def shown(frame: Frame, image: np.ndarray, compare: bool) -> Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -74,6 +74,16 @@ def parse_size(text: str) -> tuple[int, int]:
     except ValueError as error:
         raise OptionError(f"'{text}' is no size; write 640x480, or 512") from error
     return sides[0], sides[-1]
+
+
+def parse_stroke_size(text: str | None) -> float | Literal["auto"]:
+    """A number, or auto, which it is unless given. Raises OptionError when it is neither."""
+    if text is None or text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise OptionError(f"--stroke-size is auto or a number, not '{text}'") from error
 
 
 def usual_engine(style: str) -> Engine:
@@ -190,6 +200,22 @@ FastPrecision = Annotated[
 BatchSize = Annotated[
     int | None,
     typer.Option("--batch-size", help="Fast: frames at once; chosen by device unless given."),
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        metavar="ROWS",
+        help="Fast: draw each layer in strips of so many rows, for less memory; 0: whole.",
+    ),
+]
+StrokeSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stroke-size",
+        metavar="auto|FACTOR",
+        help="Fast: times the network's own; auto: 1 up to 2048 pixels, and as the picture above.",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
 Progress = Annotated[

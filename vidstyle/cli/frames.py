@@ -18,8 +18,11 @@ from vidstyle.cli.choices import (
     FlowOption,
     Overwrite,
     Progress,
+    StrokeSizeOption,
     Temporal,
+    Tile,
     check_fast,
+    parse_stroke_size,
 )
 from vidstyle.cli.progress import ProgressKind, Reporter
 
@@ -120,6 +123,8 @@ def frames(
     device: Device = "auto",
     precision: FastPrecision = "auto",
     batch_size: BatchSize = None,
+    tile: Tile = None,
+    stroke_size: StrokeSizeOption = None,
     overwrite: Overwrite = False,
     progress: Progress = ProgressKind.bar,
 ) -> None:
@@ -145,6 +150,8 @@ def frames(
                 device=device,
                 precision=precision,
                 batch_size=batch_size,
+                tile=tile,
+                stroke_size=parse_stroke_size(stroke_size),
             ),
             temporal=TemporalOptions(temporal, flow.value, cuts),
             frames=FrameOptions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +31,16 @@ from vidstyle.cli.choices import (
     SaveEvery,
     Scales,
     Seed,
+    StrokeSizeOption,
     StyleLayers,
     StyleSize,
     StyleWeight,
+    Tile,
     Tolerance,
     TvWeight,
     Vgg,
     check_fast,
+    parse_stroke_size,
     refuse,
     usual_engine,
 )
@@ -94,6 +98,8 @@ def image(
     plot: Plot = None,
     vgg: Vgg = None,
     max_side: MaxSide = None,
+    tile: Tile = None,
+    stroke_size: StrokeSizeOption = None,
     device: Device = "auto",
     precision: Annotated[
         str, typer.Option(help="auto, fp32 or bf16; fast: fp16 and int8 too.")
@@ -125,9 +131,9 @@ def image(
     if (engine or usual_engine(style)) is Engine.fast:
         others = {"save_every": save_every, "plot": plot, "vgg": vgg}
         refuse(Engine.optimize, {"preset": preset, "init": init, **recipe, **others})
-        draw_fast(job, strength)
+        draw_fast(job, strength, tile, stroke_size)
     else:
-        refuse(Engine.fast, {"strength": strength})
+        refuse(Engine.fast, {"strength": strength, "tile": tile, "stroke_size": stroke_size})
         draw_optimized(job, preset, recipe, init, vgg, save_every, plot)
 
 
@@ -151,7 +157,7 @@ class Job:
         return fit(read_image(self.photo), self.max_side)
 
 
-def draw_fast(job: Job, strength: float | None) -> None:
+def draw_fast(job: Job, strength: float | None, tile: int | None, stroke_size: str | None) -> None:
     """In one pass through the network."""
     from vidstyle.cli.optimizing import Watch, place
     from vidstyle.stylizers import FastOptions, FastStylizer
@@ -162,11 +168,15 @@ def draw_fast(job: Job, strength: float | None) -> None:
         color="keep" if job.color is Color.keep else "style",
         device=job.device,
         precision=job.precision,
+        tile=tile,
+        stroke_size=parse_stroke_size(stroke_size),
     )
     stylizer = FastStylizer(job.style, options)
     picture = job.read()
     output = place(job.output, job.photo, stylizer.style.label, [job.photo], job.overwrite)
     Watch(output, picture.shape[1::-1], job.progress).run(lambda: stylizer(picture))
+    for notice in stylizer.notices:
+        warnings.warn(notice, stacklevel=1)
 
 
 def draw_optimized(

@@ -31,14 +31,17 @@ from vidstyle.cli.choices import (
     Progress,
     Scales,
     Seed,
+    StrokeSizeOption,
     StyleLayers,
     StyleSize,
     StyleWeight,
     Temporal,
+    Tile,
     Tolerance,
     TvWeight,
     Vgg,
     check_fast,
+    parse_stroke_size,
     refuse,
     usual_engine,
 )
@@ -129,6 +132,8 @@ def run(
     device: Device = "auto",
     precision: FastPrecision = "auto",
     batch_size: BatchSize = None,
+    tile: Tile = None,
+    stroke_size: StrokeSizeOption = None,
     recipe: Annotated[
         Preset | None,
         typer.Option(help="A recipe of losses to start from; the options below change it."),
@@ -244,9 +249,10 @@ def run(
                 "vgg": vgg,
             }
             refuse(Engine.optimize, {**losses, **of_video, **others})
-            summary = run_fast(job, strength, batch_size, reporter)
+            summary = run_fast(job, strength, batch_size, tile, stroke_size, reporter)
         else:
-            refuse(Engine.fast, {"strength": strength, "batch_size": batch_size})
+            of_fast = {"strength": strength, "batch_size": batch_size}
+            refuse(Engine.fast, {**of_fast, "tile": tile, "stroke_size": stroke_size})
             if any(job.pictures):
                 raise OptionError("directories and patterns of pictures are for --engine fast")
             losses["iterations"] = first_iterations
@@ -274,7 +280,12 @@ class Job:
 
 
 def run_fast(
-    job: Job, strength: float | None, batch_size: int | None, listener: Reporter
+    job: Job,
+    strength: float | None,
+    batch_size: int | None,
+    tile: int | None,
+    stroke_size: str | None,
+    listener: Reporter,
 ) -> Summary:
     """Frame by frame through the network, steadied afterwards."""
     from vidstyle.pipeline import stylize_video
@@ -288,6 +299,8 @@ def run_fast(
         device=job.device,
         precision=job.precision,
         batch_size=batch_size,
+        tile=tile,
+        stroke_size=parse_stroke_size(stroke_size),
     )
     if all(job.pictures):
         return run_frames(job, fast, listener)

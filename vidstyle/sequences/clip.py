@@ -255,6 +255,7 @@ def stylize_clip(
         _open_reader(source, read, clip) as reader,
         MotionTracker(temporal, origin=reader.origin) as tracker,
     ):
+        stylizer.expect(reader.info.width, reader.info.height)
         writer = _open_writer(target, Path(source), reader, compare, read, write, clip)
 
         def finish(frame: Frame, image: np.ndarray) -> Frame:

@@ -196,6 +196,7 @@ class _Run:
         self.counts = Counts()
         self.watch: Watch | None = None
         self.missing: tuple[range, ...] = ()
+        self.notices: list[str] = []
 
     def __call__(self, listener: Listener) -> int:
         """How many frames were gone through."""
@@ -245,6 +246,7 @@ class _Run:
             if not count:
                 progress(Progress(0, total, 0.0))
         checkpoints.remove()
+        self.notices = painter.notices
         return count - course.counts.again
 
     # ---- input -----------------------------------------------------------------------------
@@ -331,6 +333,8 @@ class _Run:
             "device": str(first.device),
             "precision": precision_name(first.precision),
             "batch size": first.batch_size,
+            "tile": self.fast.tile,
+            "stroke size": self.fast.stroke_size,
             "temporal": self.temporal.temporal,
             "flow": self.temporal.flow,
             "cuts": str(cuts),
@@ -368,6 +372,7 @@ class _Run:
             yield f"{counts.renewed} frames were made again, as their files have changed"
         if self.watch is not None and self.watch.late:
             yield f"came too late: {_listed(self.watch.late)}; run again to put them in"
+        yield from self.notices
 
 
 class Painter:
@@ -381,6 +386,10 @@ class Painter:
         self.stylizers = stylizers
         self.batch_size = stylizers[0].batch_size
         self.memories = [TemporalMemory(temporal) for _ in stylizers] if temporal.temporal else []
+
+    @property
+    def notices(self) -> list[str]:
+        return list(dict.fromkeys(notice for s in self.stylizers for notice in s.notices))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """N×H×W×3 to N×R×H×W×3, one picture for each of R regions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,11 @@ class Stylizer(Protocol):
 
     batch_size: int
     """How many pictures it likes to get at once."""
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What a user should know of how pictures were drawn, one line each."""
+        ...
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB, N×H×W×3 to N×H×W×3 (or H×W×3 to H×W×3), uint8, or float32 from 0 to 255."""

@@ -24,6 +24,14 @@ from vidstyle.models.quantized import quantize_blocks
 from vidstyle.models.tiles import TILE_STEP, draw_in_tiles
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers.color import keep_chroma
+from vidstyle.stylizers.strokes import (
+    StrokeSize,
+    brought_to,
+    check_stroke_size,
+    drawing_size,
+    passing_colors,
+    resized,
+)
 
 WHOLE_PIXELS = 2**22
 """Pictures of more pixels are drawn in tiles unless told otherwise: 4K is, 2560×1600 is not."""
@@ -47,6 +55,10 @@ class FastOptions:
     tile: int | None = None
     """Rows of the strips in which each layer is drawn, which bounds memory; 0 draws pictures whole,
     and None those up to ``WHOLE_PIXELS``."""
+    stroke_size: StrokeSize = "auto"
+    """As a multiple of what the network draws by itself: pictures are drawn smaller, or larger, and
+    brought to their size. ``auto`` is 1 up to 2048 pixels on the longer side, and grows with the
+    picture above."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -57,6 +69,7 @@ class FastOptions:
             raise OptionError(f"batch size is at least 1, not {self.batch_size}")
         if self.tile is not None and self.tile < 0:
             raise OptionError(f"a tile has at least 1 row, or 0 for none, not {self.tile}")
+        check_stroke_size(self.stroke_size)
 
 
 class FastStylizer:
@@ -91,11 +104,13 @@ class FastStylizer:
     def steer(self, vector: Tensor) -> None:
         """Draw with another vector of the same network from now on: V numbers."""
         self.vector = vector[None].to(self.device, self.dtype)
+        gain = vector.split(self.network.architecture.style_splits())[-2].float().cpu().numpy()
+        self.passing = passing_colors(gain, self.options.color == "keep")
 
     def expect(self, width: int, height: int) -> None:
-        """Settle for pictures of a size: large ones come one at a time."""
-        if self._tile_rows(height, width):
-            self.batch_size = 1
+        """Settle for pictures of a size: of large ones fewer come at once."""
+        most = self.batch_size * WHOLE_PIXELS // (width * height)
+        self.batch_size = min(self.batch_size, max(most, 1))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB, N×H×W×3 or H×W×3, uint8 or float32 from 0 to 255, to the same shape and type.
@@ -132,7 +147,7 @@ class FastStylizer:
             if self.device.type != "cpu":
                 return [self._stylize(images)]
             # Each frame by itself, as a batch would only fall out of the caches.
-            workers = 1 if self._tile_rows(*images.shape[1:3]) else self.batch_size
+            workers = 1 if self._tile_rows(*self._drawn_size(images)) else self.batch_size
             return parallel_map(self._stylize, list(images[:, None]), workers)
         except (RuntimeError, MemoryError) as error:
             # To go on from in here would keep alive what the failed attempt holds.
@@ -146,11 +161,11 @@ class FastStylizer:
         Raises DeviceError when neither can be less.
         """
         count, height, width, _ = images.shape
-        tile = self._tile_rows(height, width)
+        tile = self._tile_rows(*self._drawn_size(images))
         if count > 1:
             self.batch_size = count // 2
         elif not tile or tile > SMALLEST_TILE:
-            self.tile = max((tile or min(2 * TILE, height)) // 2, SMALLEST_TILE)
+            self.tile = max((tile or 2 * TILE) // 2, SMALLEST_TILE)
         else:
             raise DeviceError(
                 f"{self.device}: too little memory for {width}×{height} pixels, "
@@ -162,20 +177,35 @@ class FastStylizer:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _tile_rows(self, height: int, width: int) -> int:
-        """Of pictures of this size; 0 when they are drawn whole."""
+    def _drawn_size(self, images: np.ndarray) -> tuple[int, int]:
+        """Width and height at which N×H×W×3 are drawn."""
+        height, width = images.shape[1:3]
+        return drawing_size(width, height, self.options.stroke_size)
+
+    def _tile_rows(self, width: int, height: int) -> int:
+        """Of pictures that are drawn at this size; 0 when they are drawn whole."""
         if self.tile is not None:
             return -(-self.tile // TILE_STEP) * TILE_STEP
         return TILE if height * width > WHOLE_PIXELS else 0
 
     # -- drawing ------------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def _stylize(self, images: np.ndarray) -> np.ndarray:
+        """N×H×W×3, drawn at the size that the strokes want."""
+        size = self._drawn_size(images)
+        if size == images.shape[2:0:-1]:
+            return self._draw(images)
+        drawn_from = np.stack([resized(image, *size) for image in images])
+        pairs = zip(images, drawn_from, self._draw(drawn_from), strict=True)
+        return np.stack([brought_to(*pair, self.passing) for pair in pairs])
+
+    @torch.inference_mode()
+    def _draw(self, images: np.ndarray) -> np.ndarray:
         # N×H×W×3 in memory is channels_last already.
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2)
         pixels = pixels.to(self.device, non_blocking=True)
-        tile = self._tile_rows(*pixels.shape[-2:])
+        height, width = images.shape[1:3]
+        tile = self._tile_rows(width, height)
         if tile:
             coded = torch.empty_like(pixels)
             for picture, place in zip(pixels.split(1), coded.split(1), strict=True):

@@ -1,0 +1,149 @@
+"""How large strokes are: pictures drawn at another size than their own, and brought to it.
+
+The network's strokes have a size in pixels. On a larger picture they are smaller beside what it
+shows, until of a painting only a texture is left. So a large picture is drawn smaller, and the
+drawing is enlarged. What the enlarged drawing lacks is taken from the picture itself: where the
+style lets its colours through, all of them, and where the drawing goes along with the picture's
+light, that much of its fine detail (the local linear model of He, Sun, Tang 2013, "Guided Image
+Filtering"), so that edges are as sharp as they were.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from vidstyle.errors import OptionError
+from vidstyle.stylizers.color import LUMA
+
+NATURAL_SIDE = 2048
+"""Pixels of the longer side up to which pictures are drawn at their own size by themselves."""
+RANGE = (0.25, 32.0)
+"""Of stroke sizes."""
+
+_STRIP = 128
+"""Rows that are enlarged at once: no large picture is ever whole in floats."""
+_LATTICE_BLUR = 0.7
+"""Pixels: a sixth is left of the lattice of two pixels' period that networks make."""
+_NOISE = 4.0
+"""Levels: detail of less contrast than this is not followed."""
+_STEEPEST = 1.5
+"""At most so much of the picture's detail."""
+
+StrokeSize = float | Literal["auto"]
+
+
+def check_stroke_size(size: StrokeSize) -> None:
+    """Raises OptionError when it is neither auto nor a sensible number."""
+    low, high = RANGE
+    if isinstance(size, str) and size != "auto":
+        raise OptionError(f"a stroke size is a number or auto, not '{size}'")
+    if size != "auto" and not low <= size <= high:
+        raise OptionError(f"a stroke size is from {low:g} to {high:g}, not {size:g}")
+
+
+def drawing_size(width: int, height: int, size: StrokeSize) -> tuple[int, int]:
+    """Width and height at which a picture is drawn.
+
+    Args:
+        size: of strokes, as a multiple of the network's own. ``auto`` is 1 up to ``NATURAL_SIDE``,
+            and above it grows with the picture.
+    """
+    factor = max(max(width, height) / NATURAL_SIDE, 1.0) if size == "auto" else float(size)
+    return max(round(width / factor), 1), max(round(height / factor), 1)
+
+
+def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A picture at the size at which it is drawn, float32 H×W×3, 0 to 255."""
+    smaller = width < image.shape[1]
+    scaled = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    )
+    return scaled.astype(np.float32).clip(0, 255)
+
+
+def passing_colors(gain: np.ndarray, keep_chroma: bool) -> np.ndarray:
+    """How a picture's own colours show in what is drawn of it: 3×3, each row for one of the result.
+
+    Args:
+        gain: of each colour; where chroma is kept, it acts on luma alone.
+    """
+    gain = gain.astype(np.float32)
+    if not keep_chroma:
+        return np.diag(gain)
+    return np.eye(3, dtype=np.float32) + np.outer(np.ones(3), LUMA * (gain - 1)).astype(np.float32)
+
+
+def brought_to(
+    photo: np.ndarray, drawn_from: np.ndarray, painted: np.ndarray, passing: np.ndarray
+) -> np.ndarray:
+    """A painting at its picture's own size.
+
+    Args:
+        photo: H×W×3, uint8 or float32, 0 to 255.
+        drawn_from, painted: the same ``resized``, and what was drawn of it, float32 h×w×3.
+        passing: of ``passing_colors``.
+
+    Returns:
+        H×W×3 of the photo's type.
+    """
+    height, width = photo.shape[:2]
+    drawing = painted - cv2.transform(drawn_from, passing)
+    if drawing.shape[0] >= height and drawing.shape[1] >= width:
+        drawing = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA)
+        steepness = None
+    else:
+        light = luma(drawn_from)
+        steepness = _steepness(drawing, light)
+        drawing = cv2.GaussianBlur(drawing, (3, 3), _LATTICE_BLUR)
+    result = np.empty_like(photo)
+    for start in range(0, height, _STRIP):
+        rows = slice(start, min(start + _STRIP, height))
+        part = photo[rows].astype(np.float32)
+        if steepness is None:
+            drawn = drawing[rows]
+        else:
+            drawn, steep, smooth = (
+                _enlarged(plane, photo.shape, rows) for plane in (drawing, steepness, light)
+            )
+            drawn += steep * (luma(part) - smooth)[:, :, None]
+        colors = cv2.transform(part, passing) + drawn
+        colors = np.clip(colors, 0, 255)
+        result[rows] = colors if photo.dtype == np.float32 else np.rint(colors)
+    return result
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    """H×W×3 float32 to H×W."""
+    return cv2.transform(image, np.array([LUMA], np.float32))
+
+
+def _steepness(drawing: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """How each colour of a drawing follows the picture's light around each place, h×w×3."""
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return cv2.blur(x, (3, 3), borderType=cv2.BORDER_REPLICATE)
+
+    level = mean(light)
+    variance = mean(light * light) - level * level
+    both = mean(drawing * light[:, :, None]) - mean(drawing) * level[:, :, None]
+    steepness = both / (variance + _NOISE**2)[:, :, None]
+    return steepness.clip(-_STEEPEST, _STEEPEST)
+
+
+def _enlarged(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndarray:
+    """Rows of a plane that is brought to a height and width, bicubically."""
+    down, across = plane.shape[0] / shape[0], plane.shape[1] / shape[1]
+    # Where the middle of a pixel lies in the plane, as for cv2.resize, which cannot do a part.
+    places = np.array(
+        [[across, 0, 0.5 * across - 0.5], [0, down, (rows.start + 0.5) * down - 0.5]], np.float64
+    )
+    return cv2.warpAffine(
+        plane,
+        places,
+        (shape[1], rows.stop - rows.start),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
