@@ -237,22 +237,24 @@ def test_deep_pictures_come_in_tiles_too() -> None:
 
 def test_only_large_pictures_come_in_tiles_by_themselves() -> None:
     heights: list[int] = []
-    stylizer = engine()
+    stylizer = engine(stroke_size=1)
     stylizer.network.conv_in.register_forward_hook(lambda _m, x, _y: heights.append(x[0].shape[2]))
     stylizer(toy_photo(300, 400))
     assert heights == [464]
     heights.clear()
     wide = stylizer(toy_photo(WHOLE_PIXELS // 400 + 1, 400))
     assert len(heights) > 1 and max(heights) == TILE + 8
-    assert difference(wide, engine(tile=0)(toy_photo(WHOLE_PIXELS // 400 + 1, 400))) <= 1
+    assert (
+        difference(wide, engine(tile=0, stroke_size=1)(toy_photo(WHOLE_PIXELS // 400 + 1, 400)))
+        <= 1
+    )
 
 
-def test_large_pictures_are_expected_one_at_a_time() -> None:
+def test_of_large_pictures_fewer_come_at_once() -> None:
     stylizer = engine(batch_size=4)
-    stylizer.expect(1920, 1080)
-    assert stylizer.batch_size == 4
-    stylizer.expect(3840, 2160)
-    assert stylizer.batch_size == 1
+    for size, expected in (((1920, 1080), 4), ((3840, 2160), 2), ((7680, 4320), 1), ((64, 48), 1)):
+        stylizer.expect(*size)
+        assert stylizer.batch_size == expected
 
 
 MEMORY_OF_TILES = """
@@ -321,7 +323,7 @@ def test_tiles_shrink_when_memory_runs_out() -> None:
     assert times[0] > 1
     seen = times[0]
     assert stylizer.notices == [
-        "memory of cpu ran out: went on with 1 frame at once, in strips of 100 rows"
+        "memory of cpu ran out: went on with 1 frame at once, in strips of 64 rows"
     ]
     stylizer(photos)
     assert times[0] == seen

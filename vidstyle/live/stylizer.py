@@ -14,6 +14,7 @@ from typing import Self
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from vidstyle.errors import OptionError
 from vidstyle.live.morph import Morph
@@ -21,6 +22,7 @@ from vidstyle.models.transformer import TransformerNet
 from vidstyle.styles.file import backbone_hash
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.stylizers.color import LUMA
 from vidstyle.temporal import (
     Motion,
     TemporalMemory,
@@ -196,7 +198,7 @@ class LiveStylizer:
             kept = leg.morph.kept(self._drawn, now)
             self._drawn = now
             leg.fast.steer(vector)
-            return self._drawn_with(leg.fast, image, kept)
+            return self._drawn_with(leg.fast, image, kept, passing_colors(leg.fast, vector))
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height at which pictures of a size are drawn; never larger."""
@@ -208,7 +210,9 @@ class LiveStylizer:
         self._before = None
         self._memory.restore({})
 
-    def _drawn_with(self, fast: FastStylizer, image: np.ndarray, kept: float) -> np.ndarray:
+    def _drawn_with(
+        self, fast: FastStylizer, image: np.ndarray, kept: float, passing: np.ndarray
+    ) -> np.ndarray:
         height, width = image.shape[:2]
         size = self.working_size(width, height)
         drawn_from = _resized(image, size)
@@ -223,9 +227,9 @@ class LiveStylizer:
         if size == (width, height):
             return steady
         result = _enlarged(steady, (width, height))
-        if np.abs(fast.passing).max() < _SHARP_GAIN:
+        if np.abs(passing).max() < _SHARP_GAIN:
             return result
-        return _sharpened(result, image, _enlarged(drawn_from, (width, height)), fast.passing)
+        return _sharpened(result, image, _enlarged(drawn_from, (width, height)), passing)
 
     def _carry_over(self, size: tuple[int, int], small_size: tuple[int, int]) -> None:
         """Bring what is remembered to the working size, where that has changed."""
@@ -272,6 +276,17 @@ def _sharpened(
     """With what would have shown of the picture's own detail if it had been drawn at full size."""
     detail = cv2.subtract(image, blurred, dtype=cv2.CV_16S)
     return cv2.add(result, cv2.transform(detail, passing), dtype=cv2.CV_8U)
+
+
+def passing_colors(fast: FastStylizer, vector: Tensor) -> np.ndarray:
+    """How a picture's own colours show in what is drawn of it: 3×3, each row for one of the result.
+
+    A style has a gain for each colour; where chroma is kept, it acts on luma alone.
+    """
+    gain = vector.split(fast.network.architecture.style_splits())[-2].numpy().astype(np.float32)
+    if fast.options.color == "style":
+        return np.diag(gain)
+    return np.eye(3, dtype=np.float32) + np.outer(np.ones(3), LUMA * (gain - 1)).astype(np.float32)
 
 
 def _same_network(network: TransformerNet, other: TransformerNet) -> bool:

@@ -29,7 +29,6 @@ from vidstyle.stylizers.strokes import (
     brought_to,
     check_stroke_size,
     drawing_size,
-    passing_colors,
     resized,
 )
 
@@ -104,8 +103,6 @@ class FastStylizer:
     def steer(self, vector: Tensor) -> None:
         """Draw with another vector of the same network from now on: V numbers."""
         self.vector = vector[None].to(self.device, self.dtype)
-        gain = vector.split(self.network.architecture.style_splits())[-2].float().cpu().numpy()
-        self.passing = passing_colors(gain, self.options.color == "keep")
 
     def expect(self, width: int, height: int) -> None:
         """Settle for pictures of a size: of large ones fewer come at once."""
@@ -193,14 +190,18 @@ class FastStylizer:
     def _stylize(self, images: np.ndarray) -> np.ndarray:
         """N×H×W×3, drawn at the size that the strokes want."""
         size = self._drawn_size(images)
+        keep = self.options.color == "keep"
         if size == images.shape[2:0:-1]:
-            return self._draw(images)
-        drawn_from = np.stack([resized(image, *size) for image in images])
-        pairs = zip(images, drawn_from, self._draw(drawn_from), strict=True)
-        return np.stack([brought_to(*pair, self.passing) for pair in pairs])
+            return self._draw(images, keep)
+        gain = self.vector[0].split(self.network.architecture.style_splits())[-2]
+        passing = gain.float().cpu().numpy()
+        small = np.stack([resized(image, *size) for image in images])
+        drawn = zip(images, small, self._draw(small, False), strict=True)
+        return np.stack([brought_to(*pictures, passing, keep) for pictures in drawn])
 
     @torch.inference_mode()
-    def _draw(self, images: np.ndarray) -> np.ndarray:
+    def _draw(self, images: np.ndarray, keep: bool) -> np.ndarray:
+        """N×H×W×3 at their own size, ``keep`` with their own chroma."""
         # N×H×W×3 in memory is channels_last already.
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2)
         pixels = pixels.to(self.device, non_blocking=True)
@@ -209,16 +210,17 @@ class FastStylizer:
         if tile:
             coded = torch.empty_like(pixels)
             for picture, place in zip(pixels.split(1), coded.split(1), strict=True):
-                self._draw_in_tiles(picture, place, tile)
+                self._draw_in_tiles(picture, place, tile, keep)
         else:
             photo = self._photo(pixels)
-            coded = self._coded(photo, self.network(photo, self.vector), pixels.dtype)
+            result = self.network(photo, self.vector)
+            coded = self._coded(photo, result, pixels.dtype, keep)
         return np.ascontiguousarray(coded.permute(0, 2, 3, 1).cpu().numpy())
 
-    def _draw_in_tiles(self, pixels: Tensor, coded: Tensor, tile: int) -> None:
+    def _draw_in_tiles(self, pixels: Tensor, coded: Tensor, tile: int, keep: bool) -> None:
         strips = draw_in_tiles(self.network, pixels, self.vector, tile, self._photo)
         for rows, photo, result in strips:
-            coded[:, :, rows] = self._coded(photo, result, coded.dtype)
+            coded[:, :, rows] = self._coded(photo, result, coded.dtype, keep)
 
     def _photo(self, pixels: Tensor) -> Tensor:
         """Colours in [0, 1], float32 where the picture is."""
@@ -226,9 +228,10 @@ class FastStylizer:
             return pixels / 255
         return pixels.to(self.dtype).mul_(1 / 255)
 
-    def _coded(self, photo: Tensor, result: Tensor, dtype: torch.dtype) -> Tensor:
+    @staticmethod
+    def _coded(photo: Tensor, result: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
         """What was drawn of a photo, as uint8 or as float32, from 0 to 255."""
-        if self.options.color == "keep":
+        if keep:
             result = keep_chroma(photo, result)
         result = result.mul_(255)
         if dtype == torch.float32:

@@ -64,40 +64,35 @@ def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
     return scaled.astype(np.float32).clip(0, 255)
 
 
-def passing_colors(gain: np.ndarray, keep_chroma: bool) -> np.ndarray:
-    """How a picture's own colours show in what is drawn of it: 3×3, each row for one of the result.
-
-    Args:
-        gain: of each colour; where chroma is kept, it acts on luma alone.
-    """
-    gain = gain.astype(np.float32)
-    if not keep_chroma:
-        return np.diag(gain)
-    return np.eye(3, dtype=np.float32) + np.outer(np.ones(3), LUMA * (gain - 1)).astype(np.float32)
-
-
 def brought_to(
-    photo: np.ndarray, drawn_from: np.ndarray, painted: np.ndarray, passing: np.ndarray
+    photo: np.ndarray,
+    drawn_from: np.ndarray,
+    painted: np.ndarray,
+    gain: np.ndarray,
+    keep_chroma: bool = False,
 ) -> np.ndarray:
     """A painting at its picture's own size.
 
     Args:
         photo: H×W×3, uint8 or float32, 0 to 255.
         drawn_from, painted: the same ``resized``, and what was drawn of it, float32 h×w×3.
-        passing: of ``passing_colors``.
+        gain: how much the style lets through of each of the picture's own colours.
+        keep_chroma: take luma alone from the painting.
 
     Returns:
         H×W×3 of the photo's type.
     """
     height, width = photo.shape[:2]
-    drawing = painted - cv2.transform(drawn_from, passing)
+    gain = gain.astype(np.float32)
+    drawing = painted - gain * drawn_from
     if drawing.shape[0] >= height and drawing.shape[1] >= width:
         drawing = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA)
         steepness = None
     else:
         light = luma(drawn_from)
         steepness = _steepness(drawing, light)
-        drawing = cv2.GaussianBlur(drawing, (3, 3), _LATTICE_BLUR)
+        # The light as well, so that what is lost of a drawing that follows it comes back.
+        drawing, light = (cv2.GaussianBlur(x, (3, 3), _LATTICE_BLUR) for x in (drawing, light))
     result = np.empty_like(photo)
     for start in range(0, height, _STRIP):
         rows = slice(start, min(start + _STRIP, height))
@@ -109,8 +104,9 @@ def brought_to(
                 _enlarged(plane, photo.shape, rows) for plane in (drawing, steepness, light)
             )
             drawn += steep * (luma(part) - smooth)[:, :, None]
-        colors = cv2.transform(part, passing) + drawn
-        colors = np.clip(colors, 0, 255)
+        colors = np.clip(gain * part + drawn, 0, 255)
+        if keep_chroma:
+            colors = np.clip(part + luma(colors - part)[:, :, None], 0, 255)
         result[rows] = colors if photo.dtype == np.float32 else np.rint(colors)
     return result
 
