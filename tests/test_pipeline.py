@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from clips import (
     Recipe,
     Sound,
@@ -362,6 +363,35 @@ def test_what_is_asked_wrongly_is_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nosuch"):
         stylize(source, tmp_path / "b.mp4", temporal=TemporalOptions(cuts=tmp_path / "nosuch"))
     assert names(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_frames_for_which_memory_ran_out_are_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tile: int
+) -> None:
+    style = toy_style()
+    source = write_clip(tmp_path / "a.mp4", Recipe(ticks=tuple(range(20))))
+    lossless = WriteOptions(codec="ffv1", pix_fmt="bgr0")
+    plain = TemporalOptions(temporal=0)
+    stylize(source, tmp_path / "b.mkv", style, fast=fast(1), write=lossless, temporal=plain)
+    count = 0
+
+    def run_out(module: object, inputs: tuple[torch.Tensor, ...]) -> None:
+        nonlocal count
+        count += 1
+        if count >= 5 and inputs[0].shape[2] > 64:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    style.network.conv_in.register_forward_pre_hook(run_out)  # goes along when it is copied
+    options = replace(fast(4), tile=tile)
+    summary = stylize(
+        source, tmp_path / "c.mkv", style, fast=options, write=lossless, temporal=plain
+    )
+    notes = [warning for warning in summary.warnings if "memory" in warning]
+    assert notes == ["memory of cpu ran out: went on with 1 frame at once, in strips of 32 rows"]
+    before, after = images(tmp_path / "b.mkv"), images(tmp_path / "c.mkv")
+    assert len(after) == summary.frames == 20
+    assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(before, after, strict=True))
 
 
 def test_an_existing_output_survives_a_failure(tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_starting_from_the_fast_engine(folder: Path, capsys: Capture) -> None:
 REFUSED: dict[str, tuple[list[str], str]] = {
     "strength": (["--strength", "0.5"], "--strength is for --engine fast alone"),
     "batches": (["--batch-size", "2"], "--batch-size is for --engine fast alone"),
+    "tiles": (["--tile", "64"], "--tile is for --engine fast alone"),
+    "strokes": (["--stroke-size", "2"], "--stroke-size is for --engine fast alone"),
     "passes": (["-s", "scream", "--passes", "2"], "--passes is for --engine optimize alone"),
     "resume": (["-s", "scream", "--resume"], "--resume is for --engine optimize alone"),
     "recipe": (["-s", "scream", "--recipe", "owl"], "--recipe is for --engine optimize alone"),

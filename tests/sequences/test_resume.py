@@ -378,6 +378,10 @@ def test_changed_settings_are_named(source: Path, tmp_path: Path) -> None:
         stylize(source, output, fast=FastOptions(0.5, device="cpu", precision="fp32"))
     with pytest.raises(OptionError, match=r"begun with temporal 0\.6, not 0\.1"):
         stylize(source, output, temporal=TemporalOptions(0.1))
+    for name, value in (("tile", 64), ("stroke_size", 2.0)):
+        changed = FastOptions(device="cpu", precision="fp32", **{name: value})
+        with pytest.raises(OptionError, match=f"begun with {name.replace('_', ' ')} .*not {value}"):
+            stylize(source, output, fast=changed)
     with pytest.raises(OptionError, match="begun with style file"):
         stylize(source, output, toy_style(seed=3))
     assert contents(output) == before
