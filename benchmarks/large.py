@@ -1,11 +1,13 @@
-"""Memory and time of large pictures, whole and in tiles.
+"""Memory and time of large pictures: drawn whole, in tiles, with strokes of the picture's size.
 
     python benchmarks/large.py [--sizes 1920x1080,3840x2160,7680x4320] [--precision auto]
-        [--tiles 0,256] [--frames 3] [--threads 2] [--batch 1]
+        [--ways whole,tiles,auto,steady] [--tile 256] [--frames 3] [--threads 2] [--batch 1]
 
-Each row is a process of its own: the most memory that it had in all (RSS, with Python and torch,
-which take 0.4 GB) and the median of seconds a picture. The pictures are enlarged from the sample's
-kind of clouds and grain; what is in them does not matter to either figure.
+``whole`` and ``tiles`` draw at the picture's own size, ``auto`` as is usual, smaller where the
+picture is large, and ``steady`` only moves what was drawn along a flow and mixes it, as
+``TemporalMemory`` does after each frame. Each row is a process of its own: the most memory that it
+had in all (RSS, with Python and torch, which take 0.4 GB), and medians of seconds a picture, by the
+clock and of the processor, which other programs disturb less.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import torch
 
 SIZES = "1920x1080,3840x2160,7680x4320"
+WAYS = "whole,tiles,auto,steady"
 
 
 def picture(width: int, height: int) -> np.ndarray:
@@ -37,34 +41,59 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def measure(size: str, tile: int, options: argparse.Namespace) -> dict[str, object]:
-    """In this process."""
+def drawing(way: str, options: argparse.Namespace) -> tuple[Callable[[np.ndarray], object], str]:
+    """What draws pictures, N×H×W×3, and its precision."""
     from vidstyle import FastOptions, FastStylizer
     from vidstyle.device import precision_name
 
-    torch.set_num_threads(options.threads)
-    fast = FastOptions(
-        device="cpu", precision=options.precision, batch_size=options.batch, tile=tile
+    stylizer = FastStylizer(
+        "scream",
+        FastOptions(
+            device="cpu",
+            precision=options.precision,
+            batch_size=options.batch,
+            tile={"whole": 0, "tiles": options.tile, "auto": None}[way],
+            stroke_size="auto" if way == "auto" else 1.0,
+        ),
     )
-    stylizer = FastStylizer("scream", fast)
+    return stylizer, precision_name(stylizer.precision)
+
+
+def steadying(photo: np.ndarray) -> tuple[Callable[[np.ndarray], object], str]:
+    from vidstyle.temporal import TemporalMemory, TemporalOptions, estimate_motion, thumbnail
+
+    memory = TemporalMemory(TemporalOptions())
+    small = thumbnail(photo)
+    motion = estimate_motion(small, small, "medium", False)
+    return lambda photos: [memory(image, motion) for image in photos], "-"
+
+
+def measure(size: str, way: str, options: argparse.Namespace) -> dict[str, object]:
+    """In this process."""
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(options.threads)
     photo = picture(*map(int, size.split("x")))
+    run, precision = steadying(photo) if way == "steady" else drawing(way, options)
     photos = np.stack([photo] * options.batch)
-    seconds = []
+    clock, processor = [], []
     for _ in range(options.frames):
-        began = time.perf_counter()
-        stylizer(photos)
-        seconds.append((time.perf_counter() - began) / options.batch)
+        began, busy = time.perf_counter(), time.process_time()
+        run(photos)
+        clock.append((time.perf_counter() - began) / options.batch)
+        processor.append((time.process_time() - busy) / options.batch)
     return {
-        "precision": precision_name(stylizer.precision),
+        "precision": precision,
         "peak": peak_memory(),
-        "seconds": statistics.median(seconds),
+        "clock": statistics.median(clock),
+        "processor": statistics.median(processor),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default=SIZES)
-    parser.add_argument("--tiles", default="0,256")
+    parser.add_argument("--ways", default=WAYS)
+    parser.add_argument("--tile", type=int, default=256)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--batch", type=int, default=1)
@@ -72,22 +101,22 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        size, tile = options.measure
-        print(json.dumps(measure(size, int(tile), options)))
+        size, way = options.measure
+        print(json.dumps(measure(size, way, options)))
         return
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, ", end="")
-    print(f"{options.threads} threads, {options.batch} at once\n")
-    print("| size | tile | precision | peak GB | s a picture |\n|---|---|---|---|---|")
+    print(f"{options.threads} threads, {options.batch} at once, tiles of {options.tile} rows\n")
+    print("| size | way | precision | peak GB | s | s of processor |\n|---|---|---|---|---|---|")
     for size in options.sizes.split(","):
-        for tile in options.tiles.split(","):
-            command = [sys.executable, __file__, "--measure", size, tile]
-            command += ["--precision", options.precision, "--frames", str(options.frames)]
-            command += ["--batch", str(options.batch), "--threads", str(options.threads)]
+        for way in options.ways.split(","):
+            command = [sys.executable, __file__, "--measure", size, way]
+            for name in ("tile", "precision", "frames", "batch", "threads"):
+                command += [f"--{name}", str(getattr(options, name))]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             row = json.loads(output)
             print(
-                f"| {size} | {tile if int(tile) else 'whole'} | {row['precision']} "
-                f"| {row['peak'] / 1e9:.2f} | {row['seconds']:.2f} |",
+                f"| {size} | {way} | {row['precision']} | {row['peak'] / 1e9:.2f} "
+                f"| {row['clock']:.2f} | {row['processor']:.2f} |",
                 flush=True,
             )
 

@@ -411,11 +411,17 @@ def test_options_of_optimization_are_not_the_fast_engines(
 def test_every_option_belongs_somewhere() -> None:
     options = {name.replace("_", "-") for name in inspect.signature(image_command).parameters}
     shared = {"photo", "style", "output", "engine", "color", "max-side", "device", "precision"}
-    assert options == {*shared, "overwrite", "progress", "strength", *OTHER_ENGINE}
+    of_fast = {"strength", "tile", "stroke-size"}
+    assert options == {*shared, "overwrite", "progress", *of_fast, *OTHER_ENGINE}
 
 
 BAD = {
     "strength": (["--strength", "1"], 2, "--strength is for --engine fast alone"),
+    "tile": (["--tile", "64"], 2, "--tile is for --engine fast alone"),
+    "strokes": (["--stroke-size", "2"], 2, "--stroke-size is for --engine fast alone"),
+    "strokes by name": (["-s", "wave", "--stroke-size", "big"], 2, "auto or a number, not 'big'"),
+    "no strokes": (["-s", "wave", "--stroke-size", "0"], 2, "from 0.25 to 32, not 0"),
+    "negative tile": (["-s", "wave", "--tile", "-8"], 2, "or 0 for none, not -8"),
     "a picture for the fast engine": (["--engine", "fast"], 2, "use --engine optimize"),
     "histogram": (["-s", "wave", "--color", "histogram"], 2, "is for --engine optimize alone"),
     "unknown engine": (["--engine", "slow"], 2, "'slow' is not one of"),

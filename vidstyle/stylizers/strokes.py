@@ -23,7 +23,7 @@ NATURAL_SIDE = 2048
 RANGE = (0.25, 32.0)
 """Of stroke sizes."""
 
-_STRIP = 128
+_STRIP = 64
 """Rows that are enlarged at once: no large picture is ever whole in floats."""
 _LATTICE_BLUR = 0.7
 """Pixels: a sixth is left of the lattice of two pixels' period that networks make."""
@@ -83,8 +83,8 @@ def brought_to(
         H×W×3 of the photo's type.
     """
     height, width = photo.shape[:2]
-    gain = gain.astype(np.float32)
-    drawing = painted - gain * drawn_from
+    passing = np.diag(gain.astype(np.float32))
+    drawing = painted - cv2.transform(drawn_from, passing)
     if drawing.shape[0] >= height and drawing.shape[1] >= width:
         drawing = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA)
         steepness = None
@@ -100,11 +100,10 @@ def brought_to(
         if steepness is None:
             drawn = drawing[rows]
         else:
-            drawn, steep, smooth = (
-                _enlarged(plane, photo.shape, rows) for plane in (drawing, steepness, light)
-            )
+            drawn, smooth = (_enlarged(plane, photo.shape, rows) for plane in (drawing, light))
+            steep = _enlarged(steepness, photo.shape, rows, cv2.INTER_LINEAR)
             drawn += steep * (luma(part) - smooth)[:, :, None]
-        colors = np.clip(gain * part + drawn, 0, 255)
+        colors = np.clip(cv2.transform(part, passing) + drawn, 0, 255)
         if keep_chroma:
             colors = np.clip(part + luma(colors - part)[:, :, None], 0, 255)
         result[rows] = colors if photo.dtype == np.float32 else np.rint(colors)
@@ -129,8 +128,10 @@ def _steepness(drawing: np.ndarray, light: np.ndarray) -> np.ndarray:
     return steepness.clip(-_STEEPEST, _STEEPEST)
 
 
-def _enlarged(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndarray:
-    """Rows of a plane that is brought to a height and width, bicubically."""
+def _enlarged(
+    plane: np.ndarray, shape: tuple[int, ...], rows: slice, interpolation: int = cv2.INTER_CUBIC
+) -> np.ndarray:
+    """Rows of a plane that is brought to a height and width."""
     down, across = plane.shape[0] / shape[0], plane.shape[1] / shape[1]
     # Where the middle of a pixel lies in the plane, as for cv2.resize, which cannot do a part.
     places = np.array(
@@ -140,6 +141,6 @@ def _enlarged(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndar
         plane,
         places,
         (shape[1], rows.stop - rows.start),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        flags=interpolation | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
