@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 
@@ -47,6 +48,8 @@ from vidstyle.stylizers import RECIPES
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("VIDSTYLE_DATA", HERE.parents[1] / "shared"))
 SAMPLE = HERE.parent / "samples" / "harbour.mp4"
+sys.path.insert(0, str(SAMPLE.parent))
+SCENE = import_module("make_harbour")
 
 
 def sample_frame(time: float) -> np.ndarray:
@@ -210,11 +213,30 @@ def features() -> np.ndarray:
     return draw_grid(photo, feature_maps(photo, layers, load_vgg19(last=layers[-1]), 8))
 
 
+def large() -> np.ndarray:
+    """One scene at three sizes, whole and a part, with strokes of the network's and of its size."""
+    cells = []
+    ways = ((960, "auto"), (1920, "auto"), (3840, 1), (3840, "auto"))
+    for width, size in ways:
+        photo = SCENE.render(98, width=width, height=width * 9 // 16)
+        painting = drawn(photo, "scream", stroke_size=size)
+        part = painting[
+            width * 19 // 80 : width * 31 // 80, width // 3 : width // 3 + width * 4 // 15
+        ]
+        name = f"{width} pixels" + (f", --stroke-size {size}" if width > 2048 else "")
+        cells.append((images.label(scaled(painting, 400), name), scaled(part, 400)))
+    whole, parts = zip(*cells, strict=True)
+    height = whole[0].shape[0] - parts[0].shape[0]
+    parts = tuple(np.pad(part, ((0, height), (0, 0), (0, 0))) for part in parts)
+    return images.contact_sheet([*whole, *parts], len(ways))
+
+
 SHEETS: dict[str, tuple[Callable[[], np.ndarray], int]] = {
     "harbour": (harbour, 85),
     "details": (details, 85),
     "strength": (strength, 85),
     "temporal": (temporal, 70),
+    "large": (large, 75),
 }
 OPTIMIZED: dict[str, tuple[Callable[[], np.ndarray], int]] = {
     "optimization": (optimization, 85),
