@@ -66,6 +66,9 @@ class VideoInfo:
     """Seconds that the reader will yield, from the container; None when unknown."""
     codec: str
     pix_fmt: str
+    """Of the file."""
+    bit_depth: int = 8
+    """Of the frames that the reader yields; with more than 8 they are float32."""
     rotation: int = 0
     """Degrees that the reader turned the coded picture by, for the record."""
     sample_aspect_ratio: Fraction | None = None

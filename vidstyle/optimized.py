@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,11 @@ def optimize_video(
         raise OptionError("refresh starts every frame from the fast engine's picture; give one")
     if video.passes > 1 and temporal.temporal == 0:
         raise OptionError("passes learn from other frames; with temporal 0 no frame does")
+    if read.bit_depth == 10:
+        raise OptionError(
+            "paintings by optimization have 8 bits a channel; bit depth 10 is not to be had"
+        )
+    read = replace(read, bit_depth=8)
     began, target = time.perf_counter(), Path(output)
     painter = OptimizeStylizer(paintings, optimize, vgg)
     with (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,6 +45,19 @@ class Preset(StrEnum):
     notebook = "notebook"
     lecture = "lecture"
     owl = "owl"
+
+
+class BitDepth(StrEnum):
+    auto = "auto"
+    eight = "8"
+    ten = "10"
+
+
+BIT_DEPTHS: dict[BitDepth, Literal["auto", 8, 10]] = {
+    BitDepth.auto: "auto",
+    BitDepth.eight: 8,
+    BitDepth.ten: 10,
+}
 
 
 class Audio(StrEnum):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidstyle.cli.choices import (
+    BIT_DEPTHS,
     COLORS,
     Audio,
     BatchSize,
+    BitDepth,
     Color,
     ContentLayer,
     ContentWeight,
@@ -176,7 +178,13 @@ def run(
     ] = None,
     crf: Annotated[int | None, typer.Option(help="Quality; lower is better and larger.")] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's speed preset.")] = None,
-    pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; yuv420p.")] = None,
+    pix_fmt: Annotated[
+        str | None,
+        typer.Option(help="Pixel format; keep: the input's chroma and bits. 4:2:0 unless given."),
+    ] = None,
+    bit_depth: Annotated[
+        BitDepth, typer.Option(help="Bits a channel; auto: 10 where the input has more than 8.")
+    ] = BitDepth.auto,
     audio: Annotated[Audio, typer.Option(help="Copy the sound, or leave it out.")] = Audio.copy,
     overwrite: Overwrite = False,
     strict: Annotated[
@@ -227,7 +235,7 @@ def run(
         device,
         precision,
         TemporalOptions(temporal, flow.value, cuts),
-        ReadOptions(start=start, end=end, max_side=max_side, scale=scale, strict=strict),
+        ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth]),
         WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
         compare,
         ClipOptions(fps, numbers, input_space.value),
@@ -325,7 +333,8 @@ def run_frames(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
     assert job.output is not None
     if job.compare or job.read != ReadOptions(strict=job.read.strict):
         raise OptionError(
-            "--start, --end, --max-side, --scale and --compare want a video on either side"
+            "--start, --end, --max-side, --scale, --bit-depth and --compare "
+            "want a video on either side"
         )
     return stylize_frames(
         job.source,

@@ -37,7 +37,7 @@ from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.color import BT709, LIMITED
-from vidstyle.video.decode import working_size
+from vidstyle.video.decode import working_depth, working_size
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -127,6 +127,7 @@ class SequenceReader:
             duration=float(len(self._files) / rate),
             codec=first.kind,
             pix_fmt="rgb24" if first.image.dtype == np.uint8 else "rgb48le",
+            bit_depth=working_depth(8 if first.image.dtype == np.uint8 else 16, read),
             color=ColorTags(LIMITED, BT709, BT709, BT709),
         )
 

@@ -13,7 +13,16 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.frame import ColorTags
-from vidstyle.video.color import FULL, LIMITED, UNSPECIFIED, complete_tags, is_rgb, swscale_matrix
+from vidstyle.video.color import (
+    FULL,
+    LIMITED,
+    UNSPECIFIED,
+    complete_tags,
+    is_rgb,
+    swscale_matrix,
+    white_level,
+)
+from vidstyle.video.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -53,18 +62,27 @@ class Orientation:
 
 
 class UprightPicture:
-    """Converts the frames of a stream, all like its first one: a frame to H×W×3 uint8.
+    """Converts the frames of a stream, all like its first one: a frame to H×W×3.
 
     Args:
         coded_size: width and height of the result before it is turned upright.
+        deep: float32 from 0 to 255 with 16 bits' steps, instead of uint8.
     """
 
-    def __init__(self, first: VideoFrame, stream: VideoStream, coded_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        first: VideoFrame,
+        stream: VideoStream,
+        coded_size: tuple[int, int],
+        deep: bool = False,
+    ) -> None:
         self.orientation = Orientation.of(first)
         self.tags = complete_tags(
             _tags(first, stream), first.format.name, first.width, first.height
         )
         self._coded_size = coded_size
+        self._deep = deep
+        self._bits = Layout.of(first.format.name).bits
         self._reformatter = VideoReformatter()
 
     @property
@@ -77,11 +95,21 @@ class UprightPicture:
         rgb = self._reformatter.reformat(
             frame,
             *self._coded_size,
-            "rgb24",
+            # swscale takes no more care of 8 bits on their way to 16.
+            "rgb48le" if self._deep and self._bits > 8 else "rgb24",
             interpolation=self._interpolation(),
             **self._source_color(frame),
         )
-        return self.orientation.apply(rgb.to_ndarray())
+        image = self.orientation.apply(rgb.to_ndarray())
+        return self._levels(image, frame.format.name) if self._deep else image
+
+    def _levels(self, image: np.ndarray, pix_fmt: str) -> np.ndarray:
+        """Float32 from 0 to 255 of what swscale returned."""
+        if image.dtype == np.uint8:
+            return image.astype(np.float32)
+        white = white_level(pix_fmt, self._bits, self.tags.color_range == FULL)
+        levels = np.multiply(image, np.float32(255 / white), dtype=np.float32)
+        return np.minimum(levels, 255, out=levels)
 
     def _interpolation(self) -> Interpolation:
         # swscale's fast path tints full-range greys by two levels; the accurate one is slower.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, get_args
 
 import av
 from av.container import InputContainer
@@ -21,7 +21,10 @@ from av.video.stream import VideoStream
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.video.conversion import UprightPicture
+from vidstyle.video.layout import Layout
 from vidstyle.video.source import container_metadata, find_video, open_source
+
+BitDepth = Literal["auto", 8, 10]
 
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
@@ -38,6 +41,7 @@ class ReadOptions:
         max_side: longest side of the working size in pixels at most; never enlarges.
         scale: factor on the size instead of ``max_side``.
         strict: raise ``InputError`` on damage instead of noting it in ``warnings``.
+        bit_depth: ``auto`` reads what has more than 8 bits as float32, 8 nothing, 10 everything.
 
     Raises:
         OptionError: a value makes no sense, alone or beside another.
@@ -48,6 +52,7 @@ class ReadOptions:
     max_side: int | None = None
     scale: float | None = None
     strict: bool = False
+    bit_depth: BitDepth = "auto"
 
     def __post_init__(self) -> None:
         if self.start is not None and not 0 <= self.start < math.inf:
@@ -60,6 +65,8 @@ class ReadOptions:
             raise OptionError(f"max_side must be 2 pixels or more, not {self.max_side}")
         if self.scale is not None and not 0 < self.scale < math.inf:
             raise OptionError(f"scale must be more than 0, not {self.scale:g}")
+        if self.bit_depth not in get_args(BitDepth):
+            raise OptionError(f"bit depth is auto, 8 or 10, not {self.bit_depth!r}")
 
 
 class VideoReader:
@@ -122,7 +129,8 @@ class VideoReader:
         self._origin: int = first.pts
         self._decoded = chain([first], decoded)
         coded_size = working_size(first.width, first.height, self._options)
-        self._picture = UprightPicture(first, stream, coded_size)
+        self._bit_depth = working_depth(Layout.of(first.format.name).bits, self._options)
+        self._picture = UprightPicture(first, stream, coded_size, self._bit_depth > 8)
         self.info = self._describe(first)
         self._check_start()
 
@@ -145,6 +153,7 @@ class VideoReader:
             duration=duration,
             codec=self._stream.codec_context.name,
             pix_fmt=first.format.name,
+            bit_depth=self._bit_depth,
             rotation=self._picture.orientation.rotation,
             sample_aspect_ratio=aspect,
             color=self._picture.tags,
@@ -313,6 +322,13 @@ def working_size(width: int, height: int, options: ReadOptions) -> tuple[int, in
     if scale == 1.0:
         return width, height
     return _even(width * scale, options.max_side), _even(height * scale, options.max_side)
+
+
+def working_depth(bits: int, options: ReadOptions) -> int:
+    """Bits a channel of the frames to work with, of a source's."""
+    if options.bit_depth == "auto":
+        return max(8, bits)
+    return 8 if options.bit_depth == 8 else max(10, bits)
 
 
 def _even(length: float, limit: int | None) -> int:

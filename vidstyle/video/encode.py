@@ -28,12 +28,14 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
-from vidstyle.video.color import FULL, LIMITED, RGB, is_rgb, swscale_matrix
+from vidstyle.video.color import FULL, LIMITED, RGB, SWSCALE_WHITE, is_rgb, swscale_matrix
+from vidstyle.video.layout import Layout, best_format, encodable
 from vidstyle.video.source import stream_metadata
 from vidstyle.video.tracks import Companions
 
 _KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
 _FASTSTART = {"mp4", "mov", "ipod"}
+_WITH_HEVC = {"mp4", "mov", "matroska", "mpegts"}
 _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _MATROSKA = {"matroska", "webm"}
 _MAX_MOVIE_TIMESCALE = 10_000_000
@@ -54,7 +56,8 @@ class WriteOptions:
         codec: FFmpeg's name of a video encoder; None picks what suits the container.
         crf: constant quality, lower is better; None takes the codec's default (x264: 18).
         preset: the encoder's own name of a speed; None takes its default (x264: medium).
-        pix_fmt: FFmpeg's name of a pixel format; None takes yuv420p where possible.
+        pix_fmt: FFmpeg's name of a pixel format; None takes 4:2:0 where possible, in 10 bits for
+            frames of more than 8; ``keep`` takes what loses least of the source's.
         audio: ``copy`` or ``none``.
         overwrite: replace an existing file.
 
@@ -240,13 +243,14 @@ class VideoWriter:
         sound: Callable[[OutputContainer], AudioStream] | None,
     ) -> None:
         codec = _find_encoder(self._options.codec or self._default_codec(), self._path)
-        pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt, self.alpha)
-        if self.alpha and not has_alpha(pix_fmt):
+        pix_fmt = self._choose_pix_fmt(codec)
+        if self.alpha and not Layout.of(pix_fmt).alpha:
             self.alpha = False
             self.notices.append(
                 f"alpha is left out, because {codec.name} in {pix_fmt} has none; "
                 "use --codec prores_ks --pix-fmt yuva444p10le"
             )
+        self._deep = Layout.of(pix_fmt).bits > 8
         self._tags = _output_tags(self._info.color, pix_fmt)
         self._padded_size = self._pad_size(pix_fmt)
         self._coded_size = self._padded_size
@@ -269,7 +273,29 @@ class VideoWriter:
         self._start_encoding(codec, pix_fmt)
 
     def _default_codec(self) -> str:
-        return "libvpx-vp9" if self._container.format.name == "webm" else "libx264"
+        name, deep = self._container.format.name, self._info.bit_depth > 8
+        if name == "webm":
+            # VP9 alone has alpha there, and not every build of it has 10 bits.
+            return "libsvtav1" if deep and not self.alpha else "libvpx-vp9"
+        # Hardly any player takes H.264 of 10 bits.
+        return "libx265" if deep and name in _WITH_HEVC else "libx264"
+
+    def _choose_pix_fmt(self, codec: Codec) -> str:
+        """The format that is asked for, or the best; what it has no room for is noted."""
+        name = self._options.pix_fmt
+        if name is not None and name != "keep":
+            return _checked_format(codec, name)
+        source = replace(Layout.of(self._info.pix_fmt), bits=self._info.bit_depth, alpha=self.alpha)
+        best = best_format(codec, source)
+        usual = Layout(source.chroma if self.alpha else (1, 1), min(source.bits, 10), self.alpha)
+        chosen = best if name == "keep" else best_format(codec, usual)
+        # Whoever makes a video of RGB expects 4:2:0; whoever has 4:4:4 chose it.
+        named = replace(source, chroma=(1, 1)) if is_rgb(self._info.pix_fmt) else source
+        if lost := named.losses(Layout.of(chosen)):
+            was, became = (" and ".join(words) for words in zip(*lost, strict=True))
+            kept = " (kept with --pix-fmt keep)" if best != chosen else ""
+            self.notices.append(f"{was} written as {became} by {codec.name} in {chosen}{kept}")
+        return chosen
 
     def _add_video(self, codec: Codec, pix_fmt: str) -> VideoStream:
         rate = self._info.average_rate or _DEFAULT_RATE
@@ -284,6 +310,8 @@ class VideoWriter:
         context = stream.codec_context
         context.width, context.height = self._coded_size
         context.pix_fmt = pix_fmt
+        if codec.canonical_name == "hevc" and self._container.format.name in _FASTSTART:
+            context.codec_tag = "hvc1"  # without which Apple's players do not know it
         context.time_base = self._info.time_base
         context.color_range = self._tags.color_range
         context.colorspace = self._tags.colorspace
@@ -393,14 +421,20 @@ class VideoWriter:
 
     def _source_picture(self, frame: Frame) -> VideoFrame:
         """The frame in RGB, with as many bits and as much alpha as are wanted."""
-        deep = _bits(self._stream.codec_context.pix_fmt) > 8
-        depth = np.uint16 if deep and (self.alpha or frame.image.dtype != np.uint8) else np.uint8
-        image = _levels(frame.image, 255, depth)
+        depth = (
+            np.uint16 if self._deep and (self.alpha or frame.image.dtype != np.uint8) else np.uint8
+        )
+        image = _levels(frame.image, 255, depth, self._white(depth))
         if self.alpha:
             image = np.dstack([image, _opacity(frame, depth)])
         name = {(3, 1): "rgb24", (4, 1): "rgba", (3, 2): "rgb48le", (4, 2): "rgba64le"}
         layout = name[image.shape[2], image.itemsize]
         return VideoFrame.from_ndarray(self._padded(image), format=layout)
+
+    def _white(self, depth: type) -> int:
+        """White in the picture that is handed to swscale."""
+        to_yuv = self._tags.colorspace != RGB
+        return SWSCALE_WHITE if to_yuv and depth == np.uint16 else int(np.iinfo(depth).max)
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
         below = self._padded_size[1] - self._size[1]
@@ -514,12 +548,8 @@ def _find_encoder(name: str, path: Path) -> Codec:
     return codec
 
 
-def _choose_pix_fmt(codec: Codec, name: str | None, alpha: bool) -> str:
-    known = [video_format.name for video_format in codec.video_formats or []]
-    if name is None:
-        if alpha and (with_alpha := [name for name in known if has_alpha(name)]):
-            return "yuva444p10le" if "yuva444p10le" in with_alpha else with_alpha[0]
-        return "yuv420p" if not known or "yuv420p" in known else known[0]
+def _checked_format(codec: Codec, name: str) -> str:
+    known = encodable(codec)
     if known and name not in known:
         raise OutputError(f"{codec.name} cannot encode {name}; it knows {', '.join(known)}")
     try:
@@ -527,16 +557,6 @@ def _choose_pix_fmt(codec: Codec, name: str | None, alpha: bool) -> str:
     except ValueError as error:
         raise OutputError(f"{name!r} is no pixel format") from error
     return name
-
-
-def has_alpha(pix_fmt: str) -> bool:
-    """Whether a pixel format, by FFmpeg's name, stores alpha."""
-    return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
-
-
-def _bits(pix_fmt: str | None) -> int:
-    """Of a pixel format's finest component."""
-    return max(component.bits for component in VideoFormat(pix_fmt or "yuv420p").components)
 
 
 def _opacity(frame: Frame, depth: type) -> np.ndarray:
@@ -563,12 +583,17 @@ def _put_alpha(picture: VideoFrame, opacity: np.ndarray) -> None:
     plane.update(rows.tobytes())
 
 
-def _levels(values: np.ndarray, most: float, depth: type) -> np.ndarray:
-    """Values from 0 to ``most`` as whole numbers of a type, all of its range; NaN is 0."""
+def _levels(values: np.ndarray, most: float, depth: type, largest: int | None = None) -> np.ndarray:
+    """Values from 0 to ``most`` as whole numbers of a type, all of its range; NaN is 0.
+
+    Args:
+        largest: what ``most`` becomes, if not the type's largest.
+    """
     if values.dtype == depth:
         return values
-    scaled = np.nan_to_num(values.astype(np.float32)) * np.float32(np.iinfo(depth).max / most)
-    return np.rint(scaled).clip(0, np.iinfo(depth).max).astype(depth)
+    largest = largest or int(np.iinfo(depth).max)
+    scaled = np.nan_to_num(values.astype(np.float32)) * np.float32(largest / most)
+    return np.rint(scaled).clip(0, largest).astype(depth)
 
 
 def _output_tags(tags: ColorTags, pix_fmt: str) -> ColorTags:
