@@ -60,6 +60,11 @@ BIT_DEPTHS: dict[BitDepth, Literal["auto", 8, 10]] = {
 }
 
 
+class Deinterlace(StrEnum):
+    auto = "auto"
+    off = "off"
+
+
 class Audio(StrEnum):
     copy = "copy"
     none = "none"

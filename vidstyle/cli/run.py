@@ -19,6 +19,7 @@ from vidstyle.cli.choices import (
     ContentLayer,
     ContentWeight,
     Cuts,
+    Deinterlace,
     Device,
     Engine,
     EngineOption,
@@ -185,6 +186,9 @@ def run(
     bit_depth: Annotated[
         BitDepth, typer.Option(help="Bits a channel; auto: 10 where the input has more than 8.")
     ] = BitDepth.auto,
+    deinterlace: Annotated[
+        Deinterlace, typer.Option(help="auto: frames that are flagged interlaced (bwdif).")
+    ] = Deinterlace.auto,
     audio: Annotated[Audio, typer.Option(help="Copy the sound, or leave it out.")] = Audio.copy,
     overwrite: Overwrite = False,
     strict: Annotated[
@@ -235,7 +239,7 @@ def run(
         device,
         precision,
         TemporalOptions(temporal, flow.value, cuts),
-        ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth]),
+        ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth], deinterlace.value),
         WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
         compare,
         ClipOptions(fps, numbers, input_space.value),
@@ -333,7 +337,7 @@ def run_frames(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
     assert job.output is not None
     if job.compare or job.read != ReadOptions(strict=job.read.strict):
         raise OptionError(
-            "--start, --end, --max-side, --scale, --bit-depth and --compare "
+            "--start, --end, --max-side, --scale, --bit-depth, --deinterlace and --compare "
             "want a video on either side"
         )
     return stylize_frames(

@@ -21,10 +21,12 @@ from av.video.stream import VideoStream
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.video.conversion import UprightPicture
+from vidstyle.video.deinterlace import Deinterlacer
 from vidstyle.video.layout import Layout
 from vidstyle.video.source import container_metadata, find_video, open_source
 
 BitDepth = Literal["auto", 8, 10]
+Deinterlace = Literal["auto", "off"]
 
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
@@ -42,6 +44,8 @@ class ReadOptions:
         scale: factor on the size instead of ``max_side``.
         strict: raise ``InputError`` on damage instead of noting it in ``warnings``.
         bit_depth: ``auto`` reads what has more than 8 bits as float32, 8 nothing, 10 everything.
+        deinterlace: ``auto`` makes frames that are flagged interlaced progressive, ``off`` reads
+            them as they are.
 
     Raises:
         OptionError: a value makes no sense, alone or beside another.
@@ -53,6 +57,7 @@ class ReadOptions:
     scale: float | None = None
     strict: bool = False
     bit_depth: BitDepth = "auto"
+    deinterlace: Deinterlace = "auto"
 
     def __post_init__(self) -> None:
         if self.start is not None and not 0 <= self.start < math.inf:
@@ -67,6 +72,8 @@ class ReadOptions:
             raise OptionError(f"scale must be more than 0, not {self.scale:g}")
         if self.bit_depth not in get_args(BitDepth):
             raise OptionError(f"bit depth is auto, 8 or 10, not {self.bit_depth!r}")
+        if self.deinterlace not in get_args(Deinterlace):
+            raise OptionError(f"deinterlace is auto or off, not {self.deinterlace!r}")
 
 
 class VideoReader:
@@ -90,6 +97,7 @@ class VideoReader:
         self._bad_packets = 0
         self._bad_frames = 0
         self._packets_end = 0.0
+        self._deinterlacer: Deinterlacer | None = None
         self._container: InputContainer = open_source(self._path)
         try:
             self._prepare()
@@ -121,7 +129,7 @@ class VideoReader:
         assert stream.time_base is not None
         self._stream = stream
         self._time_base = stream.time_base
-        decoded = self._timed()
+        decoded = self._progressive()
         first = next(decoded, None)
         if first is None:
             raise InputError(f"{self._path}: not one frame of its {stream.name} video decodes")
@@ -202,9 +210,9 @@ class VideoReader:
         for margin in _SEEK_MARGINS:
             back = self._ticks(margin)
             self._seek(self._origin if back is None else max(self._origin, target - back))
-            decoded = self._timed()
+            decoded = self._progressive()
             first = next(decoded, None)
-            if first is not None and _pts(first) <= target:
+            if first is not None and _pts(first) <= target - self._interlaced:
                 break
         head = [] if first is None else [first]
         return dropwhile(lambda frame: _pts(frame) < target, chain(head, decoded))
@@ -218,6 +226,17 @@ class VideoReader:
             self._container = open_source(self._path)
             self._stream = find_video(self._container, self._path)
             self._stream.thread_type = "AUTO"
+
+    def _progressive(self) -> Iterator[VideoFrame]:
+        if self._options.deinterlace == "off":
+            return self._timed()
+        self._deinterlacer = Deinterlacer(self._stream)
+        return self._deinterlacer(self._timed())
+
+    @property
+    def _interlaced(self) -> bool:
+        """Whether interlaced frames were met; what becomes of one depends on those beside it."""
+        return self._deinterlacer is not None and self._deinterlacer.found
 
     def _timed(self) -> Iterator[VideoFrame]:
         """Decoded frames, each with a pts."""
@@ -293,7 +312,9 @@ class VideoReader:
     # -- damage -------------------------------------------------------------------------
 
     def _report(self, read_to: int, *, complete: bool) -> None:
-        """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
+        """Note what was changed or lost; ``read_to`` is the pts at which the last frame ends."""
+        if self._interlaced:
+            self.warnings.append("interlaced frames deinterlaced (--deinterlace off leaves them)")
         if self._bad_packets:
             self.warnings.append(f"{_count(self._bad_packets, 'damaged packet')} skipped")
         if self._bad_frames:
