@@ -156,7 +156,7 @@ def optimize_video(
             with VideoReader(source, read) as again, new_writer(again) as writer:
                 for index, frame in enumerate(again):
                     writer.write(shown(frame, work.get(video.passes, index), compare))
-            warnings = (*again.warnings, *writer.notices)
+            warnings = (*again.warnings, *again.notices, *writer.notices)
         except KeyboardInterrupt as interrupt:
             kept = work.path if work.path.exists() else None
             raise Interrupted(kept, "go on with --resume") from interrupt

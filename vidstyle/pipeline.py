@@ -163,6 +163,9 @@ class Reader(Protocol):
     @property
     def warnings(self) -> list[str]: ...
 
+    @property
+    def notices(self) -> list[str]: ...
+
 
 class Writer(Protocol):
     """Where frames go; as a context manager it finishes, or keeps on Ctrl-C what there is."""
@@ -216,7 +219,7 @@ def restyle(
             )
     except KeyboardInterrupt as interrupt:
         raise Interrupted(writer.partial) from interrupt
-    return Summary(target, frames, seconds, (*reader.warnings, *writer.notices))
+    return Summary(target, frames, seconds, (*reader.warnings, *reader.notices, *writer.notices))
 
 
 def shown(frame: Frame, image: np.ndarray, compare: bool) -> Frame:

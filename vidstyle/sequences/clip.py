@@ -103,6 +103,7 @@ class SequenceReader:
             raise OptionError("--start and --end are for videos; use --frames for pictures")
         sequence = find_sequence(source, clip.frames)
         self.warnings = []
+        self.notices: list[str] = []
         if sequence.gaps:
             places = ", ".join(f"{before}–{after}" for before, after in sequence.gaps[:5])
             self.warnings.append(

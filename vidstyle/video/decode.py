@@ -79,7 +79,8 @@ class ReadOptions:
 class VideoReader:
     """Iterates over the frames of a local video file, once, in order, in bounded memory.
 
-    Use it as a context manager. ``info`` is known at once, ``warnings`` fills while iterating.
+    Use it as a context manager. ``info`` is known at once; ``warnings``, what is damaged, and
+    ``notices``, what was changed on purpose, fill while iterating.
 
     Raises:
         InputError: the file is missing, no video, or (``strict``) damaged.
@@ -88,9 +89,11 @@ class VideoReader:
 
     info: VideoInfo
     warnings: list[str]
+    notices: list[str]
 
     def __init__(self, path: str | Path, options: ReadOptions = ReadOptions()) -> None:
         self.warnings = []
+        self.notices = []
         self._path = Path(path)
         self._options = options
         self._iterated = False
@@ -312,9 +315,9 @@ class VideoReader:
     # -- damage -------------------------------------------------------------------------
 
     def _report(self, read_to: int, *, complete: bool) -> None:
-        """Note what was changed or lost; ``read_to`` is the pts at which the last frame ends."""
+        """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
         if self._interlaced:
-            self.warnings.append("interlaced frames deinterlaced (--deinterlace off leaves them)")
+            self.notices.append("interlaced frames deinterlaced (--deinterlace off leaves them)")
         if self._bad_packets:
             self.warnings.append(f"{_count(self._bad_packets, 'damaged packet')} skipped")
         if self._bad_frames:
