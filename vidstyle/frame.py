@@ -50,6 +50,33 @@ class ColorTags:
 
 
 @dataclass(frozen=True)
+class Mastering:
+    """The display that a video was mastered on (SMPTE ST 2086).
+
+    Attributes:
+        chromaticities: x and y of red, green, blue and white.
+        darkest, brightest: in nits.
+    """
+
+    chromaticities: tuple[float, ...]
+    darkest: float
+    brightest: float
+
+
+@dataclass(frozen=True)
+class HdrInfo:
+    """What a video of high dynamic range, PQ or HLG, says of itself.
+
+    Attributes:
+        light: largest light and largest mean light of its frames, in nits (CTA-861.3).
+    """
+
+    color: ColorTags
+    mastering: Mastering | None = None
+    light: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What is known of a video before its frames are decoded.
 
@@ -74,4 +101,7 @@ class VideoInfo:
     sample_aspect_ratio: Fraction | None = None
     """Of the upright picture."""
     color: ColorTags = ColorTags()
+    """Of the frames that the reader yields."""
+    hdr: HdrInfo | None = None
+    """Of the file, where its range is high: the frames are then a view of it (``video/hdr.py``)."""
     metadata: dict[str, str] = field(default_factory=dict)

@@ -65,6 +65,11 @@ class Deinterlace(StrEnum):
     off = "off"
 
 
+class Hdr(StrEnum):
+    sdr = "sdr"
+    keep = "keep"
+
+
 class Audio(StrEnum):
     copy = "copy"
     none = "none"

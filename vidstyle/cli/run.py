@@ -26,6 +26,7 @@ from vidstyle.cli.choices import (
     FastPrecision,
     Flow,
     FlowOption,
+    Hdr,
     LearningRate,
     OptimizerOption,
     Overwrite,
@@ -189,6 +190,9 @@ def run(
     deinterlace: Annotated[
         Deinterlace, typer.Option(help="auto: frames that are flagged interlaced (bwdif).")
     ] = Deinterlace.auto,
+    hdr: Annotated[
+        Hdr, typer.Option(help="PQ and HLG: as SDR of BT.709, or kept, in 10 bits.")
+    ] = Hdr.sdr,
     audio: Annotated[Audio, typer.Option(help="Copy the sound, or leave it out.")] = Audio.copy,
     overwrite: Overwrite = False,
     strict: Annotated[
@@ -206,6 +210,8 @@ def run(
     """
     if start is not None and end is not None and end <= start:
         raise OptionError(f"--end {end:g} s is not after --start {start:g} s")
+    if hdr is Hdr.keep and bit_depth is BitDepth.eight:
+        raise OptionError("--hdr keep needs more than --bit-depth 8")
     from vidstyle.sequences.clip import ClipOptions, is_sequence
     from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
@@ -240,7 +246,7 @@ def run(
         precision,
         TemporalOptions(temporal, flow.value, cuts),
         ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth], deinterlace.value),
-        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
+        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite, hdr.value),
         compare,
         ClipOptions(fps, numbers, input_space.value),
         (is_sequence(source), output is not None and is_sequence(output)),

@@ -38,6 +38,7 @@ from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.decode import working_depth, working_size
+from vidstyle.video.hdr import sdr_notice
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -323,7 +324,10 @@ def _open_writer(
     clip: ClipOptions,
 ) -> SequenceWriter | VideoWriter:
     if is_sequence(target):
-        return SequenceWriter(target, source, clip.picture, write.overwrite)
+        pictures = SequenceWriter(target, source, clip.picture, write.overwrite)
+        if reader.info.hdr:
+            pictures.notices.append(sdr_notice(reader.info.hdr))
+        return pictures
     if isinstance(reader, VideoReader):
         return open_writer(target, source, reader.info, compare, read, write)
     alpha = reader.alpha and not compare

@@ -22,6 +22,7 @@ from vidstyle.video.color import (
     swscale_matrix,
     white_level,
 )
+from vidstyle.video.hdr import VIEW_TAGS, SdrView, hdr_info
 from vidstyle.video.layout import Layout
 
 
@@ -64,6 +65,8 @@ class Orientation:
 class UprightPicture:
     """Converts the frames of a stream, all like its first one: a frame to H×W×3.
 
+    What is of high dynamic range becomes its view (``SdrView``); ``tags`` are those of the result.
+
     Args:
         coded_size: width and height of the result before it is turned upright.
         deep: float32 from 0 to 255 with 16 bits' steps, instead of uint8.
@@ -77,9 +80,12 @@ class UprightPicture:
         deep: bool = False,
     ) -> None:
         self.orientation = Orientation.of(first)
-        self.tags = complete_tags(
+        self._coded = complete_tags(
             _tags(first, stream), first.format.name, first.width, first.height
         )
+        self.hdr = hdr_info(first, self._coded)
+        self.tags = VIEW_TAGS if self.hdr else self._coded
+        self._view = SdrView(self.hdr) if self.hdr else None
         self._coded_size = coded_size
         self._deep = deep
         self._bits = Layout.of(first.format.name).bits
@@ -96,32 +102,35 @@ class UprightPicture:
             frame,
             *self._coded_size,
             # swscale takes no more care of 8 bits on their way to 16.
-            "rgb48le" if self._deep and self._bits > 8 else "rgb24",
+            "rgb48le" if (self._deep or self._view) and self._bits > 8 else "rgb24",
             interpolation=self._interpolation(),
             **self._source_color(frame),
         )
         image = self.orientation.apply(rgb.to_ndarray())
+        if self._view:
+            view = self._view(self._levels(image, frame.format.name))
+            return view if self._deep else np.rint(view).astype(np.uint8)
         return self._levels(image, frame.format.name) if self._deep else image
 
     def _levels(self, image: np.ndarray, pix_fmt: str) -> np.ndarray:
         """Float32 from 0 to 255 of what swscale returned."""
         if image.dtype == np.uint8:
             return image.astype(np.float32)
-        white = white_level(pix_fmt, self._bits, self.tags.color_range == FULL)
+        white = white_level(pix_fmt, self._bits, self._coded.color_range == FULL)
         levels = np.multiply(image, np.float32(255 / white), dtype=np.float32)
         return np.minimum(levels, 255, out=levels)
 
     def _interpolation(self) -> Interpolation:
         # swscale's fast path tints full-range greys by two levels; the accurate one is slower.
-        full = self.tags.color_range == FULL
+        full = self._coded.color_range == FULL
         return Interpolation.BICUBIC | (Interpolation.ACCURATE_RND if full else Interpolation(0))
 
     def _source_color(self, frame: VideoFrame) -> dict[str, int]:
         if is_rgb(frame.format.name):
             return {}
         return {
-            "src_colorspace": swscale_matrix(self.tags),
-            "src_color_range": FULL if self.tags.color_range == FULL else LIMITED,
+            "src_colorspace": swscale_matrix(self._coded),
+            "src_color_range": FULL if self._coded.color_range == FULL else LIMITED,
             "dst_color_range": FULL,
         }
 

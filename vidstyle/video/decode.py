@@ -168,6 +168,7 @@ class VideoReader:
             rotation=self._picture.orientation.rotation,
             sample_aspect_ratio=aspect,
             color=self._picture.tags,
+            hdr=self._picture.hdr,
             metadata=container_metadata(self._container),
         )
         return _windowed(info, self._options)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, get_args
 
 import av
 import numpy as np
@@ -27,11 +27,14 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.frame import ColorTags, Frame, VideoInfo
+from vidstyle.frame import ColorTags, Frame, HdrInfo, VideoInfo
 from vidstyle.video.color import FULL, LIMITED, RGB, SWSCALE_WHITE, is_rgb, swscale_matrix
+from vidstyle.video.hdr import SdrView, hdr_name, sdr_notice, static_metadata
 from vidstyle.video.layout import Layout, best_format, encodable
 from vidstyle.video.source import stream_metadata
 from vidstyle.video.tracks import Companions
+
+Hdr = Literal["sdr", "keep"]
 
 _KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
 _FASTSTART = {"mp4", "mov", "ipod"}
@@ -40,6 +43,11 @@ _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _MATROSKA = {"matroska", "webm"}
 _MAX_MOVIE_TIMESCALE = 10_000_000
 _DEFAULT_RATE = 25
+_PARAMETERS = {
+    "libx264": "x264-params",
+    "libx265": "x265-params",
+    "libsvtav1": "svtav1-params",
+}
 _DEFAULTS: dict[str, dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "medium"},
     "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
@@ -60,6 +68,8 @@ class WriteOptions:
             frames of more than 8; ``keep`` takes what loses least of the source's.
         audio: ``copy`` or ``none``.
         overwrite: replace an existing file.
+        hdr: what becomes of PQ and HLG: ``sdr`` writes their view (``video/hdr.py``) as BT.709,
+            ``keep`` turns that back and writes it in 10 bits or more, with the source's tags.
 
     Raises:
         OptionError: a value makes no sense.
@@ -71,12 +81,15 @@ class WriteOptions:
     pix_fmt: str | None = None
     audio: str = "copy"
     overwrite: bool = False
+    hdr: Hdr = "sdr"
 
     def __post_init__(self) -> None:
         if self.audio not in ("copy", "none"):
             raise OptionError(f"audio must be copy or none, not {self.audio!r}")
         if self.crf is not None and not 0 <= self.crf <= 63:
             raise OptionError(f"crf must be 0 to 63, not {self.crf}")
+        if self.hdr not in get_args(Hdr):
+            raise OptionError(f"hdr is sdr or keep, not {self.hdr!r}")
 
 
 class VideoWriter:
@@ -133,6 +146,8 @@ class VideoWriter:
         self._path = Path(path)
         self._info = info
         self._size = size or (info.width, info.height)
+        self._hdr = info.hdr if options.hdr == "keep" else None
+        self._bit_depth = max(info.bit_depth, 10) if self._hdr else info.bit_depth
         self._start, self._end = start, end
         self._options = options
         self._reformatter = VideoReformatter()
@@ -251,7 +266,9 @@ class VideoWriter:
                 "use --codec prores_ks --pix-fmt yuva444p10le"
             )
         self._deep = Layout.of(pix_fmt).bits > 8
-        self._tags = _output_tags(self._info.color, pix_fmt)
+        self._view = self._hdr_view(codec, pix_fmt)
+        color = self._hdr.color if self._hdr else self._info.color
+        self._tags = _output_tags(color, pix_fmt)
         self._padded_size = self._pad_size(pix_fmt)
         self._coded_size = self._padded_size
         self._aspect = self._info.sample_aspect_ratio
@@ -272,8 +289,21 @@ class VideoWriter:
         self._container.container_options.update(self._muxer_options())
         self._start_encoding(codec, pix_fmt)
 
+    def _hdr_view(self, codec: Codec, pix_fmt: str) -> SdrView | None:
+        """What turns frames back into high dynamic range, if it is to be kept."""
+        if self._hdr is None:
+            if self._info.hdr:
+                self.notices.append(sdr_notice(self._info.hdr) + " (kept with --hdr keep)")
+            return None
+        if not self._deep:
+            raise OutputError(
+                f"{self._path}: {hdr_name(self._hdr)} needs 10 bits, which {codec.name} in "
+                f"{pix_fmt} has not; use --codec libx265, or --hdr sdr"
+            )
+        return SdrView(self._hdr)
+
     def _default_codec(self) -> str:
-        name, deep = self._container.format.name, self._info.bit_depth > 8
+        name, deep = self._container.format.name, self._bit_depth > 8
         if name == "webm":
             # VP9 alone has alpha there, and not every build of it has 10 bits.
             return "libsvtav1" if deep and not self.alpha else "libvpx-vp9"
@@ -285,7 +315,7 @@ class VideoWriter:
         name = self._options.pix_fmt
         if name is not None and name != "keep":
             return _checked_format(codec, name)
-        source = replace(Layout.of(self._info.pix_fmt), bits=self._info.bit_depth, alpha=self.alpha)
+        source = replace(Layout.of(self._info.pix_fmt), bits=self._bit_depth, alpha=self.alpha)
         best = best_format(codec, source)
         usual = Layout(source.chroma if self.alpha else (1, 1), min(source.bits, 10), self.alpha)
         chosen = best if name == "keep" else best_format(codec, usual)
@@ -324,6 +354,8 @@ class VideoWriter:
         # PyAV's default, slices, costs quality.
         context.thread_type = "AUTO"
         context.options = _encoder_options(stream, self._options)
+        if self._hdr:
+            _add_parameters(context.options, codec.name, self._hdr)
         return stream
 
     def _pad_size(self, pix_fmt: str) -> tuple[int, int]:
@@ -421,10 +453,10 @@ class VideoWriter:
 
     def _source_picture(self, frame: Frame) -> VideoFrame:
         """The frame in RGB, with as many bits and as much alpha as are wanted."""
-        depth = (
-            np.uint16 if self._deep and (self.alpha or frame.image.dtype != np.uint8) else np.uint8
-        )
-        image = _levels(frame.image, 255, depth, self._white(depth))
+        colors = self._view.invert(frame.image) if self._view else frame.image
+        fine = self._deep and (self.alpha or colors.dtype != np.uint8)
+        depth = np.uint16 if fine else np.uint8
+        image = _levels(colors, 255, depth, self._white(depth))
         if self.alpha:
             image = np.dstack([image, _opacity(frame, depth)])
         name = {(3, 1): "rgb24", (4, 1): "rgba", (3, 2): "rgb48le", (4, 2): "rgba64le"}
@@ -610,6 +642,13 @@ def _encoder_options(stream: VideoStream, options: WriteOptions) -> dict[str, st
                 raise OptionError(f"the encoder {codec.name} has no {name}")
             chosen[name] = str(value)
     return chosen
+
+
+def _add_parameters(options: dict[str, str], codec: str, hdr: HdrInfo) -> None:
+    """Have an encoder that can store the metadata of the source's range."""
+    if codec in _PARAMETERS and (own := static_metadata(hdr, codec)):
+        name = _PARAMETERS[codec]
+        options[name] = ":".join(filter(None, (options.get(name), own)))
 
 
 def _reason(error: Exception) -> str:
