@@ -39,6 +39,13 @@ class Frame:
         return float(self.pts * self.time_base)
 
 
+def coverage(alpha: np.ndarray) -> np.ndarray:
+    """Alpha of any type as H×W float32 from 0 to 1; what is no number counts as 0."""
+    if np.issubdtype(alpha.dtype, np.integer):
+        return alpha.astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
+    return np.nan_to_num(alpha.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+
+
 @dataclass(frozen=True)
 class ColorTags:
     """How YUV samples map to light, as FFmpeg's integer codes (ITU-T H.273; 2 is unspecified)."""
@@ -102,6 +109,8 @@ class VideoInfo:
     """Of the upright picture."""
     color: ColorTags = ColorTags()
     """Of the frames that the reader yields."""
+    alpha: bool = False
+    """Whether the frames have it."""
     hdr: HdrInfo | None = None
     """Of the file, where its range is high: the frames are then a view of it (``video/hdr.py``)."""
     metadata: dict[str, str] = field(default_factory=dict)

@@ -155,7 +155,8 @@ def optimize_video(
             course(tracker(reader))
             with VideoReader(source, read) as again, new_writer(again) as writer:
                 for index, frame in enumerate(again):
-                    writer.write(shown(frame, work.get(video.passes, index), compare))
+                    painted = work.get(video.passes, index)
+                    writer.write(shown(frame, painted, compare, writer.alpha))
             warnings = (*again.warnings, *again.notices, *writer.notices)
         except KeyboardInterrupt as interrupt:
             kept = work.path if work.path.exists() else None

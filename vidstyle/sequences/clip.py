@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.frame import ColorTags, Frame, VideoInfo
+from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
 from vidstyle.pipeline import (
     Listener,
     Summary,
@@ -26,7 +26,6 @@ from vidstyle.pipeline import (
     restyle,
     shown,
 )
-from vidstyle.sequences.alpha import coverage
 from vidstyle.sequences.course import alike
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
@@ -119,7 +118,6 @@ class SequenceReader:
         height, width = first.image.shape[:2]
         self._size = working_size(width, height, read)
         self._source_size = width, height
-        self.alpha = first.alpha is not None
         self.info = VideoInfo(
             width=self._size[0],
             height=self._size[1],
@@ -131,6 +129,7 @@ class SequenceReader:
             pix_fmt="rgb24" if first.image.dtype == np.uint8 else "rgb48le",
             bit_depth=working_depth(8 if first.image.dtype == np.uint8 else 16, read),
             color=ColorTags(LIMITED, BT709, BT709, BT709),
+            alpha=first.alpha is not None,
         )
 
     def __enter__(self) -> Self:
@@ -261,10 +260,7 @@ def stylize_clip(
         writer = _open_writer(target, Path(source), reader, compare, read, write, clip)
 
         def finish(frame: Frame, image: np.ndarray) -> Frame:
-            done = shown(frame, image, compare)
-            if compare:
-                return replace(done, alpha=None)
-            return done if writer.alpha else over_black(done)
+            return shown(frame, image, compare, writer.alpha)
 
         tracked = track_runs(tracker, reader)
         return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener)
@@ -277,16 +273,6 @@ def video_beside(source: str | Path, label: str) -> Path:
         return default_output(source.resolve(), label)
     plain = re.sub(r"%\d*d|[#*?]+|\[.*\]", "", source.stem).rstrip("._- ")
     return default_output(source.with_name(plain or source.resolve().parent.name), label)
-
-
-def over_black(frame: Frame) -> Frame:
-    """The frame as it looks where there is no alpha."""
-    if frame.alpha is None:
-        return frame
-    image = frame.image * coverage(frame.alpha)[:, :, None]
-    if frame.image.dtype == np.uint8:
-        image = np.rint(image).astype(np.uint8)
-    return replace(frame, image=image, alpha=None)
 
 
 def track_runs(
@@ -328,7 +314,5 @@ def _open_writer(
         if reader.info.hdr:
             pictures.notices.append(sdr_notice(reader.info.hdr))
         return pictures
-    if isinstance(reader, VideoReader):
-        return open_writer(target, source, reader.info, compare, read, write)
-    alpha = reader.alpha and not compare
-    return open_writer(target, None, reader.info, compare, read, write, alpha)
+    sound = source if isinstance(reader, VideoReader) else None
+    return open_writer(target, sound, reader.info, compare, read, write)

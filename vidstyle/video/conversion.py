@@ -6,8 +6,10 @@ import struct
 from dataclasses import dataclass
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
+from av.video.format import VideoFormatComponent
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -52,9 +54,9 @@ class Orientation:
         return corner.get((int(self.flip_x), int(self.flip_y)), 0)
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """Turn an ``H×W×3`` picture upright; the result is contiguous."""
+        """Turn an ``H×W×3`` or ``H×W`` picture upright; the result is contiguous."""
         if self.transpose:
-            image = image.transpose(1, 0, 2)
+            image = image.swapaxes(0, 1)
         if self.flip_x:
             image = image[:, ::-1]
         if self.flip_y:
@@ -112,6 +114,19 @@ class UprightPicture:
             return view if self._deep else np.rint(view).astype(np.uint8)
         return self._levels(image, frame.format.name) if self._deep else image
 
+    def alpha(self, frame: VideoFrame) -> np.ndarray:
+        """How opaque a frame is, if its format says: H×W, uint8 or, of more bits, uint16."""
+        part = next(part for part in frame.format.components if part.is_alpha)
+        values = _plane(frame, part) if part.plane == 3 else self._packed_alpha(frame)
+        if values.shape[1::-1] != self._coded_size:
+            values = cv2.resize(values, self._coded_size, interpolation=cv2.INTER_AREA)
+        return self.orientation.apply(values)
+
+    def _packed_alpha(self, frame: VideoFrame) -> np.ndarray:
+        name = "rgba64le" if self._bits > 8 else "rgba"
+        pixels = self._reformatter.reformat(frame, format=name).to_ndarray()
+        return np.ascontiguousarray(pixels[:, :, 3])
+
     def _levels(self, image: np.ndarray, pix_fmt: str) -> np.ndarray:
         """Float32 from 0 to 255 of what swscale returned."""
         if image.dtype == np.uint8:
@@ -133,6 +148,18 @@ class UprightPicture:
             "src_color_range": FULL if self._coded.color_range == FULL else LIMITED,
             "dst_color_range": FULL,
         }
+
+
+def _plane(frame: VideoFrame, part: VideoFormatComponent) -> np.ndarray:
+    """One component that has a plane of its own: H×W, uint8, or uint16 in all of its range."""
+    plane, size = frame.planes[part.plane], 1 if part.bits <= 8 else 2
+    order = ">" if frame.format.is_big_endian else "<"
+    rows = np.frombuffer(memoryview(plane), f"{order}u{size}").reshape(plane.height, -1)[
+        :, : plane.width
+    ]
+    if size == 1:
+        return rows
+    return np.rint(rows * np.float32(65535 / (2**part.bits - 1))).astype(np.uint16)
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Literal, Self, get_args
 
 import av
+from av.codec import CodecContext
 from av.container import InputContainer
 from av.error import EOFError as EndOfStream
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -28,6 +30,7 @@ from vidstyle.video.source import container_metadata, find_video, open_source
 BitDepth = Literal["auto", 8, 10]
 Deinterlace = Literal["auto", "off"]
 
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
 _TRUNCATION_TOLERANCE = 0.25
@@ -74,6 +77,20 @@ class ReadOptions:
             raise OptionError(f"bit depth is auto, 8 or 10, not {self.bit_depth!r}")
         if self.deinterlace not in get_args(Deinterlace):
             raise OptionError(f"deinterlace is auto or off, not {self.deinterlace!r}")
+
+
+def open_decoder(stream: VideoStream) -> VideoCodecContext:
+    """The decoder of a stream; of those for VP8 and VP9, only libvpx knows alpha."""
+    decoder = stream.codec_context
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    own = _WITH_ALPHA.get(decoder.codec.canonical_name)
+    if own and tags.get("alpha_mode") == "1":
+        created = CodecContext.create(own, "r")
+        assert isinstance(created, VideoCodecContext)
+        created.extradata = decoder.extradata
+        decoder = created
+    decoder.thread_type = "AUTO"
+    return decoder
 
 
 class VideoReader:
@@ -128,9 +145,8 @@ class VideoReader:
 
     def _prepare(self) -> None:
         stream = find_video(self._container, self._path)
-        stream.thread_type = "AUTO"
         assert stream.time_base is not None
-        self._stream = stream
+        self._stream, self._decoder = stream, open_decoder(stream)
         self._time_base = stream.time_base
         decoded = self._progressive()
         first = next(decoded, None)
@@ -141,6 +157,7 @@ class VideoReader:
         self._decoded = chain([first], decoded)
         coded_size = working_size(first.width, first.height, self._options)
         self._bit_depth = working_depth(Layout.of(first.format.name).bits, self._options)
+        self._alpha = Layout.of(first.format.name).alpha
         self._picture = UprightPicture(first, stream, coded_size, self._bit_depth > 8)
         self.info = self._describe(first)
         self._check_start()
@@ -168,6 +185,7 @@ class VideoReader:
             rotation=self._picture.orientation.rotation,
             sample_aspect_ratio=aspect,
             color=self._picture.tags,
+            alpha=self._alpha,
             hdr=self._picture.hdr,
             metadata=container_metadata(self._container),
         )
@@ -229,7 +247,8 @@ class VideoReader:
             self._container.close()
             self._container = open_source(self._path)
             self._stream = find_video(self._container, self._path)
-            self._stream.thread_type = "AUTO"
+            self._decoder = open_decoder(self._stream)
+        self._decoder.flush_buffers()
 
     def _progressive(self) -> Iterator[VideoFrame]:
         if self._options.deinterlace == "off":
@@ -260,7 +279,7 @@ class VideoReader:
 
     def _decode_packet(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
-            frames = self._stream.decode(packet)
+            frames = self._decoder.decode(packet)
         except EndOfStream:
             return []
         except FFmpegError as error:
@@ -311,7 +330,8 @@ class VideoReader:
         return max(1, round(1 / (rate * self._time_base))) if rate else 1
 
     def _convert(self, frame: VideoFrame) -> Frame:
-        return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration)
+        alpha = self._picture.alpha(frame) if self._alpha else None
+        return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration, alpha)
 
     # -- damage -------------------------------------------------------------------------
 

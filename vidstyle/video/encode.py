@@ -317,7 +317,8 @@ class VideoWriter:
             return _checked_format(codec, name)
         source = replace(Layout.of(self._info.pix_fmt), bits=self._bit_depth, alpha=self.alpha)
         best = best_format(codec, source)
-        usual = Layout(source.chroma if self.alpha else (1, 1), min(source.bits, 10), self.alpha)
+        alpha = Layout.of(best).alpha
+        usual = Layout(source.chroma if alpha else (1, 1), min(source.bits, 10), alpha)
         chosen = best if name == "keep" else best_format(codec, usual)
         # Whoever makes a video of RGB expects 4:2:0; whoever has 4:4:4 chose it.
         named = replace(source, chroma=(1, 1)) if is_rgb(self._info.pix_fmt) else source
@@ -355,8 +356,16 @@ class VideoWriter:
         context.thread_type = "AUTO"
         context.options = _encoder_options(stream, self._options)
         if self._hdr:
-            _add_parameters(context.options, codec.name, self._hdr)
+            self._add_metadata(context.options, codec.name, self._hdr)
         return stream
+
+    def _add_metadata(self, options: dict[str, str], codec: str, hdr: HdrInfo) -> None:
+        """Have the encoder store the metadata of the source's range, if it can."""
+        if codec in _PARAMETERS:
+            name, own = _PARAMETERS[codec], static_metadata(hdr, codec)
+            options[name] = ":".join(filter(None, (options.get(name), own)))
+        elif hdr.mastering or hdr.light:
+            self.notices.append(f"mastering display and light levels left out by {codec}")
 
     def _pad_size(self, pix_fmt: str) -> tuple[int, int]:
         """The size rounded up to what the chroma subsampling divides."""
@@ -642,13 +651,6 @@ def _encoder_options(stream: VideoStream, options: WriteOptions) -> dict[str, st
                 raise OptionError(f"the encoder {codec.name} has no {name}")
             chosen[name] = str(value)
     return chosen
-
-
-def _add_parameters(options: dict[str, str], codec: str, hdr: HdrInfo) -> None:
-    """Have an encoder that can store the metadata of the source's range."""
-    if codec in _PARAMETERS and (own := static_metadata(hdr, codec)):
-        name = _PARAMETERS[codec]
-        options[name] = ":".join(filter(None, (options.get(name), own)))
 
 
 def _reason(error: Exception) -> str:

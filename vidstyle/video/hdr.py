@@ -254,9 +254,11 @@ def _to_xyz(primaries: tuple[tuple[float, float], ...]) -> np.ndarray:
 def static_metadata(info: HdrInfo, codec: str) -> str:
     """Mastering display and light levels as parameters of x265, x264 or SVT-AV1; may be empty."""
     x264, av1 = codec == "libx264", codec == "libsvtav1"
-    parts = (
-        ["hdr10=1:repeat-headers=1"] if codec == "libx265" and info.color.color_trc == PQ else []
-    )
+    parts = []
+    if codec == "libx265" and info.color.color_trc == PQ:
+        parts.append("hdr10-opt=1")
+    if codec == "libx265" and (info.mastering or info.light):
+        parts.append("repeat-headers=1")
     if info.mastering:
         unit, nits = (1, 1) if av1 else (50_000, 10_000)
         numbers = [number * unit for number in info.mastering.chromaticities]

@@ -17,8 +17,11 @@ _CHROMA = {
     (2, 2): "4:1:0",
 }
 _USUAL = "yuv420p"
-_LISTED_IN_VAIN = {"libx265": "yuva"}
-"""Formats that an encoder lists and then refuses: x265 is seldom built with alpha."""
+_LISTED_IN_VAIN = {
+    "libx265": {"yuva420p", "yuva420p10le"},
+    "libvpx-vp9": {"yuva422p", "yuva444p", "gbrap"},
+}
+"""Formats that an encoder lists and then refuses, in PyAV's builds at least."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,8 @@ class Layout:
 
 def encodable(codec: Codec) -> list[str]:
     """Names of the pixel formats that an encoder takes; empty when it does not tell."""
-    vain = _LISTED_IN_VAIN.get(codec.name)
     names = [video_format.name for video_format in codec.video_formats or []]
-    return [name for name in names if vain is None or not name.startswith(vain)]
+    return [name for name in names if name not in _LISTED_IN_VAIN.get(codec.name, ())]
 
 
 def best_format(codec: Codec, wanted: Layout) -> str:
@@ -77,8 +79,8 @@ def best_format(codec: Codec, wanted: Layout) -> str:
         return (
             wanted.alpha and not has.alpha,
             max(0, wanted.bits - has.bits),
-            max(0, width) + max(0, height),
             VideoFormat(name).is_rgb or name.startswith("yuvj"),
+            max(0, width) + max(0, height),
             has.alpha and not wanted.alpha,
             max(0, has.bits - wanted.bits),
             max(0, -width) + max(0, -height),
