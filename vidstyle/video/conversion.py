@@ -91,6 +91,8 @@ class UprightPicture:
         self._coded_size = coded_size
         self._deep = deep
         self._bits = Layout.of(first.format.name).bits
+        grey = len(first.format.components) == 1 and not first.format.has_palette
+        self._stretched = grey and self._coded.color_range == LIMITED
         self._reformatter = VideoReformatter()
 
     @property
@@ -109,6 +111,8 @@ class UprightPicture:
             **self._source_color(frame),
         )
         image = self.orientation.apply(rgb.to_ndarray())
+        if self._stretched and image.dtype == np.uint8:
+            image = cv2.LUT(image, np.rint(_stretch(np.arange(256))).astype(np.uint8))
         if self._view:
             view = self._view(self._levels(image, frame.format.name))
             return view if self._deep else np.rint(view).astype(np.uint8)
@@ -133,6 +137,8 @@ class UprightPicture:
             return image.astype(np.float32)
         white = white_level(pix_fmt, self._bits, self._coded.color_range == FULL)
         levels = np.multiply(image, np.float32(255 / white), dtype=np.float32)
+        if self._stretched:
+            levels = _stretch(levels)
         return np.minimum(levels, 255, out=levels)
 
     def _interpolation(self) -> Interpolation:
@@ -148,6 +154,11 @@ class UprightPicture:
             "src_color_range": FULL if self._coded.color_range == FULL else LIMITED,
             "dst_color_range": FULL,
         }
+
+
+def _stretch(levels: np.ndarray) -> np.ndarray:
+    """Grey of the limited range as grey of the full one; swscale takes all grey for full."""
+    return ((levels - np.float32(16)) * np.float32(255 / 219)).clip(0, 255)
 
 
 def _plane(frame: VideoFrame, part: VideoFormatComponent) -> np.ndarray:

@@ -42,6 +42,11 @@ _WITH_HEVC = {"mp4", "mov", "matroska", "mpegts"}
 _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _MATROSKA = {"matroska", "webm"}
 _MAX_MOVIE_TIMESCALE = 10_000_000
+_LEAST_FOR_X265 = (64, 32)
+"""Of less width, x265 refuses some and overruns its memory with others (36 to 48 pixels)."""
+_UNTIMED_BY_X265 = 2
+"""So few frames, fewer than it looks ahead for B-frames, get decoding times from x265 that were
+never set. They need no reordering."""
 _DEFAULT_RATE = 25
 _PARAMETERS = {
     "libx264": "x264-params",
@@ -156,6 +161,7 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._last_end = Fraction(0)
         self._nudged = False
+        self._count = 0
         self._closed = False
         _check_output(self._path, Path(source) if source else None, options.overwrite)
         self._temporary = _create_temporary(self._path)
@@ -308,7 +314,10 @@ class VideoWriter:
             # VP9 alone has alpha there, and not every build of it has 10 bits.
             return "libsvtav1" if deep and not self.alpha else "libvpx-vp9"
         # Hardly any player takes H.264 of 10 bits.
-        return "libx265" if deep and name in _WITH_HEVC else "libx264"
+        width, height = self._size
+        large = width >= _LEAST_FOR_X265[0] and height >= _LEAST_FOR_X265[1]
+        hevc = deep and large and name in _WITH_HEVC
+        return "libx265" if hevc else "libx264"
 
     def _choose_pix_fmt(self, codec: Codec) -> str:
         """The format that is asked for, or the best; what it has no room for is noted."""
@@ -329,6 +338,11 @@ class VideoWriter:
         return chosen
 
     def _add_video(self, codec: Codec, pix_fmt: str) -> VideoStream:
+        if codec.name == "libx265" and self._coded_size[0] < _LEAST_FOR_X265[0]:
+            raise OutputError(
+                f"{self._path}: libx265 cannot encode pictures narrower than "
+                f"{_LEAST_FOR_X265[0]} pixels; use --codec libx264"
+            )
         rate = self._info.average_rate or _DEFAULT_RATE
         try:
             stream = self._container.add_stream(codec.name, rate)
@@ -459,6 +473,7 @@ class VideoWriter:
         picture.color_primaries = self._tags.color_primaries
         picture.color_trc = self._tags.color_trc
         self._container.mux(self._stream.encode(picture))
+        self._count += 1
 
     def _source_picture(self, frame: Frame) -> VideoFrame:
         """The frame in RGB, with as many bits and as much alpha as are wanted."""
@@ -509,13 +524,21 @@ class VideoWriter:
     def _write_end(self, end: Fraction | None, endless: bool) -> None:
         """Write what is left; with ``endless``, as far as that is possible."""
         try:
-            self._container.mux(self._stream.encode(None))
+            self._container.mux(self._last_packets())
             if self._companions:
                 self._companions.finish(end)
             self._container.close()
         except (FFmpegError, OSError):
             if not endless:
                 raise
+
+    def _last_packets(self) -> list[Packet]:
+        """What the encoder still holds."""
+        packets = self._stream.encode(None)
+        if self._count <= _UNTIMED_BY_X265 and self._stream.codec_context.name == "libx265":
+            for packet in packets:
+                packet.dts = packet.pts
+        return packets
 
     def _remove(self) -> None:
         """Close everything and delete the temporary file, whatever state they are in."""
