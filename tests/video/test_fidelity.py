@@ -16,7 +16,18 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from clips import Recipe, Sound, Subtitle, images, number_of, packet_times, packets, write_clip
+from clips import (
+    Recipe,
+    Sound,
+    Subtitle,
+    corners,
+    images,
+    number_of,
+    numbered,
+    packet_times,
+    packets,
+    write_clip,
+)
 from toys import identity
 
 from vidstyle.errors import OptionError, OutputError
@@ -134,14 +145,26 @@ def test_every_frame_keeps_its_time(tmp_path: Path, kind: Timed, suffix: str) ->
 
 
 def test_equal_times_are_moved_apart_and_named(tmp_path: Path) -> None:
-    """Motion JPEG in AVI-like packets: the demuxer passes equal times on."""
-    source = write_clip(tmp_path / "in.mkv", ticks=tuple(range(8)), codec="mjpeg",
-                        pix_fmt="yuvj420p", options={"qscale": "2"}, rate=1000,
-                        time_base=Fraction(1, 1000))  # fmt: skip
-    summary = through(source, tmp_path / "out.mp4")
-    times = decoded_times(tmp_path / "out.mp4")
-    assert len(times) == summary.frames == 8
-    assert len(set(times)) == 8
+    milliseconds = (0, 40, 40, 80, 80, 80, 120)
+    with av.open(str(tmp_path / "in.flv"), "w") as output:  # which takes equal times
+        stream = output.add_stream("flv", 25)
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = 64, 48, "yuv420p"
+        written = []
+        for index in range(len(milliseconds)):
+            picture = av.VideoFrame.from_ndarray(numbered(index), format="rgb24")
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            written += stream.encode(picture)
+        for packet, time in zip(written + stream.encode(None), milliseconds, strict=True):
+            packet.pts = packet.dts = time
+            packet.time_base = MILLISECOND
+            output.mux(packet)
+    source, target = tmp_path / "in.flv", tmp_path / "out.mp4"
+    assert [round(1000 * time) for time in decoded_times(source)] == list(milliseconds)
+    summary = through(source, target)
+    assert [1000 * time for time in decoded_times(target)] == [0, 40, 41, 80, 81, 82, 120]
+    assert [number_of(picture) for picture in images(target)] == list(range(7))
+    assert sum("moved apart" in warning for warning in summary.warnings) == 1
 
 
 # -- what travels beside --------------------------------------------------------------------
@@ -215,8 +238,6 @@ def test_text_subtitles_between_mp4_and_mov(tmp_path: Path) -> None:
 def test_turned_and_mirrored_clips_come_out_upright(
     tmp_path: Path, rotation: int, hflip: bool, suffix: str
 ) -> None:
-    from clips import corners
-
     source = write_clip(
         tmp_path / "in.mp4", ticks=(0, 1), rotation=rotation, hflip=hflip,
         image=lambda index, width, height: corners(width, height),

@@ -343,6 +343,8 @@ class VideoWriter:
                 f"{self._path}: libx265 cannot encode pictures narrower than "
                 f"{_LEAST_FOR_X265[0]} pixels; use --codec libx264"
             )
+        if codec.name == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors alone; it cannot be told otherwise
         rate = self._info.average_rate or _DEFAULT_RATE
         try:
             stream = self._container.add_stream(codec.name, rate)
