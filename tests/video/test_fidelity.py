@@ -36,6 +36,7 @@ from vidstyle.pipeline import Summary, stylize_video
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.video.encode import is_timecode
 from vidstyle.video.hdr import SdrView, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm")
@@ -218,6 +219,32 @@ def test_tracks_chapters_and_attachments(tmp_path: Path, suffix: str) -> None:
     if named:
         assert set(named[0].split(": ")[1].split(", ")) == LEFT_OUT[suffix]
     assert list(summary.warnings) == named
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize(
+    ("timecode", "rate"), [("01:00:10:12", 24), ("10:59:00;02", Fraction(30_000, 1001))]
+)
+def test_timecode(tmp_path: Path, timecode: str, rate: Fraction, suffix: str) -> None:
+    source = write_clip(
+        tmp_path / "in.mov", rate=rate, time_base=1 / Fraction(rate), ticks=tuple(range(10)),
+        video_metadata={"timecode": timecode},
+    )  # fmt: skip
+    summary = through(source, tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as result:
+        tags = {key.lower(): v for key, v in result.streams.video[0].metadata.items()}
+    assert tags.get("timecode") == (None if suffix == ".webm" else timecode)
+    lost = (f"timecode {timecode} left out",)
+    assert summary.warnings == (lost if suffix == ".webm" else ())
+    summary = through(source, tmp_path / f"cut{suffix}", start=0.2)
+    assert summary.warnings == lost
+
+
+def test_timecodes_that_muxers_refuse() -> None:
+    assert is_timecode("23:59:59:24", 25)
+    assert is_timecode("00:00:00;29", 30)
+    for text, rate in (("00:00:00:25", 25), ("00:00:00;10", 25), ("1:0:0:0", 25), ("", 25)):
+        assert not is_timecode(text, rate)
 
 
 def test_text_subtitles_between_mp4_and_mov(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,8 @@ _FASTSTART = {"mp4", "mov", "ipod"}
 _WITH_HEVC = {"mp4", "mov", "matroska", "mpegts"}
 _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _MATROSKA = {"matroska", "webm"}
+_WITH_TIMECODE = {"mp4", "mov", "matroska"}
+_TIMECODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d([:;.])(\d\d)")
 _MAX_MOVIE_TIMESCALE = 10_000_000
 _LEAST_FOR_X265 = (64, 32)
 """Of less width, x265 refuses some and overruns its memory with others (36 to 48 pixels)."""
@@ -289,6 +292,7 @@ class VideoWriter:
             self.notices += self._companions.notices
             self._stream.metadata.update(stream_metadata(self._companions.video))
             self._stream.disposition = self._companions.video.disposition
+            self._keep_timecode(self._companions.timecode)
             self._container.set_chapters(self._companions.chapters(self._start, self._end))
         if sound is not None:
             self.sound = sound(self._container)
@@ -374,6 +378,16 @@ class VideoWriter:
         if self._hdr:
             self._add_metadata(context.options, codec.name, self._hdr)
         return stream
+
+    def _keep_timecode(self, timecode: str | None) -> None:
+        """Have the muxer write the source's timecode, if it begins with the first frame."""
+        if timecode is None:
+            return
+        held = self._start is None and self._container.format.name in _WITH_TIMECODE
+        if held and is_timecode(timecode, round(self._info.average_rate or 0)):
+            self._stream.metadata["timecode"] = timecode
+        else:
+            self.notices.append(f"timecode {timecode} left out")
 
     def _add_metadata(self, options: dict[str, str], codec: str, hdr: HdrInfo) -> None:
         """Have the encoder store the metadata of the source's range, if it can."""
@@ -676,6 +690,17 @@ def _encoder_options(stream: VideoStream, options: WriteOptions) -> dict[str, st
                 raise OptionError(f"the encoder {codec.name} has no {name}")
             chosen[name] = str(value)
     return chosen
+
+
+def is_timecode(text: str, rate: int) -> bool:
+    """Whether ``hh:mm:ss:ff`` makes sense at so many frames a second; muxers fail where not.
+
+    A semicolon before the frames drops numbers, as only 30 and 60 frames a second do.
+    """
+    match = _TIMECODE.fullmatch(text)
+    if match is None or int(match[2]) >= rate:
+        return False
+    return match[1] == ":" or rate in (30, 60)
 
 
 def _reason(error: Exception) -> str:

@@ -102,6 +102,12 @@ class Companions:
                 f"not carried into {self._container_name}: {', '.join(self._left_out)}"
             )
 
+    @property
+    def timecode(self) -> str | None:
+        """Of the video's first frame, where its stream has one."""
+        tags = {key.lower(): value for key, value in self.video.metadata.items()}
+        return tags.get("timecode")
+
     def close(self) -> None:
         """Close the source."""
         self._container.close()
@@ -162,7 +168,9 @@ class Companions:
             self._tracks[stream.index] = track
             return
         stream.discard = Discard.all
-        if stream is not self.video and (audio or stream.type != "audio"):
+        unwanted = stream.type == "audio" and not audio
+        told = stream is self.video or "timecode" in stream.metadata
+        if not (unwanted or told):
             self._left_out.append(_label(stream))
 
     def _audio_track(self, stream: Stream) -> Track | None:
