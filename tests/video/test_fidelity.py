@@ -440,23 +440,29 @@ def test_tags_in_every_container(tmp_path: Path, tags: ColorTags, suffix: str) -
     assert np.abs(luma[centres] - yuv[16, centres, 0].astype(int)).max() <= 3
 
 
-def test_grey_video_of_the_limited_range_is_stretched(tmp_path: Path) -> None:
-    """swscale takes grey for full range, whatever its tags say."""
+@pytest.mark.parametrize(("pix_fmt", "bits"), [("gray", 8), ("gray10le", 10)])
+@pytest.mark.parametrize("range_", [0, 1, 2])
+def test_grey_video(tmp_path: Path, pix_fmt: str, bits: int, range_: int) -> None:
+    """swscale takes grey for the full range, even where its tags say that it is limited."""
+    low, high = (16, 235) if range_ == 1 else (0, 255)
+    unit, type_ = (1, np.uint8) if bits == 8 else (4, np.uint16)
+    high = 2**bits - 1 if high == 255 else high * unit
     with av.open(str(tmp_path / "in.mkv"), "w") as output:
         stream = output.add_stream("ffv1", 24)
         context = stream.codec_context
-        context.width, context.height, context.pix_fmt = 64, 48, "gray"
-        context.color_range = 1
-        picture = av.VideoFrame(64, 48, "gray")
-        picture.planes[0].update(
-            np.repeat(np.array([16, 235], np.uint8), picture.planes[0].buffer_size // 2).tobytes()
-        )
-        picture.pts, picture.color_range = 0, 1
+        context.width, context.height, context.pix_fmt = 64, 48, pix_fmt
+        context.color_range = range_
+        picture = av.VideoFrame(64, 48, pix_fmt)
+        size = picture.planes[0].buffer_size // np.dtype(type_).itemsize
+        levels = np.array([low * unit, high], type_)
+        picture.planes[0].update(np.repeat(levels, size // 2).tobytes())
+        picture.pts, picture.color_range = 0, range_
         output.mux(stream.encode(picture))
         output.mux(stream.encode(None))
     with VideoReader(tmp_path / "in.mkv") as reader:
         image = next(iter(reader)).image
-    assert (image[0, 0, 0], image[-1, -1, 0]) == (0, 255)
+    assert image.dtype == (np.uint8 if bits == 8 else np.float32)
+    assert (image[0, 0, 0], image[-1, -1, 0]) == pytest.approx((0, 255), abs=0.01)
 
 
 # -- chroma and bits ------------------------------------------------------------------------

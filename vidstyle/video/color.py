@@ -39,7 +39,7 @@ def swscale_matrix(tags: ColorTags) -> Colorspace:
     return _SWSCALE.get(tags.colorspace, Colorspace.ITU601)
 
 
-def white_level(pix_fmt: str, bits: int, full: bool) -> int:
+def white_level(pix_fmt: str, full: bool) -> int:
     """What white is in swscale's RGB of 16 bits, from or to a format of more than 8 bits.
 
     For RGB, all of the range. From YUV of the limited range it is 255 · 256, from the full range
@@ -47,6 +47,7 @@ def white_level(pix_fmt: str, bits: int, full: bool) -> int:
     """
     if is_rgb(pix_fmt):
         return 65535
+    bits = max(component.bits for component in VideoFormat(pix_fmt).components)
     return (2**bits - 1) << (16 - bits) if full else SWSCALE_WHITE
 
 

@@ -93,6 +93,7 @@ class UprightPicture:
         self._bits = Layout.of(first.format.name).bits
         grey = len(first.format.components) == 1 and not first.format.has_palette
         self._stretched = grey and self._coded.color_range == LIMITED
+        self._full = self._coded.color_range == FULL or (grey and not self._stretched)
         self._reformatter = VideoReformatter()
 
     @property
@@ -112,16 +113,22 @@ class UprightPicture:
         )
         image = self.orientation.apply(rgb.to_ndarray())
         if self._stretched and image.dtype == np.uint8:
-            image = cv2.LUT(image, np.rint(_stretch(np.arange(256))).astype(np.uint8))
+            image = cv2.LUT(image, _STRETCHED)
         if self._view:
             view = self._view(self._levels(image, frame.format.name))
             return view if self._deep else np.rint(view).astype(np.uint8)
         return self._levels(image, frame.format.name) if self._deep else image
 
-    def alpha(self, frame: VideoFrame) -> np.ndarray:
-        """How opaque a frame is, if its format says: H×W, uint8 or, of more bits, uint16."""
-        part = next(part for part in frame.format.components if part.is_alpha)
-        values = _plane(frame, part) if part.plane == 3 else self._packed_alpha(frame)
+    def alpha(self, frame: VideoFrame) -> np.ndarray | None:
+        """How opaque a frame is: H×W, uint8 or, of more bits, uint16; None where none is said."""
+        part = next((part for part in frame.format.components if part.is_alpha), None)
+        if part is None:
+            return None
+        values = (
+            _plane(frame, part)
+            if part.plane == 3 and part.bits <= 16
+            else self._packed_alpha(frame)
+        )
         if values.shape[1::-1] != self._coded_size:
             values = cv2.resize(values, self._coded_size, interpolation=cv2.INTER_AREA)
         return self.orientation.apply(values)
@@ -135,7 +142,7 @@ class UprightPicture:
         """Float32 from 0 to 255 of what swscale returned."""
         if image.dtype == np.uint8:
             return image.astype(np.float32)
-        white = white_level(pix_fmt, self._bits, self._coded.color_range == FULL)
+        white = white_level(pix_fmt, self._full)
         levels = np.multiply(image, np.float32(255 / white), dtype=np.float32)
         if self._stretched:
             levels = _stretch(levels)
@@ -159,6 +166,9 @@ class UprightPicture:
 def _stretch(levels: np.ndarray) -> np.ndarray:
     """Grey of the limited range as grey of the full one; swscale takes all grey for full."""
     return ((levels - np.float32(16)) * np.float32(255 / 219)).clip(0, 255)
+
+
+_STRETCHED = np.rint(_stretch(np.arange(256))).astype(np.uint8)
 
 
 def _plane(frame: VideoFrame, part: VideoFormatComponent) -> np.ndarray:
