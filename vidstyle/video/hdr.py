@@ -20,6 +20,7 @@ mastering display's, 1000 nits when that is unknown, and no less than twice the 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -51,6 +52,8 @@ DISPLAY_GAMMA = 2.4
 """Of BT.1886."""
 
 _STEPS = 65535
+_BAND = 16
+"""Rows at a time."""
 _PRIMARIES = {
     BT709: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
     BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
@@ -123,6 +126,13 @@ class SdrView:
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
         """The view of a picture as it is coded."""
+        return _by_bands(self._seen, signal)
+
+    def invert(self, view: np.ndarray) -> np.ndarray:
+        """A picture as it is to be coded, of its view, which may be uint8."""
+        return _by_bands(self._coded, view)
+
+    def _seen(self, signal: np.ndarray) -> np.ndarray:
         light = cv2.LUT(_steps(signal, 255), self._light)
         gain = None if self._pq else self._ootf(light)
         light = cv2.transform(light, self._to_display)
@@ -134,8 +144,7 @@ class SdrView:
         np.maximum(shown, 0, out=shown)
         return 255 * shown ** np.float32(1 / DISPLAY_GAMMA)
 
-    def invert(self, view: np.ndarray) -> np.ndarray:
-        """A picture as it is to be coded, of its view."""
+    def _coded(self, view: np.ndarray) -> np.ndarray:
         shown = (view.astype(np.float32) * np.float32(1 / 255)) ** np.float32(DISPLAY_GAMMA)
         toned = _largest(shown)
         shares = self._gamut.expand(shown, toned)
@@ -220,6 +229,14 @@ def _compressed(distance: np.ndarray, softness: np.float32) -> np.ndarray:
 def _expanded(distance: np.ndarray, softness: np.float32) -> np.ndarray:
     over = np.maximum(distance - np.float32(FREE), 0)
     return np.minimum(distance, FREE) + over / (1 - over / softness)
+
+
+def _by_bands(function: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> np.ndarray:
+    """A function of pixels, some rows at a time: all that comes between stays in the caches."""
+    result = np.empty(image.shape, np.float32)
+    for top in range(0, len(image), _BAND):
+        result[top : top + _BAND] = function(image[top : top + _BAND])
+    return result
 
 
 def _shares(light: np.ndarray, largest: np.ndarray) -> list[np.ndarray]:
