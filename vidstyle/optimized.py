@@ -37,6 +37,7 @@ from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.optimize import Paintings
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.video.layout import Layout
 from vidstyle.work import WorkFolder
 
 SOURCE = 0
@@ -130,7 +131,7 @@ def optimize_video(
         raise OptionError(
             "paintings by optimization have 8 bits a channel; bit depth 10 is not to be had"
         )
-    read = replace(read, bit_depth=8)
+    asked, read = read.bit_depth, replace(read, bit_depth=8)
     began, target = time.perf_counter(), Path(output)
     painter = OptimizeStylizer(paintings, optimize, vgg)
     with (
@@ -158,6 +159,8 @@ def optimize_video(
                     painted = work.get(video.passes, index)
                     writer.write(shown(frame, painted, compare, writer.alpha))
             warnings = (*again.warnings, *again.notices, *writer.notices)
+            if asked == "auto" and (bits := Layout.of(again.info.pix_fmt).bits) > 8:
+                warnings += (f"{bits} bits painted as 8, as this engine does",)
         except KeyboardInterrupt as interrupt:
             kept = work.path if work.path.exists() else None
             raise Interrupted(kept, "go on with --resume") from interrupt
