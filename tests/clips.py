@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -90,6 +90,7 @@ class Recipe:
     metadata: dict[str, str] = field(default_factory=dict)
     video_metadata: dict[str, str] = field(default_factory=dict)
     chapters: Sequence[tuple[str, float, float]] = ()
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
     container_options: dict[str, str] = field(default_factory=dict)
 
 
@@ -102,6 +103,8 @@ def write_clip(path: Path, recipe: Recipe | None = None, **changes: Any) -> Path
         sounds = [_add_sound(output, sound) for sound in recipe.sounds]
         texts = _add_subtitles(output, path) if recipe.subtitles else None
         cover = _add_cover(output) if recipe.cover else None
+        for name, content in recipe.attachments.items():
+            output.add_attachment(name, "application/x-truetype-font", content)
         if recipe.chapters:
             output.set_chapters([_chapter(*c, i) for i, c in enumerate(recipe.chapters, 1)])
         packets = _video_packets(video, recipe)

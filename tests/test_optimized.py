@@ -101,6 +101,16 @@ def test_a_whole_video(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.mkv", "b.mkv"]
 
 
+def test_more_than_eight_bits_are_named(tmp_path: Path) -> None:
+    deep = Recipe(ticks=(0, 1), size=SIZE, codec="ffv1", pix_fmt="yuv420p10le", image=pan(0))
+    source = write_clip(tmp_path / "a.mkv", deep)
+    assert "10 bits painted as 8" in " ".join(optimize(source, tmp_path / "b.mkv").warnings)
+    wanted = ReadOptions(bit_depth=8)
+    assert optimize(source, tmp_path / "c.mkv", read=wanted).warnings == ()
+    with pytest.raises(OptionError, match="8 bits"):
+        optimize(source, tmp_path / "d.mkv", read=ReadOptions(bit_depth=10))
+
+
 def test_side_by_side_and_a_part(tmp_path: Path) -> None:
     source = clip(tmp_path / "a.mkv", 6)
     read = ReadOptions(start=1 / 24, end=4 / 24)

@@ -260,7 +260,7 @@ def survey(path: Path) -> Video:
     """
     with VideoReader(path) as reader:
         size = (reader.info.width, reader.info.height)
-    with VideoReader(path, ReadOptions(max_side=64)) as reader:
+    with VideoReader(path, ReadOptions(max_side=64, bit_depth=8)) as reader:
         times = np.array([frame.time for frame in reader])
         warnings = tuple(reader.warnings)
     if len(times) < 2:
@@ -419,7 +419,8 @@ class _Walk:
         began, total = time.perf_counter(), len(wanted[0])
         before: list[np.ndarray] = []
         with ExitStack() as stack:
-            readers = [stack.enter_context(VideoReader(video.path)) for video in videos]
+            plain = ReadOptions(bit_depth=8)
+            readers = [stack.enter_context(VideoReader(video.path, plain)) for video in videos]
             chosen = map(select, readers, wanted)
             for count, frames in enumerate(zip(*chosen, strict=True), 1):
                 images = [_fit(frame.image, videos[1].size) for frame in frames]

@@ -39,6 +39,13 @@ class Frame:
         return float(self.pts * self.time_base)
 
 
+def coverage(alpha: np.ndarray) -> np.ndarray:
+    """Alpha of any type as H×W float32 from 0 to 1; what is no number counts as 0."""
+    if np.issubdtype(alpha.dtype, np.integer):
+        return alpha.astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
+    return np.nan_to_num(alpha.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+
+
 @dataclass(frozen=True)
 class ColorTags:
     """How YUV samples map to light, as FFmpeg's integer codes (ITU-T H.273; 2 is unspecified)."""
@@ -47,6 +54,33 @@ class ColorTags:
     colorspace: int = 2
     color_primaries: int = 2
     color_trc: int = 2
+
+
+@dataclass(frozen=True)
+class Mastering:
+    """The display that a video was mastered on (SMPTE ST 2086).
+
+    Attributes:
+        chromaticities: x and y of red, green, blue and white.
+        darkest, brightest: in nits.
+    """
+
+    chromaticities: tuple[float, ...]
+    darkest: float
+    brightest: float
+
+
+@dataclass(frozen=True)
+class HdrInfo:
+    """What a video of high dynamic range, PQ or HLG, says of itself.
+
+    Attributes:
+        light: largest light and largest mean light of its frames, in nits (CTA-861.3).
+    """
+
+    color: ColorTags
+    mastering: Mastering | None = None
+    light: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +100,17 @@ class VideoInfo:
     """Seconds that the reader will yield, from the container; None when unknown."""
     codec: str
     pix_fmt: str
+    """Of the file."""
+    bit_depth: int = 8
+    """Of the frames that the reader yields; with more than 8 they are float32."""
     rotation: int = 0
     """Degrees that the reader turned the coded picture by, for the record."""
     sample_aspect_ratio: Fraction | None = None
     """Of the upright picture."""
     color: ColorTags = ColorTags()
+    """Of the frames that the reader yields."""
+    alpha: bool = False
+    """Whether the frames have it."""
+    hdr: HdrInfo | None = None
+    """Of the file, where its range is high: the frames are then a view of it (``video/hdr.py``)."""
     metadata: dict[str, str] = field(default_factory=dict)

@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.optimize import Paintings
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.video.layout import Layout
 from vidstyle.work import WorkFolder
 
 SOURCE = 0
@@ -126,6 +127,11 @@ def optimize_video(
         raise OptionError("refresh starts every frame from the fast engine's picture; give one")
     if video.passes > 1 and temporal.temporal == 0:
         raise OptionError("passes learn from other frames; with temporal 0 no frame does")
+    if read.bit_depth == 10:
+        raise OptionError(
+            "paintings by optimization have 8 bits a channel; bit depth 10 is not to be had"
+        )
+    asked, read = read.bit_depth, replace(read, bit_depth=8)
     began, target = time.perf_counter(), Path(output)
     painter = OptimizeStylizer(paintings, optimize, vgg)
     with (
@@ -150,8 +156,11 @@ def optimize_video(
             course(tracker(reader))
             with VideoReader(source, read) as again, new_writer(again) as writer:
                 for index, frame in enumerate(again):
-                    writer.write(shown(frame, work.get(video.passes, index), compare))
-            warnings = (*again.warnings, *writer.notices)
+                    painted = work.get(video.passes, index)
+                    writer.write(shown(frame, painted, compare, writer.alpha))
+            warnings = (*again.warnings, *again.notices, *writer.notices)
+            if asked == "auto" and (bits := Layout.of(again.info.pix_fmt).bits) > 8:
+                warnings += (f"{bits} bits painted as 8, as this engine does",)
         except KeyboardInterrupt as interrupt:
             kept = work.path if work.path.exists() else None
             raise Interrupted(kept, "go on with --resume") from interrupt

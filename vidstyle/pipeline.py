@@ -15,7 +15,7 @@ from typing import Protocol, Self, TypeVar
 import numpy as np
 
 from vidstyle.errors import Interrupted
-from vidstyle.frame import Frame, VideoInfo
+from vidstyle.frame import Frame, VideoInfo, coverage
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
@@ -117,7 +117,7 @@ def stylize_video(
         writer = open_writer(target, source, reader.info, compare, read, write)
 
         def finish(frame: Frame, image: np.ndarray) -> Frame:
-            return shown(frame, image, compare)
+            return shown(frame, image, compare, writer.alpha)
 
         return restyle(
             reader, tracker(reader), stylizer, temporal, finish, writer, target, listener
@@ -136,9 +136,10 @@ def open_writer(
     compare: bool,
     read: ReadOptions,
     write: WriteOptions,
-    alpha: bool = False,
 ) -> VideoWriter:
     """A writer for what comes of a reader's frames, beside the sound of ``source``, if any.
+
+    It stores their alpha, if it can and they are not compared.
 
     Args:
         compare: the pictures are twice as wide.
@@ -150,7 +151,7 @@ def open_writer(
         size=(info.width * (2 if compare else 1), info.height),
         start=read.start,
         end=read.end,
-        alpha=alpha,
+        alpha=info.alpha and not compare,
         options=write,
     )
 
@@ -163,6 +164,9 @@ class Reader(Protocol):
 
     @property
     def warnings(self) -> list[str]: ...
+
+    @property
+    def notices(self) -> list[str]: ...
 
 
 class Writer(Protocol):
@@ -217,13 +221,31 @@ def restyle(
             )
     except KeyboardInterrupt as interrupt:
         raise Interrupted(writer.partial) from interrupt
-    notices = (*reader.warnings, *stylizer.notices, *writer.notices)
+    notices = (*reader.warnings, *reader.notices, *stylizer.notices, *writer.notices)
     return Summary(target, frames, seconds, notices)
 
 
-def shown(frame: Frame, image: np.ndarray, compare: bool) -> Frame:
-    """The frame with another picture, H×W×3, or with both side by side."""
-    return replace(frame, image=np.concatenate([frame.image, image], axis=1) if compare else image)
+def shown(frame: Frame, image: np.ndarray, compare: bool, alpha: bool) -> Frame:
+    """The frame with another picture, H×W×3, or with both side by side.
+
+    Args:
+        alpha: whether there is room for it; else, and beside another, pictures are over black.
+    """
+    painted = replace(frame, image=image)
+    if not compare:
+        return painted if alpha else over_black(painted)
+    both = [over_black(part).image for part in (frame, painted)]
+    return replace(frame, image=np.concatenate(both, axis=1), alpha=None)
+
+
+def over_black(frame: Frame) -> Frame:
+    """The frame as it looks where there is no alpha."""
+    if frame.alpha is None:
+        return frame
+    image = frame.image * coverage(frame.alpha)[:, :, None]
+    if frame.image.dtype == np.uint8:
+        image = np.rint(image).astype(np.uint8)
+    return replace(frame, image=image, alpha=None)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from clips import Recipe, Sound, images, number_of, packets, write_audio, write_clip
@@ -395,3 +396,47 @@ def test_the_defaults_are_the_librarys() -> None:
         for field in dataclasses.fields(options):
             # None: not given, so the library's.
             assert defaults[field.name] in (None, getattr(options, field.name))
+
+
+# -- bits, fields and range -----------------------------------------------------------------
+
+
+def pix_fmt(path: Path) -> str:
+    with av.open(str(path)) as container:
+        return str(container.streams.video[0].codec_context.pix_fmt)
+
+
+def test_bit_depth(tmp_path: Path, style: Path, capsys: Capture) -> None:
+    deep = dataclasses.replace(SHORT, codec="ffv1", pix_fmt="yuv444p10le")
+    clip = write_clip(tmp_path / "clip.mkv", deep)
+    expected = {"auto": "yuv420p10le", "8": "yuv420p", "10": "yuv420p10le"}
+    for depth, form in expected.items():
+        target = tmp_path / f"{depth}.mp4"
+        assert run(clip, "-o", target, "--style", style, "--bit-depth", depth) == 0
+        assert pix_fmt(target) == form
+    assert "4:4:4 chroma written as 4:2:0" in capsys.readouterr().err
+    kept = tmp_path / "kept.mp4"
+    assert run(clip, "-o", kept, "--style", style, "--pix-fmt", "keep") == 0
+    assert pix_fmt(kept) == "yuv444p10le"
+    assert capsys.readouterr().err.count("4:2:0") == 0
+
+
+def test_hdr_and_deinterlace(tmp_path: Path, style: Path, capsys: Capture) -> None:
+    hdr = dataclasses.replace(SHORT, codec="ffv1", pix_fmt="yuv420p10le", color=(1, 9, 9, 16))
+    clip = write_clip(tmp_path / "clip.mkv", hdr)
+    for mode, transfer in (("sdr", 1), ("keep", 16)):
+        target = tmp_path / f"{mode}.mp4"
+        assert run(clip, "-o", target, "--style", style, "--hdr", mode) == 0
+        with av.open(str(target)) as container:
+            assert container.streams.video[0].codec_context.color_trc == transfer
+        assert ("written as SDR" in capsys.readouterr().err) == (mode == "sdr")
+    target = tmp_path / "no.mp4"
+    assert run(clip, "-o", target, "--style", style, "--hdr", "keep", "--bit-depth", "8") == 2
+    assert "--bit-depth 8" in capsys.readouterr().err
+    assert not target.exists()
+    fields = dataclasses.replace(SHORT, options={"x264-params": "tff=1"})
+    clip = write_clip(tmp_path / "fields.mp4", fields)
+    for mode in ("auto", "off"):
+        target = tmp_path / f"{mode}.mp4"
+        assert run(clip, "-o", target, "--style", style, "--deinterlace", mode) == 0
+        assert ("deinterlaced" in capsys.readouterr().err) == (mode == "auto")

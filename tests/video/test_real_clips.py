@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -46,7 +47,11 @@ WITH_SOUND = {
 
 
 def through(
-    source: Path, target: Path, start: float | None = None, end: float | None = None
+    source: Path,
+    target: Path,
+    start: float | None = None,
+    end: float | None = None,
+    **options: Any,
 ) -> None:
     """Read small and write, overlapped as the pipeline does it."""
     window = ReadOptions(start=start, end=end, max_side=160, strict=True)
@@ -54,7 +59,7 @@ def through(
         VideoReader(source, window) as reader,
         VideoWriter(
             target, reader.info, source=source, start=start, end=end,
-            options=Write(preset="ultrafast"),
+            options=Write(preset="ultrafast", **options),
         ) as writer,
         BackgroundSink(writer.write) as sink,
         Prefetch(reader) as frames,
@@ -139,7 +144,7 @@ def test_full_range_stays_grey_where_it_is(data: Path) -> None:
 
 def test_hdr_tags_survive(data: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    through(data / "clips" / "hdr10_av1_vertical.mp4", target, 0, 0.5)
+    through(data / "clips" / "hdr10_av1_vertical.mp4", target, 0, 0.5, hdr="keep")
     with av.open(str(target)) as result:
         context = result.streams.video[0].codec_context
         assert (context.colorspace, context.color_primaries, context.color_trc) == (9, 9, 16)

@@ -47,6 +47,29 @@ class Preset(StrEnum):
     owl = "owl"
 
 
+class BitDepth(StrEnum):
+    auto = "auto"
+    eight = "8"
+    ten = "10"
+
+
+BIT_DEPTHS: dict[BitDepth, Literal["auto", 8, 10]] = {
+    BitDepth.auto: "auto",
+    BitDepth.eight: 8,
+    BitDepth.ten: 10,
+}
+
+
+class Deinterlace(StrEnum):
+    auto = "auto"
+    off = "off"
+
+
+class Hdr(StrEnum):
+    sdr = "sdr"
+    keep = "keep"
+
+
 class Audio(StrEnum):
     copy = "copy"
     none = "none"

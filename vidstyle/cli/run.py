@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidstyle.cli.choices import (
+    BIT_DEPTHS,
     COLORS,
     Audio,
     BatchSize,
+    BitDepth,
     Color,
     ContentLayer,
     ContentWeight,
     Cuts,
+    Deinterlace,
     Device,
     Engine,
     EngineOption,
     FastPrecision,
     Flow,
     FlowOption,
+    Hdr,
     LearningRate,
     OptimizerOption,
     Overwrite,
@@ -181,7 +185,19 @@ def run(
     ] = None,
     crf: Annotated[int | None, typer.Option(help="Quality; lower is better and larger.")] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's speed preset.")] = None,
-    pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; yuv420p.")] = None,
+    pix_fmt: Annotated[
+        str | None,
+        typer.Option(help="Pixel format; keep: the input's chroma and bits. 4:2:0 unless given."),
+    ] = None,
+    bit_depth: Annotated[
+        BitDepth, typer.Option(help="Bits a channel; auto: 10 where the input has more than 8.")
+    ] = BitDepth.auto,
+    deinterlace: Annotated[
+        Deinterlace, typer.Option(help="auto: frames that are flagged interlaced (bwdif).")
+    ] = Deinterlace.auto,
+    hdr: Annotated[
+        Hdr, typer.Option(help="PQ and HLG: as SDR of BT.709, or kept, in 10 bits.")
+    ] = Hdr.sdr,
     audio: Annotated[Audio, typer.Option(help="Copy the sound, or leave it out.")] = Audio.copy,
     overwrite: Overwrite = False,
     strict: Annotated[
@@ -199,6 +215,8 @@ def run(
     """
     if start is not None and end is not None and end <= start:
         raise OptionError(f"--end {end:g} s is not after --start {start:g} s")
+    if hdr is Hdr.keep and bit_depth is BitDepth.eight:
+        raise OptionError("--hdr keep needs more than --bit-depth 8")
     from vidstyle.sequences.clip import ClipOptions, is_sequence
     from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
@@ -232,8 +250,8 @@ def run(
         device,
         precision,
         TemporalOptions(temporal, flow.value, cuts),
-        ReadOptions(start=start, end=end, max_side=max_side, scale=scale, strict=strict),
-        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite),
+        ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth], deinterlace.value),
+        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite, hdr.value),
         compare,
         ClipOptions(fps, numbers, input_space.value),
         (is_sequence(source), output is not None and is_sequence(output)),
@@ -338,7 +356,8 @@ def run_frames(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
     assert job.output is not None
     if job.compare or job.read != ReadOptions(strict=job.read.strict):
         raise OptionError(
-            "--start, --end, --max-side, --scale and --compare want a video on either side"
+            "--start, --end, --max-side, --scale, --bit-depth, --deinterlace and --compare "
+            "want a video on either side"
         )
     return stylize_frames(
         job.source,

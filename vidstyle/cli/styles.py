@@ -106,5 +106,6 @@ def _picture(path: Path, at: float, side: int) -> np.ndarray:
 
     if images.is_picture_name(path):
         return images.fit(images.read_image(path), side)
-    with VideoReader(path, ReadOptions(start=at or None, max_side=side)) as reader:
+    options = ReadOptions(start=at or None, max_side=side, bit_depth=8)
+    with VideoReader(path, options) as reader:
         return next(iter(reader)).image

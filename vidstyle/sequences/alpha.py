@@ -5,12 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-
-def coverage(alpha: np.ndarray) -> np.ndarray:
-    """Alpha of any type as H×W float32 from 0 to 1; what is no number counts as 0."""
-    if np.issubdtype(alpha.dtype, np.integer):
-        return alpha.astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
-    return np.nan_to_num(alpha.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+from vidstyle.frame import coverage
 
 
 def extend_colors(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.frame import ColorTags, Frame, VideoInfo
+from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
 from vidstyle.pipeline import (
     Listener,
     Summary,
@@ -26,7 +26,6 @@ from vidstyle.pipeline import (
     restyle,
     shown,
 )
-from vidstyle.sequences.alpha import coverage
 from vidstyle.sequences.course import alike
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
@@ -37,7 +36,8 @@ from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.color import BT709, LIMITED
-from vidstyle.video.decode import working_size
+from vidstyle.video.decode import working_depth, working_size
+from vidstyle.video.hdr import sdr_notice
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -103,6 +103,7 @@ class SequenceReader:
             raise OptionError("--start and --end are for videos; use --frames for pictures")
         sequence = find_sequence(source, clip.frames)
         self.warnings = []
+        self.notices: list[str] = []
         if sequence.gaps:
             places = ", ".join(f"{before}–{after}" for before, after in sequence.gaps[:5])
             self.warnings.append(
@@ -117,7 +118,6 @@ class SequenceReader:
         height, width = first.image.shape[:2]
         self._size = working_size(width, height, read)
         self._source_size = width, height
-        self.alpha = first.alpha is not None
         self.info = VideoInfo(
             width=self._size[0],
             height=self._size[1],
@@ -127,7 +127,9 @@ class SequenceReader:
             duration=float(len(self._files) / rate),
             codec=first.kind,
             pix_fmt="rgb24" if first.image.dtype == np.uint8 else "rgb48le",
+            bit_depth=working_depth(8 if first.image.dtype == np.uint8 else 16, read),
             color=ColorTags(LIMITED, BT709, BT709, BT709),
+            alpha=first.alpha is not None,
         )
 
     def __enter__(self) -> Self:
@@ -259,10 +261,7 @@ def stylize_clip(
         writer = _open_writer(target, Path(source), reader, compare, read, write, clip)
 
         def finish(frame: Frame, image: np.ndarray) -> Frame:
-            done = shown(frame, image, compare)
-            if compare:
-                return replace(done, alpha=None)
-            return done if writer.alpha else over_black(done)
+            return shown(frame, image, compare, writer.alpha)
 
         tracked = track_runs(tracker, reader)
         return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener)
@@ -275,16 +274,6 @@ def video_beside(source: str | Path, label: str) -> Path:
         return default_output(source.resolve(), label)
     plain = re.sub(r"%\d*d|[#*?]+|\[.*\]", "", source.stem).rstrip("._- ")
     return default_output(source.with_name(plain or source.resolve().parent.name), label)
-
-
-def over_black(frame: Frame) -> Frame:
-    """The frame as it looks where there is no alpha."""
-    if frame.alpha is None:
-        return frame
-    image = frame.image * coverage(frame.alpha)[:, :, None]
-    if frame.image.dtype == np.uint8:
-        image = np.rint(image).astype(np.uint8)
-    return replace(frame, image=image, alpha=None)
 
 
 def track_runs(
@@ -322,8 +311,9 @@ def _open_writer(
     clip: ClipOptions,
 ) -> SequenceWriter | VideoWriter:
     if is_sequence(target):
-        return SequenceWriter(target, source, clip.picture, write.overwrite)
-    if isinstance(reader, VideoReader):
-        return open_writer(target, source, reader.info, compare, read, write)
-    alpha = reader.alpha and not compare
-    return open_writer(target, None, reader.info, compare, read, write, alpha)
+        pictures = SequenceWriter(target, source, clip.picture, write.overwrite)
+        if reader.info.hdr:
+            pictures.notices.append(sdr_notice(reader.info.hdr))
+        return pictures
+    sound = source if isinstance(reader, VideoReader) else None
+    return open_writer(target, sound, reader.info, compare, read, write)

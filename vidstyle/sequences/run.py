@@ -21,10 +21,10 @@ import vidstyle
 from vidstyle.cuts import read_cuts
 from vidstyle.device import precision_name
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
-from vidstyle.frame import Frame
+from vidstyle.frame import Frame, coverage
 from vidstyle.optimized import fingerprint
 from vidstyle.pipeline import Drawn, Listener, Progress, Summary, past_needed, run_stages
-from vidstyle.sequences.alpha import coverage, extend_colors
+from vidstyle.sequences.alpha import extend_colors
 from vidstyle.sequences.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.sequences.course import (
     Counts,

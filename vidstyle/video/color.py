@@ -15,6 +15,9 @@ from vidstyle.frame import ColorTags
 LIMITED, FULL = 1, 2
 RGB, BT709, UNSPECIFIED, BT2020 = 0, 1, 2, 9
 
+SWSCALE_WHITE = 255 << 8
+"""White in RGB of 16 bits that swscale is to turn into YUV of more than 8."""
+
 _SWSCALE = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
@@ -34,6 +37,18 @@ def is_rgb(pix_fmt: str) -> bool:
 def swscale_matrix(tags: ColorTags) -> Colorspace:
     """The matrix between YUV and RGB in swscale's numbering; BT.601 where unspecified."""
     return _SWSCALE.get(tags.colorspace, Colorspace.ITU601)
+
+
+def white_level(pix_fmt: str, full: bool) -> int:
+    """What white is in swscale's RGB of 16 bits, from or to a format of more than 8 bits.
+
+    For RGB, all of the range. From YUV of the limited range it is 255 · 256, from the full range
+    the samples' largest value shifted up. These are measured; swscale does not tell.
+    """
+    if is_rgb(pix_fmt):
+        return 65535
+    bits = max(component.bits for component in VideoFormat(pix_fmt).components)
+    return (2**bits - 1) << (16 - bits) if full else SWSCALE_WHITE
 
 
 def complete_tags(tags: ColorTags, pix_fmt: str, width: int, height: int) -> ColorTags:

@@ -8,21 +8,29 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, get_args
 
 import av
+from av.codec import CodecContext
 from av.container import InputContainer
 from av.error import EOFError as EndOfStream
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.video.conversion import UprightPicture
+from vidstyle.video.deinterlace import Deinterlacer
+from vidstyle.video.layout import Layout
 from vidstyle.video.source import container_metadata, find_video, open_source
 
+BitDepth = Literal["auto", 8, 10]
+Deinterlace = Literal["auto", "off"]
+
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
 _TRUNCATION_TOLERANCE = 0.25
@@ -38,6 +46,9 @@ class ReadOptions:
         max_side: longest side of the working size in pixels at most; never enlarges.
         scale: factor on the size instead of ``max_side``.
         strict: raise ``InputError`` on damage instead of noting it in ``warnings``.
+        bit_depth: ``auto`` reads what has more than 8 bits as float32, 8 nothing, 10 everything.
+        deinterlace: ``auto`` makes frames that are flagged interlaced progressive, ``off`` reads
+            them as they are.
 
     Raises:
         OptionError: a value makes no sense, alone or beside another.
@@ -48,6 +59,8 @@ class ReadOptions:
     max_side: int | None = None
     scale: float | None = None
     strict: bool = False
+    bit_depth: BitDepth = "auto"
+    deinterlace: Deinterlace = "auto"
 
     def __post_init__(self) -> None:
         if self.start is not None and not 0 <= self.start < math.inf:
@@ -60,12 +73,31 @@ class ReadOptions:
             raise OptionError(f"max_side must be 2 pixels or more, not {self.max_side}")
         if self.scale is not None and not 0 < self.scale < math.inf:
             raise OptionError(f"scale must be more than 0, not {self.scale:g}")
+        if self.bit_depth not in get_args(BitDepth):
+            raise OptionError(f"bit depth is auto, 8 or 10, not {self.bit_depth!r}")
+        if self.deinterlace not in get_args(Deinterlace):
+            raise OptionError(f"deinterlace is auto or off, not {self.deinterlace!r}")
+
+
+def open_decoder(stream: VideoStream) -> VideoCodecContext:
+    """The decoder of a stream; of those for VP8 and VP9, only libvpx knows alpha."""
+    decoder = stream.codec_context
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    own = _WITH_ALPHA.get(decoder.codec.canonical_name)
+    if own and tags.get("alpha_mode") == "1":
+        created = CodecContext.create(own, "r")
+        assert isinstance(created, VideoCodecContext)
+        created.extradata = decoder.extradata
+        decoder = created
+    decoder.thread_type = "AUTO"
+    return decoder
 
 
 class VideoReader:
     """Iterates over the frames of a local video file, once, in order, in bounded memory.
 
-    Use it as a context manager. ``info`` is known at once, ``warnings`` fills while iterating.
+    Use it as a context manager. ``info`` is known at once; ``warnings``, what is damaged, and
+    ``notices``, what was changed on purpose, fill while iterating.
 
     Raises:
         InputError: the file is missing, no video, or (``strict``) damaged.
@@ -74,15 +106,18 @@ class VideoReader:
 
     info: VideoInfo
     warnings: list[str]
+    notices: list[str]
 
     def __init__(self, path: str | Path, options: ReadOptions = ReadOptions()) -> None:
         self.warnings = []
+        self.notices = []
         self._path = Path(path)
         self._options = options
         self._iterated = False
         self._bad_packets = 0
         self._bad_frames = 0
         self._packets_end = 0.0
+        self._deinterlacer: Deinterlacer | None = None
         self._container: InputContainer = open_source(self._path)
         try:
             self._prepare()
@@ -110,11 +145,10 @@ class VideoReader:
 
     def _prepare(self) -> None:
         stream = find_video(self._container, self._path)
-        stream.thread_type = "AUTO"
         assert stream.time_base is not None
-        self._stream = stream
+        self._stream, self._decoder = stream, open_decoder(stream)
         self._time_base = stream.time_base
-        decoded = self._timed()
+        decoded = self._progressive()
         first = next(decoded, None)
         if first is None:
             raise InputError(f"{self._path}: not one frame of its {stream.name} video decodes")
@@ -122,7 +156,9 @@ class VideoReader:
         self._origin: int = first.pts
         self._decoded = chain([first], decoded)
         coded_size = working_size(first.width, first.height, self._options)
-        self._picture = UprightPicture(first, stream, coded_size)
+        self._bit_depth = working_depth(Layout.of(first.format.name).bits, self._options)
+        self._alpha = Layout.of(first.format.name).alpha
+        self._picture = UprightPicture(first, stream, coded_size, self._bit_depth > 8)
         self.info = self._describe(first)
         self._check_start()
 
@@ -145,9 +181,12 @@ class VideoReader:
             duration=duration,
             codec=self._stream.codec_context.name,
             pix_fmt=first.format.name,
+            bit_depth=self._bit_depth,
             rotation=self._picture.orientation.rotation,
             sample_aspect_ratio=aspect,
             color=self._picture.tags,
+            alpha=self._alpha,
+            hdr=self._picture.hdr,
             metadata=container_metadata(self._container),
         )
         return _windowed(info, self._options)
@@ -193,9 +232,9 @@ class VideoReader:
         for margin in _SEEK_MARGINS:
             back = self._ticks(margin)
             self._seek(self._origin if back is None else max(self._origin, target - back))
-            decoded = self._timed()
+            decoded = self._progressive()
             first = next(decoded, None)
-            if first is not None and _pts(first) <= target:
+            if first is not None and _pts(first) <= target - self._interlaced:
                 break
         head = [] if first is None else [first]
         return dropwhile(lambda frame: _pts(frame) < target, chain(head, decoded))
@@ -208,7 +247,19 @@ class VideoReader:
             self._container.close()
             self._container = open_source(self._path)
             self._stream = find_video(self._container, self._path)
-            self._stream.thread_type = "AUTO"
+            self._decoder = open_decoder(self._stream)
+        self._decoder.flush_buffers()
+
+    def _progressive(self) -> Iterator[VideoFrame]:
+        if self._options.deinterlace == "off":
+            return self._timed()
+        self._deinterlacer = Deinterlacer(self._stream)
+        return self._deinterlacer(self._timed())
+
+    @property
+    def _interlaced(self) -> bool:
+        """Whether interlaced frames were met; what becomes of one depends on those beside it."""
+        return self._deinterlacer is not None and self._deinterlacer.found
 
     def _timed(self) -> Iterator[VideoFrame]:
         """Decoded frames, each with a pts."""
@@ -228,7 +279,7 @@ class VideoReader:
 
     def _decode_packet(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
-            frames = self._stream.decode(packet)
+            frames = self._decoder.decode(packet)
         except EndOfStream:
             return []
         except FFmpegError as error:
@@ -279,12 +330,15 @@ class VideoReader:
         return max(1, round(1 / (rate * self._time_base))) if rate else 1
 
     def _convert(self, frame: VideoFrame) -> Frame:
-        return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration)
+        alpha = self._picture.alpha(frame) if self._alpha else None
+        return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration, alpha)
 
     # -- damage -------------------------------------------------------------------------
 
     def _report(self, read_to: int, *, complete: bool) -> None:
         """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
+        if self._interlaced:
+            self.notices.append("interlaced frames deinterlaced (--deinterlace off leaves them)")
         if self._bad_packets:
             self.warnings.append(f"{_count(self._bad_packets, 'damaged packet')} skipped")
         if self._bad_frames:
@@ -313,6 +367,13 @@ def working_size(width: int, height: int, options: ReadOptions) -> tuple[int, in
     if scale == 1.0:
         return width, height
     return _even(width * scale, options.max_side), _even(height * scale, options.max_side)
+
+
+def working_depth(bits: int, options: ReadOptions) -> int:
+    """Bits a channel of the frames to work with, of a source's."""
+    if options.bit_depth == "auto":
+        return max(8, bits)
+    return 8 if options.bit_depth == 8 else max(10, bits)
 
 
 def _even(length: float, limit: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, get_args
 
 import av
 import numpy as np
@@ -27,17 +28,34 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.frame import ColorTags, Frame, VideoInfo
-from vidstyle.video.color import FULL, LIMITED, RGB, is_rgb, swscale_matrix
+from vidstyle.frame import ColorTags, Frame, HdrInfo, VideoInfo
+from vidstyle.video.color import FULL, LIMITED, RGB, SWSCALE_WHITE, is_rgb, swscale_matrix
+from vidstyle.video.hdr import SdrView, hdr_name, sdr_notice, static_metadata
+from vidstyle.video.layout import Layout, best_format, encodable
 from vidstyle.video.source import stream_metadata
 from vidstyle.video.tracks import Companions
 
+Hdr = Literal["sdr", "keep"]
+
 _KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
 _FASTSTART = {"mp4", "mov", "ipod"}
+_WITH_HEVC = {"mp4", "mov", "matroska", "mpegts"}
 _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _MATROSKA = {"matroska", "webm"}
+_WITH_TIMECODE = {"mp4", "mov", "matroska"}
+_TIMECODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d([:;.])(\d\d)")
 _MAX_MOVIE_TIMESCALE = 10_000_000
+_LEAST_FOR_X265 = (64, 32)
+"""Of less width, x265 refuses some and overruns its memory with others (36 to 48 pixels)."""
+_UNTIMED_BY_X265 = 2
+"""So few frames, fewer than it looks ahead for B-frames, get decoding times from x265 that were
+never set. They need no reordering."""
 _DEFAULT_RATE = 25
+_PARAMETERS = {
+    "libx264": "x264-params",
+    "libx265": "x265-params",
+    "libsvtav1": "svtav1-params",
+}
 _DEFAULTS: dict[str, dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "medium"},
     "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
@@ -54,9 +72,12 @@ class WriteOptions:
         codec: FFmpeg's name of a video encoder; None picks what suits the container.
         crf: constant quality, lower is better; None takes the codec's default (x264: 18).
         preset: the encoder's own name of a speed; None takes its default (x264: medium).
-        pix_fmt: FFmpeg's name of a pixel format; None takes yuv420p where possible.
+        pix_fmt: FFmpeg's name of a pixel format; None takes 4:2:0 where possible, in 10 bits for
+            frames of more than 8; ``keep`` takes what loses least of the source's.
         audio: ``copy`` or ``none``.
         overwrite: replace an existing file.
+        hdr: what becomes of PQ and HLG: ``sdr`` writes their view (``video/hdr.py``) as BT.709,
+            ``keep`` turns that back and writes it in 10 bits or more, with the source's tags.
 
     Raises:
         OptionError: a value makes no sense.
@@ -68,12 +89,15 @@ class WriteOptions:
     pix_fmt: str | None = None
     audio: str = "copy"
     overwrite: bool = False
+    hdr: Hdr = "sdr"
 
     def __post_init__(self) -> None:
         if self.audio not in ("copy", "none"):
             raise OptionError(f"audio must be copy or none, not {self.audio!r}")
         if self.crf is not None and not 0 <= self.crf <= 63:
             raise OptionError(f"crf must be 0 to 63, not {self.crf}")
+        if self.hdr not in get_args(Hdr):
+            raise OptionError(f"hdr is sdr or keep, not {self.hdr!r}")
 
 
 class VideoWriter:
@@ -130,6 +154,8 @@ class VideoWriter:
         self._path = Path(path)
         self._info = info
         self._size = size or (info.width, info.height)
+        self._hdr = info.hdr if options.hdr == "keep" else None
+        self._bit_depth = max(info.bit_depth, 10) if self._hdr else info.bit_depth
         self._start, self._end = start, end
         self._options = options
         self._reformatter = VideoReformatter()
@@ -138,6 +164,7 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._last_end = Fraction(0)
         self._nudged = False
+        self._count = 0
         self._closed = False
         _check_output(self._path, Path(source) if source else None, options.overwrite)
         self._temporary = _create_temporary(self._path)
@@ -240,14 +267,17 @@ class VideoWriter:
         sound: Callable[[OutputContainer], AudioStream] | None,
     ) -> None:
         codec = _find_encoder(self._options.codec or self._default_codec(), self._path)
-        pix_fmt = _choose_pix_fmt(codec, self._options.pix_fmt, self.alpha)
-        if self.alpha and not has_alpha(pix_fmt):
+        pix_fmt = self._choose_pix_fmt(codec)
+        if self.alpha and not Layout.of(pix_fmt).alpha:
             self.alpha = False
             self.notices.append(
                 f"alpha is left out, because {codec.name} in {pix_fmt} has none; "
                 "use --codec prores_ks --pix-fmt yuva444p10le"
             )
-        self._tags = _output_tags(self._info.color, pix_fmt)
+        self._deep = Layout.of(pix_fmt).bits > 8
+        self._view = self._hdr_view(codec, pix_fmt)
+        color = self._hdr.color if self._hdr else self._info.color
+        self._tags = _output_tags(color, pix_fmt)
         self._padded_size = self._pad_size(pix_fmt)
         self._coded_size = self._padded_size
         self._aspect = self._info.sample_aspect_ratio
@@ -262,16 +292,63 @@ class VideoWriter:
             self.notices += self._companions.notices
             self._stream.metadata.update(stream_metadata(self._companions.video))
             self._stream.disposition = self._companions.video.disposition
+            self._keep_timecode(self._companions.timecode)
             self._container.set_chapters(self._companions.chapters(self._start, self._end))
         if sound is not None:
             self.sound = sound(self._container)
         self._container.container_options.update(self._muxer_options())
         self._start_encoding(codec, pix_fmt)
 
+    def _hdr_view(self, codec: Codec, pix_fmt: str) -> SdrView | None:
+        """What turns frames back into high dynamic range, if it is to be kept."""
+        if self._hdr is None:
+            if self._info.hdr:
+                self.notices.append(sdr_notice(self._info.hdr) + " (kept with --hdr keep)")
+            return None
+        if not self._deep:
+            raise OutputError(
+                f"{self._path}: {hdr_name(self._hdr)} needs 10 bits, which {codec.name} in "
+                f"{pix_fmt} has not; use --codec libx265, or --hdr sdr"
+            )
+        return SdrView(self._hdr)
+
     def _default_codec(self) -> str:
-        return "libvpx-vp9" if self._container.format.name == "webm" else "libx264"
+        name, deep = self._container.format.name, self._bit_depth > 8
+        if name == "webm":
+            # VP9 alone has alpha there, and not every build of it has 10 bits.
+            return "libsvtav1" if deep and not self.alpha else "libvpx-vp9"
+        # Hardly any player takes H.264 of 10 bits.
+        width, height = self._size
+        large = width >= _LEAST_FOR_X265[0] and height >= _LEAST_FOR_X265[1]
+        hevc = deep and large and name in _WITH_HEVC
+        return "libx265" if hevc else "libx264"
+
+    def _choose_pix_fmt(self, codec: Codec) -> str:
+        """The format that is asked for, or the best; what it has no room for is noted."""
+        name = self._options.pix_fmt
+        if name is not None and name != "keep":
+            return _checked_format(codec, name)
+        source = replace(Layout.of(self._info.pix_fmt), bits=self._bit_depth, alpha=self.alpha)
+        best = best_format(codec, source)
+        alpha = Layout.of(best).alpha
+        usual = Layout(source.chroma if alpha else (1, 1), min(source.bits, 10), alpha)
+        chosen = best if name == "keep" else best_format(codec, usual)
+        # Whoever makes a video of RGB expects 4:2:0; whoever has 4:4:4 chose it.
+        named = replace(source, chroma=(1, 1)) if is_rgb(self._info.pix_fmt) else source
+        if lost := named.losses(Layout.of(chosen)):
+            was, became = (" and ".join(words) for words in zip(*lost, strict=True))
+            kept = " (kept with --pix-fmt keep)" if best != chosen else ""
+            self.notices.append(f"{was} written as {became} by {codec.name} in {chosen}{kept}")
+        return chosen
 
     def _add_video(self, codec: Codec, pix_fmt: str) -> VideoStream:
+        if codec.name == "libx265" and self._coded_size[0] < _LEAST_FOR_X265[0]:
+            raise OutputError(
+                f"{self._path}: libx265 cannot encode pictures narrower than "
+                f"{_LEAST_FOR_X265[0]} pixels; use --codec libx264"
+            )
+        if codec.name == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors alone; it cannot be told otherwise
         rate = self._info.average_rate or _DEFAULT_RATE
         try:
             stream = self._container.add_stream(codec.name, rate)
@@ -284,6 +361,8 @@ class VideoWriter:
         context = stream.codec_context
         context.width, context.height = self._coded_size
         context.pix_fmt = pix_fmt
+        if codec.canonical_name == "hevc" and self._container.format.name in _FASTSTART:
+            context.codec_tag = "hvc1"  # without which Apple's players do not know it
         context.time_base = self._info.time_base
         context.color_range = self._tags.color_range
         context.colorspace = self._tags.colorspace
@@ -296,7 +375,27 @@ class VideoWriter:
         # PyAV's default, slices, costs quality.
         context.thread_type = "AUTO"
         context.options = _encoder_options(stream, self._options)
+        if self._hdr:
+            self._add_metadata(context.options, codec.name, self._hdr)
         return stream
+
+    def _keep_timecode(self, timecode: str | None) -> None:
+        """Have the muxer write the source's timecode, if it begins with the first frame."""
+        if timecode is None:
+            return
+        held = self._start is None and self._container.format.name in _WITH_TIMECODE
+        if held and is_timecode(timecode, round(self._info.average_rate or 0)):
+            self._stream.metadata["timecode"] = timecode
+        else:
+            self.notices.append(f"timecode {timecode} left out")
+
+    def _add_metadata(self, options: dict[str, str], codec: str, hdr: HdrInfo) -> None:
+        """Have the encoder store the metadata of the source's range, if it can."""
+        if codec in _PARAMETERS:
+            name, own = _PARAMETERS[codec], static_metadata(hdr, codec)
+            options[name] = ":".join(filter(None, (options.get(name), own)))
+        elif hdr.mastering or hdr.light:
+            self.notices.append(f"mastering display and light levels left out by {codec}")
 
     def _pad_size(self, pix_fmt: str) -> tuple[int, int]:
         """The size rounded up to what the chroma subsampling divides."""
@@ -390,17 +489,24 @@ class VideoWriter:
         picture.color_primaries = self._tags.color_primaries
         picture.color_trc = self._tags.color_trc
         self._container.mux(self._stream.encode(picture))
+        self._count += 1
 
     def _source_picture(self, frame: Frame) -> VideoFrame:
         """The frame in RGB, with as many bits and as much alpha as are wanted."""
-        deep = _bits(self._stream.codec_context.pix_fmt) > 8
-        depth = np.uint16 if deep and (self.alpha or frame.image.dtype != np.uint8) else np.uint8
-        image = _levels(frame.image, 255, depth)
+        colors = self._view.invert(frame.image) if self._view else frame.image
+        fine = self._deep and (self.alpha or colors.dtype != np.uint8)
+        depth = np.uint16 if fine else np.uint8
+        image = _levels(colors, 255, depth, self._white(depth))
         if self.alpha:
             image = np.dstack([image, _opacity(frame, depth)])
         name = {(3, 1): "rgb24", (4, 1): "rgba", (3, 2): "rgb48le", (4, 2): "rgba64le"}
         layout = name[image.shape[2], image.itemsize]
         return VideoFrame.from_ndarray(self._padded(image), format=layout)
+
+    def _white(self, depth: type) -> int:
+        """White in the picture that is handed to swscale."""
+        to_yuv = self._tags.colorspace != RGB
+        return SWSCALE_WHITE if to_yuv and depth == np.uint16 else int(np.iinfo(depth).max)
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
         below = self._padded_size[1] - self._size[1]
@@ -434,13 +540,21 @@ class VideoWriter:
     def _write_end(self, end: Fraction | None, endless: bool) -> None:
         """Write what is left; with ``endless``, as far as that is possible."""
         try:
-            self._container.mux(self._stream.encode(None))
+            self._container.mux(self._last_packets())
             if self._companions:
                 self._companions.finish(end)
             self._container.close()
         except (FFmpegError, OSError):
             if not endless:
                 raise
+
+    def _last_packets(self) -> list[Packet]:
+        """What the encoder still holds."""
+        packets = self._stream.encode(None)
+        if self._count <= _UNTIMED_BY_X265 and self._stream.codec_context.name == "libx265":
+            for packet in packets:
+                packet.dts = packet.pts
+        return packets
 
     def _remove(self) -> None:
         """Close everything and delete the temporary file, whatever state they are in."""
@@ -514,12 +628,8 @@ def _find_encoder(name: str, path: Path) -> Codec:
     return codec
 
 
-def _choose_pix_fmt(codec: Codec, name: str | None, alpha: bool) -> str:
-    known = [video_format.name for video_format in codec.video_formats or []]
-    if name is None:
-        if alpha and (with_alpha := [name for name in known if has_alpha(name)]):
-            return "yuva444p10le" if "yuva444p10le" in with_alpha else with_alpha[0]
-        return "yuv420p" if not known or "yuv420p" in known else known[0]
+def _checked_format(codec: Codec, name: str) -> str:
+    known = encodable(codec)
     if known and name not in known:
         raise OutputError(f"{codec.name} cannot encode {name}; it knows {', '.join(known)}")
     try:
@@ -527,16 +637,6 @@ def _choose_pix_fmt(codec: Codec, name: str | None, alpha: bool) -> str:
     except ValueError as error:
         raise OutputError(f"{name!r} is no pixel format") from error
     return name
-
-
-def has_alpha(pix_fmt: str) -> bool:
-    """Whether a pixel format, by FFmpeg's name, stores alpha."""
-    return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
-
-
-def _bits(pix_fmt: str | None) -> int:
-    """Of a pixel format's finest component."""
-    return max(component.bits for component in VideoFormat(pix_fmt or "yuv420p").components)
 
 
 def _opacity(frame: Frame, depth: type) -> np.ndarray:
@@ -563,12 +663,17 @@ def _put_alpha(picture: VideoFrame, opacity: np.ndarray) -> None:
     plane.update(rows.tobytes())
 
 
-def _levels(values: np.ndarray, most: float, depth: type) -> np.ndarray:
-    """Values from 0 to ``most`` as whole numbers of a type, all of its range; NaN is 0."""
+def _levels(values: np.ndarray, most: float, depth: type, largest: int | None = None) -> np.ndarray:
+    """Values from 0 to ``most`` as whole numbers of a type, all of its range; NaN is 0.
+
+    Args:
+        largest: what ``most`` becomes, if not the type's largest.
+    """
     if values.dtype == depth:
         return values
-    scaled = np.nan_to_num(values.astype(np.float32)) * np.float32(np.iinfo(depth).max / most)
-    return np.rint(scaled).clip(0, np.iinfo(depth).max).astype(depth)
+    largest = largest or int(np.iinfo(depth).max)
+    scaled = np.nan_to_num(values.astype(np.float32)) * np.float32(largest / most)
+    return np.rint(scaled).clip(0, largest).astype(depth)
 
 
 def _output_tags(tags: ColorTags, pix_fmt: str) -> ColorTags:
@@ -585,6 +690,17 @@ def _encoder_options(stream: VideoStream, options: WriteOptions) -> dict[str, st
                 raise OptionError(f"the encoder {codec.name} has no {name}")
             chosen[name] = str(value)
     return chosen
+
+
+def is_timecode(text: str, rate: int) -> bool:
+    """Whether ``hh:mm:ss:ff`` makes sense at so many frames a second; muxers fail where not.
+
+    A semicolon before the frames drops numbers, as only 30 and 60 frames a second do.
+    """
+    match = _TIMECODE.fullmatch(text)
+    if match is None or int(match[2]) >= rate:
+        return False
+    return match[1] == ":" or rate in (30, 60)
 
 
 def _reason(error: Exception) -> str:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # FFmpeg would write these into MP4, but hardly anything else plays them from there.
 _UNPLAYABLE = {("mp4", "vorbis")}
-_MATROSKA = {"matroska", "webm"}
 _BITS_PER_CHANNEL = 96_000
 _SEEK_MARGIN = 5.0
 
@@ -87,6 +86,7 @@ class Companions:
 
     def __init__(self, source: Path, output: OutputContainer, *, audio: bool = True) -> None:
         self.notices: list[str] = []
+        self._left_out: list[str] = []
         self._container: InputContainer = open_source(source)
         self._output = output
         self._tracks: dict[int, Track] = {}
@@ -97,6 +97,16 @@ class Companions:
         self.video = find_video(self._container, source)
         for stream in self._container.streams:
             self._add(stream, audio)
+        if self._left_out:
+            self.notices.append(
+                f"not carried into {self._container_name}: {', '.join(self._left_out)}"
+            )
+
+    @property
+    def timecode(self) -> str | None:
+        """Of the video's first frame, where its stream has one."""
+        tags = {key.lower(): value for key, value in self.video.metadata.items()}
+        return tags.get("timecode")
 
     def close(self) -> None:
         """Close the source."""
@@ -158,14 +168,15 @@ class Companions:
             self._tracks[stream.index] = track
             return
         stream.discard = Discard.all
-        if is_cover(stream):
-            self.notices.append(f"cover picture (stream {stream.index}) left out")
+        unwanted = stream.type == "audio" and not audio
+        told = stream is self.video or "timecode" in stream.metadata
+        if not (unwanted or told):
+            self._left_out.append(_label(stream))
 
     def _audio_track(self, stream: Stream) -> Track | None:
         codec = stream.codec_context
         name = self._container_name
         if codec is None:
-            self.notices.append(f"audio stream {stream.index} left out: its codec is unknown")
             return None
         playable = (name, codec.codec.canonical_name) not in _UNPLAYABLE
         track = self._template_track(stream) if playable else None
@@ -175,15 +186,9 @@ class Companions:
         return self._transcoded_track(stream)
 
     def _copied_track(self, stream: Stream) -> Track | None:
-        if stream.type == "attachment" and self._container_name not in _MATROSKA:
-            return None
-        track = self._template_track(stream)
-        if track is None:
-            self.notices.append(
-                f"{stream.type} stream {stream.index} ({_codec_name(stream)}) left out: "
-                f"{self._container_name} cannot hold it"
-            )
-        return track
+        if stream.type == "attachment" and self._container_name != "matroska":
+            return None  # WebM's muxer would take it and drop it
+        return self._template_track(stream)
 
     def _template_track(self, stream: Stream) -> Track | None:
         if not _can_hold(self._container_name, stream):
@@ -290,6 +295,14 @@ def _end(packet: Packet) -> Fraction:
 def _describe(copy: Stream, stream: Stream) -> None:
     copy.metadata.update(stream_metadata(stream))
     copy.disposition = stream.disposition
+
+
+def _label(stream: Stream) -> str:
+    """What a stream is, for whoever misses it."""
+    if is_cover(stream):
+        return f"cover picture (stream {stream.index})"
+    name = stream.metadata.get("filename") or _codec_name(stream)
+    return f"{stream.type} stream {stream.index} ({name})"
 
 
 def _codec_name(stream: Stream) -> str:
