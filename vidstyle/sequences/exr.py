@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from vidstyle.errors import InputError, OutputError
+from vidstyle.limits import check_size
 from vidstyle.sequences.chunks import read_headers, window_sizes
-from vidstyle.sequences.formats import Metadata, Raster, check_size, write_bytes
+from vidstyle.sequences.formats import Metadata, Raster, write_bytes
 
 _EXTRA = "OpenEXR is not installed; run: pip install 'vidstyle[exr]'"
 # What the library works out from the channels itself.

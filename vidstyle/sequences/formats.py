@@ -21,8 +21,6 @@ KINDS = {
 }
 SUFFIXES = tuple(KINDS)
 KNOWN = ", ".join(SUFFIXES)
-MOST_PIXELS, LONGEST_SIDE = 2**28, 2**16
-"""Files that claim to be larger are refused before anything is allocated."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,6 @@ def kind_of(path: Path) -> str:
     if kind is None:
         raise InputError(f"{path}: no picture format '{path.suffix}'; use {KNOWN}")
     return kind
-
-
-def check_size(path: Path, width: int, height: int, most: int = MOST_PIXELS) -> None:
-    """Raises InputError when a header claims no pixels, or too many to hold."""
-    sides = 1 <= width <= LONGEST_SIDE and 1 <= height <= LONGEST_SIDE
-    if not sides or width * height > most:
-        raise InputError(
-            f"{path}: claims to be {width}×{height}, which is no size to work on; is it damaged?"
-        )
 
 
 def read_bytes(path: Path) -> bytes:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import InputError
-from vidstyle.sequences.formats import Metadata, Raster, check_size
+from vidstyle.limits import check_size
+from vidstyle.sequences.formats import Metadata, Raster
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _APP0, _APP1, _APP2, _APP13, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import InputError
-from vidstyle.sequences.formats import Metadata, Raster, check_size
+from vidstyle.limits import check_size
+from vidstyle.sequences.formats import Metadata, Raster
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3

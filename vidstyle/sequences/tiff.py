@@ -17,8 +17,9 @@ import numpy as np
 from av.error import FFmpegError
 
 from vidstyle.errors import InputError
+from vidstyle.limits import check_size
 from vidstyle.sequences.directory import Directory, Tag, build, header, numbers_tag, parse
-from vidstyle.sequences.formats import Metadata, Raster, check_size
+from vidstyle.sequences.formats import Metadata, Raster
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _SAMPLES, _ROWS, _COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317

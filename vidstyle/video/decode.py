@@ -26,6 +26,8 @@ from vidstyle.video.source import container_metadata, find_video, open_source
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
 _TRUNCATION_TOLERANCE = 0.25
+_MOST_HELD = 128
+"""Frames that a decoder holds back at most; one that cannot be opened fails for ever."""
 
 
 @dataclass(frozen=True)
@@ -243,12 +245,11 @@ class VideoReader:
 
     def _drain(self) -> Iterator[VideoFrame]:
         """The frames still inside the decoder; an error there hides only one of them."""
-        errors = self._bad_packets
-        while True:
+        for _ in range(_MOST_HELD):
+            errors = self._bad_packets
             yield from self._decode_packet(None)
             if self._bad_packets == errors:
                 return
-            errors = self._bad_packets
 
     def _packets(self) -> Iterator[Packet]:
         """The packets of all streams, past errors as long as the demuxer finds a way."""
