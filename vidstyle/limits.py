@@ -19,6 +19,6 @@ def check_size(path: Path | str, width: int, height: int, most: int = MOST_PIXEL
         raise InputError(f"{path}: claims to be {width}×{height}, which is no size; is it damaged?")
     if width > LONGEST_SIDE or height > LONGEST_SIDE or width * height > most:
         raise InputError(
-            f"{path}: claims to be {width}×{height}, and more than {most // 10**6} million pixels or "
-            f"{LONGEST_SIDE} to a side are not read; is it damaged? Else shrink it first"
+            f"{path}: claims to be {width}×{height}; no more than {most // 10**6} million pixels "
+            f"and {LONGEST_SIDE} to a side are read. Is it damaged? Else shrink it first"
         )

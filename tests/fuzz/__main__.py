@@ -1,7 +1,7 @@
 """``python -m tests.fuzz --cases 20000 --seed 7``: more cases than the tests try, and single ones.
 
-    python -m tests.fuzz --seed 7 --only 1234          # that case again
-    python -m tests.fuzz --seed 7 --only 1234 --keep F # its file, without trying it
+python -m tests.fuzz --seed 7 --only 1234          # that case again
+python -m tests.fuzz --seed 7 --only 1234 --keep F # its file, without trying it
 """
 
 from __future__ import annotations

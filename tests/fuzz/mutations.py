@@ -93,7 +93,7 @@ def _move(data: bytearray, rng: random.Random) -> bytearray:
 
 def _letters(data: bytearray, rng: random.Random) -> bytearray:
     """A character of a text becomes another one, control characters among them."""
-    data[_place(data, rng)] = rng.choice(b"\0\n\r\t\x1b\"{}[]:,-+.eE0123456789\x80\xff")
+    data[_place(data, rng)] = rng.choice(b'\0\n\r\t\x1b"{}[]:,-+.eE0123456789\x80\xff')
     return data
 
 

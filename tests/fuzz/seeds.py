@@ -51,9 +51,7 @@ _CLIPS = {
         sounds=[Sound("flac", seconds=0.3)],
         subtitles=[Subtitle("ein Wort", 0.0, 0.2)],
     ),
-    "vfr.mkv": Recipe(
-        ticks=(5, 40, 41, 90, 200), time_base=Fraction(1, 1000), size=SMALL, rate=30
-    ),
+    "vfr.mkv": Recipe(ticks=(5, 40, 41, 90, 200), time_base=Fraction(1, 1000), size=SMALL, rate=30),
     "vp9.webm": Recipe(**_MOVING, codec="libvpx-vp9", sounds=[Sound("libopus", seconds=0.3)]),
     "mpeg4.avi": Recipe(**_MOVING, codec="mpeg4", sounds=[Sound("mp2", seconds=0.3)]),
     "h264.ts": Recipe(**_MOVING, sounds=[Sound(seconds=0.3)]),

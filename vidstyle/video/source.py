@@ -57,7 +57,7 @@ def open_source(path: Path) -> InputContainer:
     try:
         container = av.open(f"file:{path}", options=local_options(), metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{path}: {_why_unreadable(path, error)}") from error
+        raise InputError(f"{path}: {why_unreadable(path, error)}") from error
     if not (container.streams.video or container.streams.audio):
         container.close()
         raise InputError(f"{path}: {_NO_INDEX if _is_mp4(path) else 'holds nothing to play'}")
@@ -123,7 +123,8 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path}: is empty (0 bytes)")
 
 
-def _why_unreadable(path: Path, error: Exception) -> str:
+def why_unreadable(path: Path, error: Exception) -> str:
+    """What to say of a file that FFmpeg did not open."""
     if isinstance(error, PermissionError):
         return "permission denied"
     head = _head(path)
