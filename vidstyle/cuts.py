@@ -129,7 +129,7 @@ def read_cuts(path: str | Path) -> CutList:
             times.add(seconds)
         elif entry:
             raise InputError(
-                f"{path}, line {number}: '{entry}' is no cut; write seconds (12.48), "
+                f"{path}, line {number}: '{entry[:40]}' is no cut; write seconds (12.48), "
                 "a timecode (0:01:02.5), a frame (#125) or a comment (; so)"
             )
     return CutList(tuple(sorted(times)), frozenset(frames))

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -145,8 +146,9 @@ class Worker:
         """Try one case; a failure when the process hung or died."""
         assert self._process.stdin is not None
         self._log.truncate(0)
-        self._process.stdin.write(f"{number}\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{number}\n")
+            self._process.stdin.flush()
         line = self._answer()
         if line:
             return dict(json.loads(line))
