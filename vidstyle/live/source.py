@@ -30,7 +30,7 @@ from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.sound import AudioPacket, AudioTemplate
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.decode import ReadOptions, working_size
-from vidstyle.video.source import find_video, why_unreadable
+from vidstyle.video.source import find_video, read_packets, why_unreadable
 
 _SEGMENTED = {"hls", "dash"}
 _PLAUSIBLE_RATE = 240
@@ -321,7 +321,7 @@ class _Connection:
         backlog = Backlog()
         asked = monotonic()
         try:
-            for packet in self._container.demux(streams):
+            for packet in read_packets(self._container, *streams):
                 arrived = monotonic()
                 if not self.paced:
                     self._catch_up(packet, backlog.grows(arrived - asked, arrived))

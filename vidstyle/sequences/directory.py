@@ -92,7 +92,7 @@ def parse(data: bytes) -> Directory:
         else:
             raise ValueError("has no TIFF header")
         return _parse(data, order, place, version == 43, 1)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise ValueError("is cut short") from error
 
 

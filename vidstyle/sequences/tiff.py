@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -305,7 +306,10 @@ def _metadata(native: TiffMetadata) -> Metadata:
 
 
 def _from_others(metadata: Metadata) -> Directory:
-    directory = parse(metadata.exif) if metadata.exif else Directory("<")
+    directory = Directory("<")
+    if metadata.exif:
+        with suppress(ValueError):  # damaged Exif data are left out
+            directory = parse(metadata.exif)
     kept = directory.keep(lambda tag: tag not in _NOT_CARRIED)
     tags = dict(kept.tags)
     if metadata.icc:

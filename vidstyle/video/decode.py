@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.video.conversion import UprightPicture
-from vidstyle.video.source import container_metadata, find_video, open_source
+from vidstyle.video.source import container_metadata, find_video, open_source, read_packets
 
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
@@ -257,7 +257,7 @@ class VideoReader:
         while progress:
             progress = False
             try:
-                for packet in self._container.demux():
+                for packet in read_packets(self._container):
                     progress = True
                     self._note_end(packet)
                     yield packet

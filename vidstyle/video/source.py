@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.error import ArgumentError, FFmpegError
+from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
@@ -72,6 +75,17 @@ def local_options() -> dict[str, str]:
 def size_options() -> dict[str, str]:
     """FFmpeg's option that bounds the size of pictures, for containers and decoders."""
     return {"max_pixels": str(MOST_VIDEO_PIXELS)}
+
+
+def read_packets(container: InputContainer, *streams: Stream) -> Iterator[Packet]:
+    """The packets of some streams, or of all that there are when a file is opened.
+
+    Raises:
+        FFmpegError: the file is damaged.
+    """
+    # At the end, PyAV 18 looks for the streams that a damaged file has begun in the middle.
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def find_video(container: InputContainer, path: Path | str) -> VideoStream:
