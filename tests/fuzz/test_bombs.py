@@ -221,6 +221,41 @@ def test_tiff_layouts_that_hold_nothing(tmp_path: Path, tags: dict[str, int]) ->
     refused(path, read_picture)
 
 
+def test_tiff_tags_and_strips_that_share_their_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    body = bytes(4 << 20)
+    entries = b"".join(
+        struct.pack("<HHII", 50_000 + n % 5000, 7, len(body), 8) for n in range(20_000)
+    )
+    end = 8 + len(body)
+    path.write_bytes(header("<", end) + body + struct.pack("<H", 20_000) + entries + bytes(4))
+    assert "overlap" in refused(path, read_picture)
+    rows = 20_000
+    tags = {256: 100, 257: rows, 258: 8, 259: 8, 262: 1, 277: 1, 278: 1}
+    made = {tag: numbers_tag("<", 4, value) for tag, value in tags.items()}
+    made[273] = numbers_tag("<", 4, *[8] * rows)
+    made[279] = numbers_tag("<", 4, *[len(body)] * rows)
+    path.write_bytes(header("<", end) + body + build(Directory("<", made), end))
+    assert "overlap" in refused(path, read_picture)
+
+
+def test_tiff_channels_that_its_bytes_cannot_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(16384, 16384, _277=64))
+    assert "samples" in refused(path, read_picture)
+
+
+def test_exr_channels_that_its_bytes_cannot_be(tmp_path: Path) -> None:
+    plane = np.zeros((16, 16), np.float16)
+    path = tmp_path / "a.exr"
+    OpenEXR.File({}, dict.fromkeys([*"RGB", *map(str, range(97))], plane)).write(str(path))
+    assert read_picture(path).image.shape == (16, 16, 3)
+    data = bytearray(path.read_bytes())
+    put_window(data, 0, 0, 8191, 8191)
+    path.write_bytes(data)
+    assert "samples" in refused(path, read_picture)
+
+
 @pytest.mark.parametrize("count", [2**16, 2**30, 2**61])
 def test_a_big_tiff_of_many_strips(tmp_path: Path, count: int) -> None:
     data = bytearray(b"II+\0" + struct.pack("<HHQ", 8, 0, 16))

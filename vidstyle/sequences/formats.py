@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from vidstyle.disk import complete_file
@@ -63,6 +64,14 @@ def kind_of(path: Path) -> str:
     if kind is None:
         raise InputError(f"{path}: no picture format '{path.suffix}'; use {KNOWN}")
     return kind
+
+
+def decode(data: bytes, flags: int) -> np.ndarray | None:
+    """The pixels of a PNG or JPEG file as OpenCV reads them; None when they are damaged."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
 
 
 def read_bytes(path: Path) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from vidstyle.errors import InputError
 from vidstyle.headers import check_scans
 from vidstyle.limits import check_size
-from vidstyle.sequences.formats import Metadata, Raster
+from vidstyle.sequences.formats import Metadata, Raster, decode
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _APP0, _APP1, _APP2, _APP13, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
@@ -52,7 +52,7 @@ def read(path: Path, data: bytes) -> Raster:
     segments = _segments(path, data)
     components = _components(path, data, segments)
     flags = cv2.IMREAD_GRAYSCALE if components == 1 else cv2.IMREAD_COLOR_RGB
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels = decode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise InputError(f"{path}: its pixels are damaged, or not of 8 bits")
     color = pixels[..., None] if components == 1 else pixels

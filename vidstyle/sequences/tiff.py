@@ -18,7 +18,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from vidstyle.errors import InputError
-from vidstyle.limits import check_size
+from vidstyle.limits import check_samples, check_size
 from vidstyle.sequences.directory import Directory, Tag, build, header, numbers_tag, parse
 from vidstyle.sequences.formats import Metadata, Raster
 
@@ -73,7 +73,7 @@ def read(path: Path, data: bytes) -> Raster:
     """
     try:
         directory = parse(data)
-        _check(path, directory)
+        _check(path, directory, len(data))
         samples = _samples(directory, data)
     except (ValueError, zlib.error, FFmpegError) as error:
         reason = error if type(error) is ValueError else "its pixels are damaged"
@@ -120,9 +120,10 @@ def write(raster: Raster) -> bytes:
     return _file(samples, raster.color.shape[2], directory, kinds, packed)
 
 
-def _check(path: Path, directory: Directory) -> None:
+def _check(path: Path, directory: Directory, size: int) -> None:
     width, height = directory.number(_WIDTH), directory.number(_HEIGHT)
     check_size(path, width, height)
+    check_samples(path, width * height * directory.number(_SAMPLES, 1), size)
     photometric = directory.number(_PHOTOMETRIC, -1)
     bits = set(directory.numbers(_BITS, (1,)))
     sample_format = directory.number(_FORMAT, 1)
@@ -176,6 +177,8 @@ def _plane(
     lengths = directory.numbers(_TILE_COUNTS if tiled else _COUNTS)
     if len(offsets) != len(lengths) or not offsets or len(offsets) % planes:
         raise ValueError("is damaged (strips and their sizes do not match)")
+    if sum(lengths) > 2 * len(data):
+        raise ValueError("is damaged (its strips overlap)")
     each = len(offsets) // planes
     segments = []
     for start, length in list(zip(offsets, lengths, strict=True))[number * each :][:each]:
