@@ -18,7 +18,9 @@ _TOLERANCE = 1e-3
 """Seconds: times in lists are rounded, to milliseconds at worst."""
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 """Hours and minutes, both optional, and seconds."""
-_FRAME = re.compile(r"#\d+")
+_FRAME = re.compile(r"#\d{1,18}", re.ASCII)
+_MOST_BYTES = 2**24
+"""Of a list, a million lines."""
 _COMMENT = re.compile(r";|(?:^|(?<=\s))#(?=\s|$)")
 """A ``#`` that stands alone, so that ``#125`` is a frame."""
 
@@ -127,7 +129,7 @@ def read_cuts(path: str | Path) -> CutList:
             times.add(seconds)
         elif entry:
             raise InputError(
-                f"{path}, line {number}: '{entry}' is no cut; write seconds (12.48), "
+                f"{path}, line {number}: '{entry[:40]}' is no cut; write seconds (12.48), "
                 "a timecode (0:01:02.5), a frame (#125) or a comment (; so)"
             )
     return CutList(tuple(sorted(times)), frozenset(frames))
@@ -135,6 +137,8 @@ def read_cuts(path: str | Path) -> CutList:
 
 def _lines(path: Path) -> list[str]:
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"{path}: too large for a list of cuts")
         return path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error

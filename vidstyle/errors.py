@@ -14,9 +14,20 @@ if TYPE_CHECKING:
 
 
 class VidstyleError(Exception):
-    """Base of all errors that a caller of vidstyle may want to catch."""
+    """Base of all errors that a caller of vidstyle may want to catch.
+
+    Its text is one line that a terminal shows as it is, whatever a file's name or content.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
+
+def printable(text: str) -> str:
+    """Text from a file as one line, with control characters as escapes such as ``\\x1b``."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class OptionError(VidstyleError, ValueError):

@@ -10,6 +10,7 @@ import numpy as np
 
 from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OptionError, OutputError
+from vidstyle.headers import check_header
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -47,13 +48,21 @@ def check_output(path: str | Path, inputs: Sequence[Path] = (), overwrite: bool 
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Raises InputError when the file is missing or is no picture."""
+    """A JPEG, PNG, WebP, TIFF or BMP file.
+
+    Raises InputError when the file is missing, is no picture, or claims to be larger than
+    ``limits`` allow.
+    """
     path = Path(path)
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+    check_header(path, data)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        raise InputError(f"{path}: not a picture that can be read") from error
     if image is None:
         raise InputError(f"{path}: not a picture that can be read")
     return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from vidstyle.measures import best_lag
-from vidstyle.video.source import open_source
+from vidstyle.video.source import open_source, read_packets
 
 SAME_SOUND = 0.5
 """With less correlation than this, two sounds are not the same, and their lag means nothing."""
@@ -86,14 +87,18 @@ def read_sound(path: Path) -> Sound | None:
 def _chunks(container: Any, stream: Any) -> Iterator[tuple[float | None, np.ndarray]]:
     """Seconds and samples of each piece of a stream, as they are decoded."""
     resampler = av.AudioResampler(format="flt", layout="mono", rate=_SOUND_RATE)
-    for packet in container.demux(stream):
+    for packet in _packets(container, stream):
         try:
-            frames = stream.decode(packet)
+            pieces = [p for frame in stream.decode(packet) for p in resampler.resample(frame)]
         except FFmpegError:
             continue  # a damaged packet is silence
-        for frame in frames:
-            yield from map(_piece, resampler.resample(frame))
+        yield from map(_piece, pieces)
     yield from map(_piece, resampler.resample(None))
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    with suppress(FFmpegError):  # the reader reports damage
+        yield from read_packets(container, stream)
 
 
 def _piece(frame: Any) -> tuple[float | None, np.ndarray]:

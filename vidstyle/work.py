@@ -113,8 +113,8 @@ class WorkFolder:
         if not self._note.exists():  # ended before the first picture
             return
         try:
-            before = json.loads(self._note.read_text())
-        except (OSError, ValueError) as error:
+            before = dict(json.loads(self._note.read_text()))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise OutputError(
                 f"{self._note}: cannot be read; begin anew with --overwrite"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,6 +12,8 @@ import av
 from av.error import FFmpegError
 
 from vidstyle.errors import InputError
+from vidstyle.video.boxes import check_index
+from vidstyle.video.source import local_options, size_options
 
 TEST = "test"
 """Name of the test pattern."""
@@ -20,6 +23,12 @@ CAMERA = "camera:"
 _DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 _QUICK = {"fflags": "nobuffer", "flags": "low_delay"}
 _PROBED = {"probesize": "200000", "analyzeduration": "500000"}
+_NETWORK = (
+    *("http", "https", "httpproxy", "tls", "tcp", "udp", "udplite", "rtp", "srtp", "rtsp", "rtsps"),
+    *("rtmp", "rtmps", "rtmpt", "rtmpts", "rtmpe", "rtmpte", "srt", "rist", "mms", "mmsh", "mmst"),
+    *("crypto", "data", "sctp", "gopher", "gophers", "ftp", "sftp"),
+)
+"""What a source of the network may open in its turn: segments of a playlist, but no local file."""
 _BY_SCHEME = {
     "udp": {**_QUICK, **_PROBED, "overrun_nonfatal": "1"},
     "rtp": {**_QUICK, **_PROBED},
@@ -74,23 +83,33 @@ def resolve(source: str, size: tuple[int, int] | None = None, rate: float | None
         pattern = f"testsrc2=size={width}x{height}:rate={rate or 30:g},realtime"
         return Address(source, Kind.TEST, pattern, "lavfi")
     if source == "-":
-        return Address("standard input", Kind.PIPE, "pipe:0", options=_PROBED)
+        options = _PROBED | local_options() | {"protocol_whitelist": "pipe"}
+        return Address("standard input", Kind.PIPE, "pipe:0", options=options)
     if "://" in source:
-        scheme = source.partition("://")[0].lower()
-        return Address(source, Kind.NETWORK, source, options=dict(_BY_SCHEME.get(scheme, {})))
+        return Address(source, Kind.NETWORK, source, options=_network_options(source))
     if source.isdecimal() or source.startswith((CAMERA, "/dev/video")):
         return _camera(source, size, rate)
     path = Path(source)
     if path.is_fifo():
-        return Address(source, Kind.PIPE, f"file:{source}", options=_PROBED)
+        return Address(source, Kind.PIPE, f"file:{source}", options=_PROBED | local_options())
     if path.is_file():
-        return Address(source, Kind.FILE, f"file:{source}", options={"protocol_whitelist": "file"})
+        check_index(path)
+        return Address(source, Kind.FILE, f"file:{source}", options=local_options())
     if path.exists():
         raise InputError(f"{source}: neither a video file nor a camera")
     raise InputError(
         f"{source}: no such file; a camera is given by its number or as {CAMERA}NAME, "
         f"a network source with its protocol, as udp://…"
     )
+
+
+def _network_options(url: str) -> dict[str, str]:
+    """Of the scheme, and what a playlist found there may open: nothing on this machine's disk."""
+    scheme = re.split("[+,:]", url, maxsplit=1)[0].lower()
+    allowed = ",".join(dict.fromkeys([scheme, *_NETWORK]))
+    if scheme == "file":
+        return local_options()
+    return {**_BY_SCHEME.get(scheme, {}), "protocol_whitelist": allowed, **size_options()}
 
 
 def _camera(source: str, size: tuple[int, int] | None, rate: float | None) -> Address:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import Self
@@ -29,7 +30,7 @@ from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.sound import AudioPacket, AudioTemplate
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.decode import ReadOptions, working_size
-from vidstyle.video.source import find_video
+from vidstyle.video.source import find_video, read_packets, why_unreadable
 
 _SEGMENTED = {"hls", "dash"}
 _PLAUSIBLE_RATE = 240
@@ -320,7 +321,7 @@ class _Connection:
         backlog = Backlog()
         asked = monotonic()
         try:
-            for packet in self._container.demux(streams):
+            for packet in read_packets(self._container, *streams):
                 arrived = monotonic()
                 if not self.paced:
                     self._catch_up(packet, backlog.grows(arrived - asked, arrived))
@@ -370,6 +371,8 @@ def _opened(address: Address, timeout: tuple[float, float]) -> InputContainer:
 
 
 def _why_closed(address: Address, error: Exception) -> str:
+    if address.kind is Kind.FILE:
+        return why_unreadable(Path(address.name), error)
     reason = (getattr(error, "strerror", None) or str(error)).lower()
     if address.kind is not Kind.CAMERA:
         return f"cannot be opened ({reason})"

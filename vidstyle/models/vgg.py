@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import pickle
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -22,6 +24,8 @@ BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_MOST_BYTES = 2 << 30
 
 Layers = tuple[tuple[str, float], ...]
 """Layers by their names, ``relu1_1`` …, each with its weight."""
@@ -160,11 +164,16 @@ class VGG19(nn.Module):
             if f"features.{indices[name]}.weight" not in state:
                 raise WeightsError(f"layer {name} is missing, and needed for {last}")
         self.convolutions = nn.ModuleList()
+        channels = 3
         for name in self.names:
-            weight = state[f"features.{indices[name]}.weight"].float()
-            conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+            weight, bias = (
+                state[f"features.{indices[name]}.{kind}"] for kind in ("weight", "bias")
+            )
+            _check_weights(name, weight, bias, channels)
+            channels = weight.shape[0]
+            conv = nn.Conv2d(weight.shape[1], channels, 3, padding=1)
             conv.weight.data.copy_(weight)
-            conv.bias.data.copy_(state[f"features.{indices[name]}.bias"].float())  # type: ignore[union-attr]
+            conv.bias.data.copy_(bias)  # type: ignore[union-attr]
             self.convolutions.append(conv)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
@@ -210,12 +219,22 @@ class VGG19(nn.Module):
         return features
 
 
+def _check_weights(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
+    """Raises WeightsError unless a layer's weights are numbers, and no more than VGG19 has."""
+    widest = BLOCKS[int(name[4]) - 1][0]
+    fits = weight.ndim == 4 and weight.shape[1:] == (channels, 3, 3)
+    if not fits or not 1 <= weight.shape[0] <= widest or bias.shape != weight.shape[:1]:
+        raise WeightsError(f"layer {name} has weights of {tuple(weight.shape)}, which is no VGG19")
+    if not (weight.isfinite().all() and bias.isfinite().all()):
+        raise WeightsError(f"layer {name} is damaged: some of its weights are no numbers")
+
+
 def load_vgg19(
     path: str | Path | None = None, last: str = "relu5_4", pooling: Pooling = "max"
 ) -> VGG19:
     """VGG19 from a ``.safetensors`` or ``.pth`` file, else ``VIDSTYLE_VGG19``, else torchvision.
 
-    A file that ends early will do if ``last`` is in it.
+    A file that ends early will do if ``last`` is in it. Nothing in a ``.pth`` file is run.
 
     Raises:
         WeightsError: no weights are to be had, a layer is missing, or the file holds something
@@ -238,14 +257,30 @@ def load_vgg19(
 def _read_weights(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such VGG19 weights file")
+    if path.stat().st_size > _MOST_BYTES or _unpacked_bytes(path) > _MOST_BYTES:
+        raise WeightsError(f"{path}: too large for VGG19 weights, which are 550 MB")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # PyTorch's own message advises to run whatever program is in the file.
+        raise WeightsError(
+            f"{path}: cannot be read as VGG19 weights (damaged, or a program, which is not run)"
+        ) from error
     except Exception as error:  # each format has error types of its own
         raise WeightsError(f"{path}: cannot be read as VGG19 weights ({error})") from error
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """Of a .pth file, which is a zip archive; 0 for anything else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return 0
 
 
 def _download_weights() -> Mapping[str, Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,11 @@ EVERY = 16
 """Frames between two of them."""
 KEPT = 2
 _PREFIX, _SUFFIX = "state-", ".npz"
+# What zipfile and NumPy raise on files that are none of ours.
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, MemoryError, TypeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError),
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Checkpoints:
                         states.append({})
                     states[int(region)][name] = arrays[key]
                 return Checkpoint(arrays["thumbnail"], tuple(states))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        except _DAMAGE:
             return None
 
     def save(self, link: str, checkpoint: Checkpoint) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 SIGNATURE = b"\x76\x2f\x31\x01"
 _TILED, _MULTIPLE = 1 << 9, 1 << 12
 _LONGEST_NAME = 255
+_CHANNEL_BYTES = 16
+"""Of a channel's description, after its name."""
 
 Header = Mapping[str, bytes]
 
@@ -47,6 +49,19 @@ def window_sizes(header: Header) -> tuple[tuple[int, int], tuple[int, int]]:
     left, top = min(data[0], display[0]), min(data[1], display[1])
     right, bottom = max(data[2], display[2]), max(data[3], display[3])
     return _size(*data), _size(left, top, right, bottom)
+
+
+def channel_count(header: Header) -> int:
+    """How many channels a part has.
+
+    Raises ValueError when their list is damaged.
+    """
+    data, place, count = header.get("channels", b"\0"), 0, 0
+    while place < len(data) and data[place]:
+        _, place = _name(data, place)
+        place += _CHANNEL_BYTES
+        count += 1
+    return count
 
 
 def _size(left: int, top: int, right: int, bottom: int) -> tuple[int, int]:

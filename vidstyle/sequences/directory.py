@@ -92,7 +92,7 @@ def parse(data: bytes) -> Directory:
         else:
             raise ValueError("has no TIFF header")
         return _parse(data, order, place, version == 43, 1)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise ValueError("is cut short") from error
 
 
@@ -145,6 +145,7 @@ def _parse(data: bytes, order: Order, place: int, big: bool, depth: int) -> Dire
     if place + count * step > len(data):
         raise ValueError("is cut short")
     tags, children = {}, {}
+    taken = 0
     for entry in range(place, place + count * step, step):
         tag, kind, amount = struct.unpack_from(order + entry_code, data, entry)
         length = sizes.get(kind, 0) * amount
@@ -153,6 +154,9 @@ def _parse(data: bytes, order: Order, place: int, big: bool, depth: int) -> Dire
             (where,) = struct.unpack_from(order + ("Q" if big else "I"), data, where)
         if where + length > len(data):
             raise ValueError("is cut short")
+        taken += length
+        if taken > 2 * len(data):
+            raise ValueError("is damaged (its tags overlap)")
         if length:
             tags[tag] = Tag(kind, amount, data[where : where + length])
     (follows,) = struct.unpack_from(order + ("Q" if big else "I"), data, place + count * step)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from vidstyle.errors import InputError, OutputError
-from vidstyle.sequences.chunks import read_headers, window_sizes
-from vidstyle.sequences.formats import Metadata, Raster, check_size, write_bytes
+from vidstyle.limits import check_samples, check_size
+from vidstyle.sequences.chunks import channel_count, read_headers, window_sizes
+from vidstyle.sequences.formats import Metadata, Raster, write_bytes
 
 _EXTRA = "OpenEXR is not installed; run: pip install 'vidstyle[exr]'"
 # What the library works out from the channels itself.
@@ -154,6 +155,7 @@ def _parts(path: Path, data: bytes) -> tuple[tuple[dict[str, Any], dict[str, Any
     try:
         headers = read_headers(data)
         sizes = [window_sizes(header) for header in headers]
+        counts = [channel_count(header) for header in headers]
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     for header, (filled, whole) in zip(headers, sizes, strict=True):
@@ -161,6 +163,8 @@ def _parts(path: Path, data: bytes) -> tuple[tuple[dict[str, Any], dict[str, Any
         check_size(path, *whole, most=max(filled[0] * filled[1], _MOST_PADDED))
         if header.get("type", b"").startswith(b"deep"):
             raise InputError(f"{path}: is a deep picture; flatten it first")
+    samples = sum(n * width * height for n, ((width, height), _) in zip(counts, sizes, strict=True))
+    check_samples(path, samples, len(data))
     try:
         parts = library.File(io.BytesIO(data), separate_channels=True).parts
     except (RuntimeError, ValueError, TypeError) as error:

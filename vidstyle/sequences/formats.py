@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from vidstyle.disk import complete_file
@@ -21,8 +22,6 @@ KINDS = {
 }
 SUFFIXES = tuple(KINDS)
 KNOWN = ", ".join(SUFFIXES)
-MOST_PIXELS, LONGEST_SIDE = 2**28, 2**16
-"""Files that claim to be larger are refused before anything is allocated."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,12 @@ def kind_of(path: Path) -> str:
     return kind
 
 
-def check_size(path: Path, width: int, height: int, most: int = MOST_PIXELS) -> None:
-    """Raises InputError when a header claims no pixels, or too many to hold."""
-    sides = 1 <= width <= LONGEST_SIDE and 1 <= height <= LONGEST_SIDE
-    if not sides or width * height > most:
-        raise InputError(
-            f"{path}: claims to be {width}×{height}, which is no size to work on; is it damaged?"
-        )
+def decode(data: bytes, flags: int) -> np.ndarray | None:
+    """The pixels of a PNG or JPEG file as OpenCV reads them; None when they are damaged."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
 
 
 def read_bytes(path: Path) -> bytes:

@@ -124,7 +124,7 @@ class Journal:
         try:
             for line in whole.splitlines():
                 self._take(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise OutputError(
                 f"{self.path}: cannot be read; begin anew with --overwrite"
             ) from error
@@ -132,6 +132,8 @@ class Journal:
             self._cut_to(len(text) - len(torn))
 
     def _take(self, line: dict[str, Any]) -> None:
+        if not isinstance(line, dict) or not isinstance(line.get("settings", {}), dict):
+            raise TypeError("a line is an object")
         if "settings" in line:
             self.settings = line["settings"]
         elif "begun" in line:

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import InputError
-from vidstyle.sequences.formats import Metadata, Raster, check_size
+from vidstyle.headers import check_scans
+from vidstyle.limits import check_size
+from vidstyle.sequences.formats import Metadata, Raster, decode
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _APP0, _APP1, _APP2, _APP13, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
@@ -48,9 +50,9 @@ def read(path: Path, data: bytes) -> Raster:
     Raises InputError when the file is cut short, damaged, CMYK or no JPEG.
     """
     segments = _segments(path, data)
-    components = _components(path, segments)
+    components = _components(path, data, segments)
     flags = cv2.IMREAD_GRAYSCALE if components == 1 else cv2.IMREAD_COLOR_RGB
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels = decode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise InputError(f"{path}: its pixels are damaged, or not of 8 bits")
     color = pixels[..., None] if components == 1 else pixels
@@ -115,12 +117,13 @@ def _fail() -> int:
     raise ValueError
 
 
-def _components(path: Path, segments: list[Segment]) -> int:
+def _components(path: Path, data: bytes, segments: list[Segment]) -> int:
     frames = [segment.data for segment in segments if segment.marker in _FRAMES]
     if not frames or len(frames[0]) < 6:
         raise InputError(f"{path}: is damaged (it has no frame header)")
     _, height, width, components = struct.unpack(">BHHB", frames[0][:6])
     check_size(path, width, height)
+    check_scans(path, data, width, height)
     if components not in (1, 3):
         raise InputError(f"{path}: is CMYK; convert it to RGB")
     return int(components)

@@ -13,10 +13,10 @@ from pathlib import Path
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.sequences.formats import KNOWN, SUFFIXES
 
-_PLACEHOLDER = re.compile(r"%(?:0(\d+))?d|(#+)", re.ASCII)
+_PLACEHOLDER = re.compile(r"%(?:0(\d{1,2}))?d|(#+)", re.ASCII)
 _WILD = re.compile(r"[*?\[]")
 _LAST_DIGITS = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL | re.ASCII)
-_SPAN = re.compile(r"\s*(\d+)?\s*(-)?\s*(\d+)?\s*", re.ASCII)
+_SPAN = re.compile(r"\s*(\d{1,18})?\s*(-)?\s*(\d{1,18})?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)

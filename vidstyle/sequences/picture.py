@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vidstyle.errors import OptionError, OutputError
+from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.sequences import exr, jpeg, png, tiff
 from vidstyle.sequences.formats import Metadata, Raster, kind_of, read_bytes, write_bytes
 from vidstyle.sequences.space import local_ceiling, srgb_decode, to_display, to_linear
@@ -102,17 +102,12 @@ def read_picture(path: str | Path, options: PictureOptions = PictureOptions()) -
     """
     path = Path(path)
     kind = kind_of(path)
-    data = read_bytes(path)
-    if kind == "png":
-        raster = png.read(path, data)
-    elif kind == "jpeg":
-        raster = jpeg.read(path, data)
-    elif kind == "tiff":
-        raster = tiff.read(path, data)
-    else:
-        raster = exr.read(path, data, options.layer)
-    linear = _is_linear(raster, kind, options)
-    return Picture(_image(raster, linear), raster.alpha, raster, kind, linear)
+    try:
+        raster = _read(path, kind, options)
+        linear = _is_linear(raster, kind, options)
+        return Picture(_image(raster, linear), raster.alpha, raster, kind, linear)
+    except MemoryError as error:
+        raise InputError(f"{path}: is larger than this machine's memory") from error
 
 
 def write_picture(
@@ -160,6 +155,17 @@ def write_picture(
     else:
         data = exr.write(path, raster)
     return write_bytes(path, data)
+
+
+def _read(path: Path, kind: str, options: PictureOptions) -> Raster:
+    data = read_bytes(path)
+    if kind == "png":
+        return png.read(path, data)
+    if kind == "jpeg":
+        return jpeg.read(path, data)
+    if kind == "tiff":
+        return tiff.read(path, data)
+    return exr.read(path, data, options.layer)
 
 
 def _is_linear(raster: Raster, kind: str, options: PictureOptions) -> bool:

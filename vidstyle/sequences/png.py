@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import InputError
-from vidstyle.sequences.formats import Metadata, Raster, check_size
+from vidstyle.limits import check_size
+from vidstyle.sequences.formats import Metadata, Raster, decode
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
@@ -55,7 +56,7 @@ def read(path: Path, data: bytes) -> Raster:
     key = _grey_key(chunks) if color_type == _GREY else None
     if key is not None:
         data = _joined(chunk for chunk in chunks if chunk.kind != b"tRNS")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = decode(data, cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise InputError(f"{path}: its pixels are damaged")
     color, alpha = _split(pixels, grey=color_type in (_GREY, _GREY | 4))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,9 @@ import numpy as np
 from av.error import FFmpegError
 
 from vidstyle.errors import InputError
+from vidstyle.limits import check_samples, check_size
 from vidstyle.sequences.directory import Directory, Tag, build, header, numbers_tag, parse
-from vidstyle.sequences.formats import Metadata, Raster, check_size
+from vidstyle.sequences.formats import Metadata, Raster
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _SAMPLES, _ROWS, _COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
@@ -71,7 +73,7 @@ def read(path: Path, data: bytes) -> Raster:
     """
     try:
         directory = parse(data)
-        _check(path, directory)
+        _check(path, directory, len(data))
         samples = _samples(directory, data)
     except (ValueError, zlib.error, FFmpegError) as error:
         reason = error if type(error) is ValueError else "its pixels are damaged"
@@ -118,9 +120,10 @@ def write(raster: Raster) -> bytes:
     return _file(samples, raster.color.shape[2], directory, kinds, packed)
 
 
-def _check(path: Path, directory: Directory) -> None:
+def _check(path: Path, directory: Directory, size: int) -> None:
     width, height = directory.number(_WIDTH), directory.number(_HEIGHT)
     check_size(path, width, height)
+    check_samples(path, width * height * directory.number(_SAMPLES, 1), size)
     photometric = directory.number(_PHOTOMETRIC, -1)
     bits = set(directory.numbers(_BITS, (1,)))
     sample_format = directory.number(_FORMAT, 1)
@@ -174,6 +177,8 @@ def _plane(
     lengths = directory.numbers(_TILE_COUNTS if tiled else _COUNTS)
     if len(offsets) != len(lengths) or not offsets or len(offsets) % planes:
         raise ValueError("is damaged (strips and their sizes do not match)")
+    if sum(lengths) > 2 * len(data):
+        raise ValueError("is damaged (its strips overlap)")
     each = len(offsets) // planes
     segments = []
     for start, length in list(zip(offsets, lengths, strict=True))[number * each :][:each]:
@@ -304,7 +309,10 @@ def _metadata(native: TiffMetadata) -> Metadata:
 
 
 def _from_others(metadata: Metadata) -> Directory:
-    directory = parse(metadata.exif) if metadata.exif else Directory("<")
+    directory = Directory("<")
+    if metadata.exif:
+        with suppress(ValueError):  # damaged Exif data are left out
+            directory = parse(metadata.exif)
     kept = directory.keep(lambda tag: tag not in _NOT_CARRIED)
     tags = dict(kept.tags)
     if metadata.icc:

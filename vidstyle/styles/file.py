@@ -28,6 +28,10 @@ VERSION = 1
 BACKBONE = "backbone."
 STYLE = "style."
 MAX_BYTES = 256 << 20
+MAX_HEADER_BYTES = 4 << 20
+"""Of the description at the beginning of a file, which is JSON."""
+_LONGEST_TEXT = 1000
+_MOST_CHANNELS, _MOST_BLOCKS, _WIDEST_MARGIN = 2048, 64, 512
 FORBIDDEN = ",:#/\\"
 """What separates names in a blend, or folders."""
 
@@ -47,6 +51,11 @@ class StyleInfo:
         for text in (self.name, self.title, self.artist, self.year):
             if not isinstance(text, str):
                 raise OptionError(f"a style's name, title, artist and year are text, not {text!r}")
+            if len(text) > _LONGEST_TEXT or not text.isprintable():
+                raise OptionError(
+                    f"a style's name, title, artist and year are a line of {_LONGEST_TEXT} "
+                    f"characters at most, not {text[:40]!r}"
+                )
         if not self.name or any(mark in self.name for mark in FORBIDDEN):
             raise OptionError(
                 f"'{self.name}' cannot name a style: none of {FORBIDDEN} may be in it"
@@ -69,9 +78,12 @@ class StyleFile:
         """The backbone, rebuilt from its own sizes, in float32."""
         if self.backbone is None:
             raise StyleError(f"{self.path}: holds style vectors only, no backbone")
-        network = TransformerNet(self.architecture)
+        # Without memory for weights of its own: the description may claim any number of them.
+        with torch.device("meta"):
+            network = TransformerNet(self.architecture)
         try:
-            network.load_state_dict({k: v.float() for k, v in self.backbone.items()})
+            weights = {name: weight.float() for name, weight in self.backbone.items()}
+            network.load_state_dict(weights, assign=True)
         except RuntimeError as error:
             raise StyleError(f"{self.path}: backbone does not fit its own description") from error
         return network.requires_grad_(False).eval()
@@ -118,8 +130,7 @@ def read_style_file(path: str | Path) -> StyleFile:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise StyleError(f"{path}: too large for a style file")
+        _check_sizes(path)
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
@@ -129,8 +140,49 @@ def read_style_file(path: str | Path) -> StyleFile:
         raise StyleError(f"{path}: damaged, or not a style file ({error})") from error
     try:
         return _parse(path, metadata, tensors)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StyleError(f"{path}: damaged style metadata ({error!r})") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise StyleError(f"{path}: damaged style metadata ({_short(error)})") from error
+
+
+def _short(error: Exception) -> str:
+    return repr(error)[:200]
+
+
+def _check_sizes(path: Path) -> None:
+    """Before anything is allocated for what the file claims."""
+    size = path.stat().st_size
+    if not path.is_file():
+        raise StyleError(f"{path}: is no regular file")
+    if size > MAX_BYTES:
+        raise StyleError(f"{path}: too large for a style file")
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if 8 + header > size:
+        raise StyleError(f"{path}: damaged, or not a style file (its header is cut short)")
+    if header > MAX_HEADER_BYTES:
+        raise StyleError(f"{path}: damaged, or not a style file (its header is too large)")
+
+
+def _architecture(sizes: object) -> Architecture:
+    """Raises TypeError or ValueError unless the sizes are those of a network that can be built."""
+    if not isinstance(sizes, dict) or not all(type(size) is int for size in sizes.values()):
+        raise TypeError("the network's sizes are whole numbers")
+    made = Architecture(**sizes)
+    channels, blocks = (made.width, made.deep, made.half), (made.deep_blocks, made.fine_blocks)
+    if not all(1 <= size <= _MOST_CHANNELS for size in channels):
+        raise ValueError(f"a network of {channels} channels")
+    if not all(0 <= size <= _MOST_BLOCKS for size in blocks):
+        raise ValueError(f"a network of {blocks} blocks")
+    if made.margin % 8 or not 0 <= made.margin <= _WIDEST_MARGIN:
+        raise ValueError(f"a margin of {made.margin} pixels")
+    return made
+
+
+def _info(description: object) -> StyleInfo:
+    info = StyleInfo(**description)  # type: ignore[arg-type]
+    if not isinstance(info.training, dict):
+        raise TypeError("the recipe of a style is no table")
+    return info
 
 
 def _parse(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> StyleFile:
@@ -138,8 +190,11 @@ def _parse(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor
         raise StyleError(f"{path}: a safetensors file, but not a vidstyle style")
     if int(metadata["version"]) > VERSION:
         raise StyleError(f"{path}: made by a later vidstyle; update this one")
-    architecture = Architecture(**json.loads(metadata["architecture"]))
-    infos = {name: StyleInfo(**info) for name, info in json.loads(metadata["styles"]).items()}
+    architecture = _architecture(json.loads(metadata["architecture"]))
+    infos = {name: _info(entry) for name, entry in json.loads(metadata["styles"]).items()}
+    odd = {tensor.dtype for tensor in tensors.values()} - {torch.float16, torch.float32}
+    if odd:
+        raise StyleError(f"{path}: damaged, its numbers are of the type {min(map(str, odd))}")
     backbone = {
         name.removeprefix(BACKBONE): tensor
         for name, tensor in tensors.items()
@@ -152,6 +207,8 @@ def _parse(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor
     }
     if backbone and backbone_hash(backbone) != metadata["backbone_id"]:
         raise StyleError(f"{path}: damaged, its weights are not those it was written with")
+    if not all(torch.isfinite(weight).all() for weight in backbone.values()):
+        raise StyleError(f"{path}: damaged, some of its weights are no numbers")
     if not vectors or {name: name for name in vectors} != {k: v.name for k, v in infos.items()}:
         raise StyleError(f"{path}: style vectors and their descriptions do not match")
     size = sum(architecture.style_splits())

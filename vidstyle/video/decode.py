@@ -25,7 +25,7 @@ from vidstyle.frame import Frame, VideoInfo
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.deinterlace import Deinterlacer
 from vidstyle.video.layout import Layout
-from vidstyle.video.source import container_metadata, find_video, open_source
+from vidstyle.video.source import container_metadata, find_video, open_source, read_packets
 
 BitDepth = Literal["auto", 8, 10]
 Deinterlace = Literal["auto", "off"]
@@ -34,6 +34,8 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
 _TRUNCATION_TOLERANCE = 0.25
+_MOST_HELD = 128
+"""Frames that a decoder holds back at most; one that cannot be opened fails for ever."""
 
 
 @dataclass(frozen=True)
@@ -294,12 +296,11 @@ class VideoReader:
 
     def _drain(self) -> Iterator[VideoFrame]:
         """The frames still inside the decoder; an error there hides only one of them."""
-        errors = self._bad_packets
-        while True:
+        for _ in range(_MOST_HELD):
+            errors = self._bad_packets
             yield from self._decode_packet(None)
             if self._bad_packets == errors:
                 return
-            errors = self._bad_packets
 
     def _packets(self) -> Iterator[Packet]:
         """The packets of all streams, past errors as long as the demuxer finds a way."""
@@ -307,7 +308,7 @@ class VideoReader:
         while progress:
             progress = False
             try:
-                for packet in self._container.demux():
+                for packet in read_packets(self._container):
                     progress = True
                     self._note_end(packet)
                     yield packet

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
+from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
+from vidstyle.limits import MOST_VIDEO_PIXELS, check_size
+from vidstyle.video.boxes import check_index
 
-_TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf", "ffmetadata", "lrc"}
-_PLAYLIST_FORMATS = {"hls", "concat", "dash", "sdp", "rtsp", "imf"}
+_CONTAINERS = (
+    *("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "mxf", "nut", "gxf"),
+    *("dv", "wtv", "rm", "nsv", "swf", "ivf", "yuv4mpegpipe", "gif", "apng", "jpegxl_anim"),
+)
+_BARE_VIDEO = (
+    *("h264", "hevc", "vvc", "evc", "av1", "obu", "mpegvideo", "m4v", "h261", "h263", "mjpeg"),
+    *("vc1", "vc1test", "dirac", "cavsvideo", "avs2", "avs3", "apv", "dnxhd"),
+)
+_PICTURES = tuple(
+    f"{name}_pipe" for name in ("png", "jpeg", "webp", "bmp", "tiff", "dpx", "jpegxl", "exr", "gif")
+)
+_SOUND = (
+    *("wav", "w64", "mp3", "aac", "loas", "flac", "aiff", "au", "caf", "ac3", "eac3", "dts"),
+    *("truehd", "amr", "ape", "wv", "tta"),
+)
+LOCAL_FORMATS = ",".join(_CONTAINERS + _BARE_VIDEO + _PICTURES + _SOUND)
+"""FFmpeg's names of what is read from files: none of them opens a second file or a URL, and
+neither playlists (HLS, DASH, concat, SDP, IMF) nor numbered pictures nor text are among them.
+Sound is, to be told that it is no video."""
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"v=0", b"<MPD", b"<AssetMap", b"<CompositionPlaylist")
+_HEAD = 4096
 
 _NO_INDEX = "its index (moov) is missing or cut off: the file is truncated or was never finished"
 
@@ -25,32 +49,50 @@ _STATISTICS_TAGS = ("bps", "number_of_frames", "number_of_bytes", "duration-", "
 def open_source(path: Path) -> InputContainer:
     """Open a local media file for reading.
 
-    Only the ``file`` protocol is allowed, so nothing in the file can reach the network.
+    Nothing in the file can make FFmpeg open another one, or reach the network.
 
     Raises:
-        InputError: the file is missing, empty, unreadable, or no media file.
+        InputError: the file is missing, empty, unreadable, no media file, or claims to hold more
+            than can be.
     """
     _check_file(path)
+    check_index(path)
     try:
-        container = av.open(
-            f"file:{path}",
-            options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
+        container = av.open(f"file:{path}", options=local_options(), metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{path}: {_why_unreadable(path, error)}") from error
-    problem = _format_problem(path, container)
-    if problem:
+        raise InputError(f"{path}: {why_unreadable(path, error)}") from error
+    if not (container.streams.video or container.streams.audio):
         container.close()
-        raise InputError(f"{path}: {problem}")
+        raise InputError(f"{path}: {_NO_INDEX if _is_mp4(path) else 'holds nothing to play'}")
     return container
 
 
-def find_video(container: InputContainer, path: Path | str) -> VideoStream:
-    """The main video stream of a file; cover pictures do not count.
+def local_options() -> dict[str, str]:
+    """FFmpeg's options that keep it to one file and to pictures of a sane size."""
+    return {"protocol_whitelist": "file", "format_whitelist": LOCAL_FORMATS, **size_options()}
+
+
+def size_options() -> dict[str, str]:
+    """FFmpeg's option that bounds the size of pictures, for containers and decoders."""
+    return {"max_pixels": str(MOST_VIDEO_PIXELS)}
+
+
+def read_packets(container: InputContainer, *streams: Stream) -> Iterator[Packet]:
+    """The packets of some streams, or of all that there are when a file is opened.
 
     Raises:
-        InputError: there is none, or no decoder for it.
+        FFmpegError: the file is damaged.
+    """
+    # At the end, PyAV 18 looks for the streams that a damaged file has begun in the middle.
+    with suppress(IndexError):
+        yield from container.demux(*streams)
+
+
+def find_video(container: InputContainer, path: Path | str) -> VideoStream:
+    """The main video stream of a file, its decoder bounded; cover pictures do not count.
+
+    Raises:
+        InputError: there is none, no decoder for it, or it claims to be too large.
     """
     streams = [s for s in container.streams.video if not is_cover(s)]
     if not streams:
@@ -60,7 +102,11 @@ def find_video(container: InputContainer, path: Path | str) -> VideoStream:
     if not decodable:
         raise InputError(f"{path}: no decoder for its video is built into this FFmpeg")
     best = container.streams.best("video")
-    return next((s for s in decodable if s is best), decodable[0])
+    chosen = next((s for s in decodable if s is best), decodable[0])
+    if chosen.width or chosen.height:  # else the first picture says
+        check_size(path, chosen.width, chosen.height, MOST_VIDEO_PIXELS)
+    chosen.codec_context.options = size_options()
+    return chosen
 
 
 def is_cover(stream: Stream) -> bool:
@@ -91,26 +137,25 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path}: is empty (0 bytes)")
 
 
-def _why_unreadable(path: Path, error: Exception) -> str:
+def why_unreadable(path: Path, error: Exception) -> str:
+    """What to say of a file that FFmpeg did not open."""
     if isinstance(error, PermissionError):
         return "permission denied"
-    if _starts_like_mp4(path):
+    head = _head(path)
+    if head.lstrip(b"\xef\xbb\xbf\r\n\t ").startswith(_PLAYLISTS) or b"<MPD" in head:
+        return "is a playlist, not a video; give the video file itself"
+    if _is_mp4(path):
         return _NO_INDEX
+    if isinstance(error, ArgumentError):  # FFmpeg's answer to what is not among LOCAL_FORMATS
+        return "not a video file of a format that vidstyle reads; convert it to MP4 or Matroska"
     reason = getattr(error, "strerror", None) or str(error)
     return f"not a video file that FFmpeg knows ({reason.lower()})"
 
 
-def _starts_like_mp4(path: Path) -> bool:
+def _is_mp4(path: Path) -> bool:
+    return _head(path)[4:8] in (b"ftyp", b"mdat", b"wide", b"free")
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(8)[4:] in (b"ftyp", b"mdat", b"wide", b"free")
-
-
-def _format_problem(path: Path, container: InputContainer) -> str | None:
-    names = set(container.format.name.split(","))
-    if names & _TEXT_FORMATS:
-        return "is a text file, not a video"
-    if names & _PLAYLIST_FORMATS:
-        return "is a playlist, not a video; give the video file itself"
-    if not (container.streams.video or container.streams.audio):
-        return _NO_INDEX if _starts_like_mp4(path) else "holds nothing to play"
-    return None
+        return file.read(_HEAD)

@@ -17,7 +17,13 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from vidstyle.video.source import find_video, is_cover, open_source, stream_metadata
+from vidstyle.video.source import (
+    find_video,
+    is_cover,
+    open_source,
+    read_packets,
+    stream_metadata,
+)
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -174,15 +180,18 @@ class Companions:
             self._left_out.append(_label(stream))
 
     def _audio_track(self, stream: Stream) -> Track | None:
+        assert isinstance(stream, AudioStream)
         codec = stream.codec_context
         name = self._container_name
         if codec is None:
+            return None
+        if not codec.sample_rate or not codec.layout.nb_channels:
+            self.notices.append(f"audio stream {stream.index} left out: none of it can be heard")
             return None
         playable = (name, codec.codec.canonical_name) not in _UNPLAYABLE
         track = self._template_track(stream) if playable else None
         if track is not None:
             return track
-        assert isinstance(stream, AudioStream)
         return self._transcoded_track(stream)
 
     def _copied_track(self, stream: Stream) -> Track | None:
@@ -236,7 +245,7 @@ class Companions:
         if not self._tracks:
             return
         try:
-            for packet in self._container.demux():
+            for packet in read_packets(self._container):
                 if packet.stream.index in self._tracks and packet.dts is not None:
                     yield packet
         except FFmpegError:

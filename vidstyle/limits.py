@@ -1,0 +1,35 @@
+"""How large a picture may claim to be: asked of headers, before anything is allocated for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidstyle.errors import InputError
+
+MOST_PIXELS = 2**28
+"""Of a still picture: 16,384×16,384."""
+MOST_VIDEO_PIXELS = 2**27
+"""Of a video, of which decoders hold several pictures: more than 16K, which is 15,360×8640."""
+LONGEST_SIDE = 2**16
+MOST_SAMPLES = 2**30
+"""Pixels times channels of a picture, unless its file is as large as such pictures are."""
+_SAMPLES_A_BYTE = 64
+
+
+def check_size(path: Path | str, width: int, height: int, most: int = MOST_PIXELS) -> None:
+    """Raises InputError when a header claims no pixels, or too many to hold."""
+    if width < 1 or height < 1:
+        raise InputError(f"{path}: claims to be {width}×{height}, which is no size; is it damaged?")
+    if width > LONGEST_SIDE or height > LONGEST_SIDE or width * height > most:
+        raise InputError(
+            f"{path}: claims to be {width}×{height}; no more than {most // 10**6} million pixels "
+            f"and {LONGEST_SIDE} to a side are read. Is it damaged? Else shrink it first"
+        )
+
+
+def check_samples(path: Path | str, samples: int, size: int) -> None:
+    """Raises InputError when a file of ``size`` bytes claims more channels than it can hold."""
+    if samples > max(MOST_SAMPLES, _SAMPLES_A_BYTE * size):
+        raise InputError(
+            f"{path}: claims to hold {samples:.1e} samples, which its {size} bytes cannot be"
+        )
