@@ -6,6 +6,7 @@ The command line prints it as one line and exits with the error's ``exit_code``.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,27 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+class ExitCode(IntEnum):
+    """What the program ends with."""
+
+    done = 0
+    failed = 1
+    usage = 2
+    partial = 3
+    """The output is there and whole in itself, but something of the input is not in it."""
+    interrupted = 130
+
+
 class VidstyleError(Exception):
     """Base of all errors that a caller of vidstyle may want to catch."""
 
-    exit_code = 1
+    exit_code = ExitCode.failed
 
 
 class OptionError(VidstyleError, ValueError):
     """An option has a value that makes no sense, alone or beside another option."""
 
-    exit_code = 2
+    exit_code = ExitCode.usage
 
 
 class InputError(VidstyleError):
@@ -31,6 +43,12 @@ class InputError(VidstyleError):
 
 class OutputError(VidstyleError):
     """The result cannot be written where or how it was asked for."""
+
+
+class CutShortError(OutputError):
+    """The result could not be finished, and what there was of it has been kept."""
+
+    exit_code = ExitCode.partial
 
 
 class StyleError(VidstyleError):

@@ -29,8 +29,9 @@ from vidstyle.drift import DriftGuard
 from vidstyle.errors import Interrupted, OptimizationError, OptionError
 from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
-from vidstyle.pipeline import Listener, Progress, Summary, open_writer, shown
+from vidstyle.pipeline import Listener, Progress, Summary, logged, open_writer, shown
 from vidstyle.recall import Past, Recollection, blend
+from vidstyle.stages import StageTimes
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
@@ -126,11 +127,11 @@ def optimize_video(
         raise OptionError("refresh starts every frame from the fast engine's picture; give one")
     if video.passes > 1 and temporal.temporal == 0:
         raise OptionError("passes learn from other frames; with temporal 0 no frame does")
-    began, target = time.perf_counter(), Path(output)
+    began, target, times = time.perf_counter(), Path(output), StageTimes()
     painter = OptimizeStylizer(paintings, optimize, vgg)
     with (
-        VideoReader(source, read) as reader,
-        MotionTracker(temporal, origin=reader.origin, threads=1) as tracker,
+        VideoReader(source, read, times) as reader,
+        MotionTracker(temporal, origin=reader.origin, threads=1, times=times) as tracker,
     ):
 
         def new_writer(of: VideoReader) -> VideoWriter:
@@ -145,19 +146,22 @@ def optimize_video(
         )
         total = reader.info.frames and reader.info.frames * video.passes
         counter = _Counter(listener, steps, total, began)
-        course = _Course(painter, fast, video, temporal, work, counter)
+        course = _Course(painter, fast, video, temporal, work, counter, times)
         try:
             course(tracker(reader))
             with VideoReader(source, read) as again, new_writer(again) as writer:
                 for index, frame in enumerate(again):
-                    writer.write(shown(frame, work.get(video.passes, index), compare))
-            warnings = (*again.warnings, *writer.notices)
+                    drawn = shown(frame, work.get(video.passes, index), compare)
+                    with times.measure("encode"):
+                        writer.write(drawn)
+            warnings, lost = (*again.warnings, *writer.notices), tuple(again.lost)
         except KeyboardInterrupt as interrupt:
             kept = work.path if work.path.exists() else None
             raise Interrupted(kept, "go on with --resume") from interrupt
     work.remove()
     frames = counter.frames // video.passes
-    return Summary(target, frames, time.perf_counter() - began, warnings)
+    seconds = time.perf_counter() - began
+    return logged(Summary(target, frames, seconds, warnings, lost, times.result()))
 
 
 class _Counter:
@@ -200,6 +204,7 @@ class _Course:
         temporal: TemporalOptions,
         work: WorkFolder,
         counter: _Counter,
+        times: StageTimes,
     ) -> None:
         self.painter = painter
         self.fast = fast
@@ -207,6 +212,7 @@ class _Course:
         self.temporal = temporal
         self.work = work
         self.counter = counter
+        self.paint = times.timed("inference", painter)
         self.past = Past(max(video.long_term), temporal.flow)
         self.guard = DriftGuard(video.drift)
         self.weight = video.temporal_weight * temporal.temporal
@@ -270,7 +276,7 @@ class _Course:
     ) -> np.ndarray:
         anchors = [Anchor(p.image, p.trust, self.weight) for p in past] if self.weight else []
         try:
-            return self.painter(
+            return self.paint(
                 image,
                 start=self._start(image, past, own),
                 anchors=anchors,

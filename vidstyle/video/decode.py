@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,8 +21,11 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
+from vidstyle.stages import StageTimes
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.source import container_metadata, find_video, open_source
+
+logger = logging.getLogger(__name__)
 
 _PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
@@ -65,7 +69,11 @@ class ReadOptions:
 class VideoReader:
     """Iterates over the frames of a local video file, once, in order, in bounded memory.
 
-    Use it as a context manager. ``info`` is known at once, ``warnings`` fills while iterating.
+    Use it as a context manager. ``info`` is known at once, ``warnings`` fills while iterating, and
+    so does ``lost``: those of the warnings that tell what of the file could not be read.
+
+    Args:
+        times: to add the times of decoding and converting to.
 
     Raises:
         InputError: the file is missing, no video, or (``strict``) damaged.
@@ -74,9 +82,17 @@ class VideoReader:
 
     info: VideoInfo
     warnings: list[str]
+    lost: list[str]
 
-    def __init__(self, path: str | Path, options: ReadOptions = ReadOptions()) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        options: ReadOptions = ReadOptions(),
+        times: StageTimes | None = None,
+    ) -> None:
         self.warnings = []
+        self.lost = []
+        self._times = times or StageTimes()
         self._path = Path(path)
         self._options = options
         self._iterated = False
@@ -125,6 +141,7 @@ class VideoReader:
         self._picture = UprightPicture(first, stream, coded_size)
         self.info = self._describe(first)
         self._check_start()
+        logger.info("%s: %s", self._path, self.info)
 
     def _describe(self, first: VideoFrame) -> VideoInfo:
         width, height = self._picture.size
@@ -175,7 +192,7 @@ class VideoReader:
             last = self._origin + end
             timed = takewhile(lambda frame: _pts(frame) < last, timed)
         read_to = None
-        for frame in timed:
+        for frame in self._times.each("decode", timed):
             read_to = _pts(frame) + frame.duration
             yield self._convert(frame)
         if read_to is None:
@@ -279,23 +296,28 @@ class VideoReader:
         return max(1, round(1 / (rate * self._time_base))) if rate else 1
 
     def _convert(self, frame: VideoFrame) -> Frame:
-        return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration)
+        with self._times.measure("convert"):
+            return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration)
 
     # -- damage -------------------------------------------------------------------------
 
     def _report(self, read_to: int, *, complete: bool) -> None:
         """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
         if self._bad_packets:
-            self.warnings.append(f"{_count(self._bad_packets, 'damaged packet')} skipped")
+            self._lose(f"{_count(self._bad_packets, 'damaged packet')} skipped")
         if self._bad_frames:
-            self.warnings.append(f"{_count(self._bad_frames, 'frame')} damaged")
+            self._lose(f"{_count(self._bad_frames, 'frame')} damaged")
         whole = _duration(self._container, self._stream)
         if complete and whole is not None and self._ended_early():
             seconds = float((read_to - self._origin) * self._time_base)
             loss = f"truncated: {seconds:.1f} s of {whole:.1f} s could be read"
             if self._options.strict:
                 raise InputError(f"{self._path}: {loss}")
-            self.warnings.append(loss)
+            self._lose(loss)
+
+    def _lose(self, what: str) -> None:
+        self.warnings.append(what)
+        self.lost.append(what)
 
     def _ended_early(self) -> bool:
         # All streams are looked at, since sound may rightly outlast the picture.
