@@ -6,9 +6,9 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TypeVar
 
@@ -193,12 +193,33 @@ def memory_size(device: torch.device) -> int | None:
     return _physical_memory()
 
 
+_LIBRARIES = ("CUDA ", "cuDNN ", "CUBLAS", "MPS ")
+"""What messages of errors begin with that torch has no type for."""
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out; torch has no one type for that."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     known = ("DefaultCPUAllocator", "MPS backend out of memory")
     return isinstance(error, RuntimeError) and any(text in str(error) for text in known)
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Turn what a device, its driver or its libraries raise in the block into ``DeviceError``."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if out_of_memory(error):
+            message = "memory ran out; draw smaller (--max-side) or fewer at once (--batch-size)"
+            raise DeviceError(f"{message}, or on another --device") from error
+        if isinstance(error, torch.AcceleratorError) or str(error).startswith(_LIBRARIES):
+            reason = str(error).partition("\n")[0]
+            raise DeviceError(
+                f"the device failed ({reason}); try again, or --device cpu"
+            ) from error
+        raise
 
 
 def _physical_memory() -> int | None:

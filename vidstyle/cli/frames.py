@@ -21,7 +21,7 @@ from vidstyle.cli.choices import (
     Temporal,
     check_fast,
 )
-from vidstyle.cli.progress import ProgressKind, Reporter
+from vidstyle.cli.progress import AsJson, ProgressKind, Reporter
 
 
 class Alpha(StrEnum):
@@ -122,6 +122,7 @@ def frames(
     batch_size: BatchSize = None,
     overwrite: Overwrite = False,
     progress: Progress = ProgressKind.bar,
+    as_json: AsJson = False,
 ) -> None:
     """Restyle the pictures of a sequence: PNG, TIFF, JPEG or EXR.
 
@@ -134,7 +135,7 @@ def frames(
 
     for name in style:
         check_fast(name, color)
-    with Reporter(progress) as reporter:
+    with Reporter(progress, as_json) as reporter:
         summary = stylize_frames(
             source,
             output,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ import torch
 from torch import Tensor
 
 from vidstyle.device import (
+    device_errors,
     parallel_map,
     pick_device,
     pick_precision,
+    precision_name,
     tune_allocator,
     usual_batch,
 )
@@ -22,6 +25,8 @@ from vidstyle.errors import OptionError
 from vidstyle.models.quantized import quantize_blocks
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers.color import keep_chroma
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,17 @@ class FastStylizer:
         self.dtype = torch.float32 if self.precision == torch.int8 else self.precision
         self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steer(self.style.at_strength(options.strength))
+        logger.info(
+            "style %s at %g, on %s in %s, %d at once",
+            *(self.style.label, options.strength, self.device),
+            *(precision_name(self.precision), self.batch_size),
+        )
 
     def steer(self, vector: Tensor) -> None:
         """Draw with another vector of the same network from now on: V numbers."""
         self.vector = vector[None].to(self.device, self.dtype)
 
+    @device_errors()
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB, N×H×W×3 or H×W×3, uint8 or float32 from 0 to 255, to the same shape and type.
 

@@ -141,7 +141,12 @@ class VideoReader:
         self._picture = UprightPicture(first, stream, coded_size)
         self.info = self._describe(first)
         self._check_start()
-        logger.info("%s: %s", self._path, self.info)
+        info = self.info
+        logger.info(
+            "%s: %s %s, %d×%d, %s frames/s, %s frames",
+            *(self._path, info.codec, info.pix_fmt, info.width, info.height),
+            *(info.average_rate, info.frames),
+        )
 
     def _describe(self, first: VideoFrame) -> VideoInfo:
         width, height = self._picture.size

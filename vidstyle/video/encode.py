@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import secrets
@@ -31,6 +32,8 @@ from vidstyle.frame import ColorTags, Frame, VideoInfo
 from vidstyle.video.color import FULL, LIMITED, RGB, is_rgb, swscale_matrix
 from vidstyle.video.source import stream_metadata
 from vidstyle.video.tracks import Companions
+
+logger = logging.getLogger(__name__)
 
 _KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
 _FASTSTART = {"mp4", "mov", "ipod"}
@@ -267,6 +270,7 @@ class VideoWriter:
             self.sound = sound(self._container)
         self._container.container_options.update(self._muxer_options())
         self._start_encoding(codec, pix_fmt)
+        logger.info("%s: %s %s, %d×%d", self._path, codec.name, pix_fmt, *self._coded_size)
 
     def _default_codec(self) -> str:
         return "libvpx-vp9" if self._container.format.name == "webm" else "libx264"
