@@ -453,7 +453,8 @@ class VideoWriter:
         if hasattr(self, "_container"):
             with suppress(FFmpegError, OSError, ValueError):
                 self._container.close()
-        self._temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # permission was lost: what is told is why nothing was written
+            self._temporary.unlink(missing_ok=True)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
