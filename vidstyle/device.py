@@ -156,12 +156,14 @@ def tune_allocator() -> None:
     """
     if not sys.platform.startswith("linux"):
         return
-    mmap_threshold, trim_threshold, top_pad = -3, -1, -2
+    mmap_threshold, trim_threshold, top_pad, mxfast = -3, -1, -2, 1
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 1 << 28)
+        # Else decoders' small blocks pile up unmerged until all of the padding is in use.
+        mallopt(mxfast, 0)
 
 
 def list_devices() -> list[tuple[str, str]]:
