@@ -12,8 +12,9 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from toys import identity, toy_photo, toy_style, write_toy
 from vidstyle import temporal as temporal_module
 from vidstyle.cli.main import main
 from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
+from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.models.transformer import TransformerNet
 from vidstyle.pipeline import Progress, Summary, stylize_video
@@ -407,26 +409,41 @@ def test_ctrl_c_in_a_stage(
     assert not output.exists()
 
 
-def test_ctrl_c_again_and_again_waits_for_the_threads(tmp_path: Path) -> None:
-    """While threads are being ended, and not in between: the file is closed after them."""
-    source = write_clip(tmp_path / "a.mp4", Recipe(ticks=range(240)))
+def test_ctrl_c_again_and_again_waits_for_the_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is interrupted closes what the threads use."""
+    source = write_clip(tmp_path / "a.mp4")
+    write, written = VideoWriter.write, threading.Event()
+
+    def slow(writer: VideoWriter, frame: Frame) -> None:
+        write(writer, frame)
+        if frame.pts:
+            time.sleep(0.5)
+            written.set()
+
+    monkeypatch.setattr(VideoWriter, "write", slow)
+    timers = [
+        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        for delay in (0.02, 0.05, 0.1, 0.15, 0.2)
+    ]
 
     def insist(progress: Progress) -> None:
-        if progress.frames >= 20:
-            for delay in (0.0, 0.005, 0.02, 0.05):
-                threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+        if progress.frames > 4:
+            for timer in timers:
+                timer.start()
             raise KeyboardInterrupt
 
-    before = set(threading.enumerate())
+    before, left = set(threading.enumerate()), []
     with pytest.raises(KeyboardInterrupt):
         try:
             stylize(source, tmp_path / "b.mp4", listener=insist)
         finally:
-            stages = [t for t in threading.enumerate() if t not in before]
-            stages = [t for t in stages if not isinstance(t, threading.Timer)]
-            for timer in set(threading.enumerate()) - before:
-                timer.join()
-            assert stages == []
+            left = [t for t in threading.enumerate() if t not in {*before, *timers}]
+            while any(timer.is_alive() for timer in timers):
+                with suppress(KeyboardInterrupt):
+                    time.sleep(0.01)
+    assert written.is_set() and left == []
     assert not (tmp_path / "b.mp4").exists()
 
 
