@@ -414,13 +414,13 @@ def test_ctrl_c_again_and_again_waits_for_the_threads(
 ) -> None:
     """Whoever is interrupted closes what the threads use."""
     source = write_clip(tmp_path / "a.mp4")
-    write, written = VideoWriter.write, threading.Event()
+    write, begun, written = VideoWriter.write, threading.Event(), threading.Event()
 
     def slow(writer: VideoWriter, frame: Frame) -> None:
+        begun.set()
+        time.sleep(0.5)
         write(writer, frame)
-        if frame.pts:
-            time.sleep(0.5)
-            written.set()
+        written.set()
 
     monkeypatch.setattr(VideoWriter, "write", slow)
     timers = [
@@ -429,10 +429,10 @@ def test_ctrl_c_again_and_again_waits_for_the_threads(
     ]
 
     def insist(progress: Progress) -> None:
-        if progress.frames > 4:
-            for timer in timers:
-                timer.start()
-            raise KeyboardInterrupt
+        begun.wait()
+        for timer in timers:
+            timer.start()
+        raise KeyboardInterrupt
 
     before, left = set(threading.enumerate()), []
     with pytest.raises(KeyboardInterrupt):
