@@ -28,6 +28,7 @@ from toys import identity, toy_style, write_toy
 from vidstyle.errors import InputError, Interrupted, OutputError, StyleError
 from vidstyle.frame import Frame
 from vidstyle.pipeline import Drawn, Progress, Summary, default_output, run_stages, stylize_video
+from vidstyle.stages import StageTimes
 from vidstyle.styles import Style
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import MotionTracker, TemporalOptions
@@ -287,7 +288,7 @@ def run(
 
     with MotionTracker(TemporalOptions(temporal=0), threads=2) as tracker:
         stages = tracker(source), Draw(draw_fails), finish, write
-        return run_stages(*stages, None, lambda progress: None)
+        return run_stages(*stages, None, lambda progress: None, StageTimes())
 
 
 def test_stages_pass_all_frames_in_order() -> None:

@@ -4,6 +4,7 @@
 >>> vidstyle.stylize_video("in.mp4", style="scream")
 """
 
+import logging
 from importlib.metadata import version
 
 import lazy_loader
@@ -11,5 +12,8 @@ import lazy_loader
 # The public names stand in __init__.pyi, and are imported when first used, so that
 # `vidstyle --help` need not wait for torch.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+# Programs that want the log give it a handler; without any, Python would print the warnings.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __version__ = version("vidstyle")

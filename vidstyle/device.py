@@ -6,9 +6,9 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TypeVar
 
@@ -156,12 +156,14 @@ def tune_allocator() -> None:
     """
     if not sys.platform.startswith("linux"):
         return
-    mmap_threshold, trim_threshold, top_pad = -3, -1, -2
+    mmap_threshold, trim_threshold, top_pad, mxfast = -3, -1, -2, 1
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 1 << 28)
+        # Else decoders' small blocks pile up unmerged until all of the padding is in use.
+        mallopt(mxfast, 0)
 
 
 def list_devices() -> list[tuple[str, str]]:
@@ -193,12 +195,33 @@ def memory_size(device: torch.device) -> int | None:
     return _physical_memory()
 
 
+_LIBRARIES = ("CUDA ", "cuDNN ", "CUBLAS", "MPS ")
+"""What messages of errors begin with that torch has no type for."""
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out; torch has no one type for that."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     known = ("DefaultCPUAllocator", "MPS backend out of memory")
     return isinstance(error, RuntimeError) and any(text in str(error) for text in known)
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Turn what a device, its driver or its libraries raise in the block into ``DeviceError``."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if out_of_memory(error):
+            message = "memory ran out; draw smaller (--max-side) or fewer at once (--batch-size)"
+            raise DeviceError(f"{message}, or on another --device") from error
+        if isinstance(error, torch.AcceleratorError) or str(error).startswith(_LIBRARIES):
+            reason = str(error).partition("\n")[0]
+            raise DeviceError(
+                f"the device failed ({reason}); try again, or --device cpu"
+            ) from error
+        raise
 
 
 def _physical_memory() -> int | None:

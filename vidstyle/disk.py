@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidstyle.errors import OutputError
@@ -27,4 +27,5 @@ def complete_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # permission was lost: what is told is why nothing was written
+            temporary.unlink(missing_ok=True)

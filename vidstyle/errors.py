@@ -6,11 +6,23 @@ The command line prints it as one line and exits with the error's ``exit_code``.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+class ExitCode(IntEnum):
+    """What the program ends with."""
+
+    done = 0
+    failed = 1
+    usage = 2
+    partial = 3
+    """The output is there and whole in itself, but something of the input is not in it."""
+    interrupted = 130
 
 
 class VidstyleError(Exception):
@@ -19,7 +31,7 @@ class VidstyleError(Exception):
     Its text is one line that a terminal shows as it is, whatever a file's name or content.
     """
 
-    exit_code = 1
+    exit_code = ExitCode.failed
 
     def __str__(self) -> str:
         return printable(super().__str__())
@@ -33,7 +45,7 @@ def printable(text: str) -> str:
 class OptionError(VidstyleError, ValueError):
     """An option has a value that makes no sense, alone or beside another option."""
 
-    exit_code = 2
+    exit_code = ExitCode.usage
 
 
 class InputError(VidstyleError):
@@ -42,6 +54,12 @@ class InputError(VidstyleError):
 
 class OutputError(VidstyleError):
     """The result cannot be written where or how it was asked for."""
+
+
+class CutShortError(OutputError):
+    """The result could not be finished, and what there was of it has been kept."""
+
+    exit_code = ExitCode.partial
 
 
 class StyleError(VidstyleError):

@@ -81,6 +81,7 @@ class Evaluation:
         repeated: frames that show the one before once more, although the original moved on.
         sound: whether the sound stayed with the picture.
         notes: what a reader of the figures should know.
+        lost: those of them that say what of the files could not be read.
     """
 
     floor: Steadiness
@@ -97,6 +98,7 @@ class Evaluation:
     repeated: tuple[float, ...]
     sound: SoundMatch
     notes: tuple[str, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def videos(self) -> tuple[Steadiness, ...]:
@@ -142,6 +144,7 @@ class Evaluation:
             "repeated": list(self.repeated),
             "sound_offset": self.sound.offset,
             "sound_correlation": self.sound.correlation,
+            "complete": not self.lost,
             "notes": list(self.notes),
             "times": self.times.tolist(),
         }
@@ -211,6 +214,7 @@ def evaluate(
         repeated=_at(times, repeated(results[0].changes, results[1].changes)),
         sound=match_sounds(paths[0], paths[1], videos[1].start - videos[0].start),
         notes=_notes(videos, pairings),
+        lost=tuple(f"{video.path}: {loss}" for video in videos for loss in video.warnings),
     )
 
 

@@ -29,8 +29,9 @@ from vidstyle.drift import DriftGuard
 from vidstyle.errors import Interrupted, OptimizationError, OptionError
 from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
-from vidstyle.pipeline import Listener, Progress, Summary, open_writer, shown
+from vidstyle.pipeline import Listener, Progress, Summary, logged, open_writer, shown
 from vidstyle.recall import Past, Recollection, blend
+from vidstyle.stages import StageTimes
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
@@ -132,11 +133,11 @@ def optimize_video(
             "paintings by optimization have 8 bits a channel; bit depth 10 is not to be had"
         )
     asked, read = read.bit_depth, replace(read, bit_depth=8)
-    began, target = time.perf_counter(), Path(output)
+    began, target, times = time.perf_counter(), Path(output), StageTimes()
     painter = OptimizeStylizer(paintings, optimize, vgg)
     with (
-        VideoReader(source, read) as reader,
-        MotionTracker(temporal, origin=reader.origin, threads=1) as tracker,
+        VideoReader(source, read, times) as reader,
+        MotionTracker(temporal, origin=reader.origin, threads=1, times=times) as tracker,
     ):
 
         def new_writer(of: VideoReader) -> VideoWriter:
@@ -151,14 +152,16 @@ def optimize_video(
         )
         total = reader.info.frames and reader.info.frames * video.passes
         counter = _Counter(listener, steps, total, began)
-        course = _Course(painter, fast, video, temporal, work, counter)
+        course = _Course(painter, fast, video, temporal, work, counter, times)
         try:
             course(tracker(reader))
             with VideoReader(source, read) as again, new_writer(again) as writer:
                 for index, frame in enumerate(again):
                     painted = work.get(video.passes, index)
-                    writer.write(shown(frame, painted, compare, writer.alpha))
+                    with times.measure("encode"):
+                        writer.write(shown(frame, painted, compare, writer.alpha))
             warnings = (*again.warnings, *again.notices, *writer.notices)
+            lost = tuple(again.warnings)
             if asked == "auto" and (bits := Layout.of(again.info.pix_fmt).bits) > 8:
                 warnings += (f"{bits} bits painted as 8, as this engine does",)
         except KeyboardInterrupt as interrupt:
@@ -166,7 +169,8 @@ def optimize_video(
             raise Interrupted(kept, "go on with --resume") from interrupt
     work.remove()
     frames = counter.frames // video.passes
-    return Summary(target, frames, time.perf_counter() - began, warnings)
+    seconds = time.perf_counter() - began
+    return logged(Summary(target, frames, seconds, warnings, lost, times.result()))
 
 
 class _Counter:
@@ -209,6 +213,7 @@ class _Course:
         temporal: TemporalOptions,
         work: WorkFolder,
         counter: _Counter,
+        times: StageTimes,
     ) -> None:
         self.painter = painter
         self.fast = fast
@@ -216,6 +221,7 @@ class _Course:
         self.temporal = temporal
         self.work = work
         self.counter = counter
+        self.paint = times.timed("inference", painter)
         self.past = Past(max(video.long_term), temporal.flow)
         self.guard = DriftGuard(video.drift)
         self.weight = video.temporal_weight * temporal.temporal
@@ -279,7 +285,7 @@ class _Course:
     ) -> np.ndarray:
         anchors = [Anchor(p.image, p.trust, self.weight) for p in past] if self.weight else []
         try:
-            return self.painter(
+            return self.paint(
                 image,
                 start=self._start(image, past, own),
                 anchors=anchors,

@@ -3,10 +3,11 @@ stages at once."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ import numpy as np
 
 from vidstyle.errors import Interrupted
 from vidstyle.frame import Frame, VideoInfo, coverage
+from vidstyle.stages import StageTime, StageTimes
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
@@ -29,6 +31,7 @@ from vidstyle.video import (
 )
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 QUEUED_BATCHES = 2
 """Batches that may wait between two stages: enough to overlap, little enough for 4K."""
@@ -59,12 +62,20 @@ class Progress:
 
 @dataclass(frozen=True)
 class Summary:
-    """A finished run."""
+    """A finished run.
+
+    Attributes:
+        warnings: what a user should know, one line each.
+        lost: those of them that say what of the input is not in the output, or not as it was.
+        stages: where the time went.
+    """
 
     output: Path
     frames: int
     seconds: float
     warnings: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    stages: Mapping[str, StageTime] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -109,9 +120,10 @@ def stylize_video(
     stylizer = FastStylizer(style, fast)
     temporal = past_needed(temporal, fast)
     target = Path(output) if output else default_output(source, stylizer.style.label)
+    times = StageTimes()
     with (
-        VideoReader(source, read) as reader,
-        MotionTracker(temporal, origin=reader.origin) as tracker,
+        VideoReader(source, read, times) as reader,
+        MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
         writer = open_writer(target, source, reader.info, compare, read, write)
@@ -120,7 +132,7 @@ def stylize_video(
             return shown(frame, image, compare, writer.alpha)
 
         return restyle(
-            reader, tracker(reader), stylizer, temporal, finish, writer, target, listener
+            reader, tracker(reader), stylizer, temporal, finish, writer, target, listener, times
         )
 
 
@@ -199,12 +211,14 @@ def restyle(
     writer: Writer,
     target: Path,
     listener: Listener,
+    times: StageTimes,
 ) -> Summary:
     """From a reader's frames to a finished file.
 
     Args:
         tracked: the frames, each with its motion.
         finish: the frame to write, of a source frame and its steadied picture.
+        times: to add to what reader and tracker measure.
 
     Raises:
         Interrupted: Ctrl-C.
@@ -212,17 +226,39 @@ def restyle(
     memory = TemporalMemory(temporal)
 
     def steady(drawn: Drawn) -> Frame:
-        return finish(drawn.frame, memory(drawn.image, drawn.motion.result()))
+        motion = drawn.motion.result()
+        if temporal.temporal and motion.flow is None:
+            log_shot(drawn.frame)
+        return finish(drawn.frame, memory(drawn.image, motion))
 
     try:
         with writer:
             frames, seconds = run_stages(
-                tracked, stylizer, steady, writer.write, reader.info.frames, listener
+                tracked, stylizer, steady, writer.write, reader.info.frames, listener, times
             )
     except KeyboardInterrupt as interrupt:
         raise Interrupted(writer.partial) from interrupt
-    notices = (*reader.warnings, *reader.notices, *stylizer.notices, *writer.notices)
-    return Summary(target, frames, seconds, notices)
+    warnings = (*reader.warnings, *reader.notices, *stylizer.notices, *writer.notices)
+    lost = tuple(reader.warnings)
+    return logged(Summary(target, frames, seconds, warnings, lost, times.result()))
+
+
+def logged(summary: Summary) -> Summary:
+    """The summary, after it went into the log."""
+    for warning in summary.warnings:
+        logger.warning("%s", warning)
+    for stage, spent in summary.stages.items():
+        logger.info(
+            "%s: %.3f s for %d, %.3f s starved, %.3f s blocked",
+            *(stage, spent.seconds, spent.items, spent.starved, spent.blocked),
+        )
+    logger.info("%s: %d frames in %.3f s", summary.output, summary.frames, summary.seconds)
+    return summary
+
+
+def log_shot(frame: Frame) -> None:
+    """Note where the memory begins anew."""
+    logger.info("a shot begins at %.3f s", frame.time)
 
 
 def shown(frame: Frame, image: np.ndarray, compare: bool, alpha: bool) -> Frame:
@@ -264,21 +300,37 @@ def run_stages(
     write: Callable[[Frame], None],
     total: int | None,
     listener: Listener,
+    times: StageTimes,
 ) -> tuple[int, float]:
     """Decode, stylize, finish and encode at the same time, in order; frames and seconds."""
+
+    def finish_when_known(drawn: Drawn) -> Frame:
+        began = time.perf_counter()
+        drawn.motion.exception()
+        times.add("blend", StageTime(starved=time.perf_counter() - began))
+        with times.measure("blend"):
+            return finish(drawn)
+
     began, count = time.perf_counter(), 0
     waiting = QUEUED_BATCHES * stylizer.batch_size
     with (
         Prefetch(batches(tracked, stylizer.batch_size), QUEUED_BATCHES) as fetched,
-        BackgroundSink(write, waiting) as encoder,
-        BackgroundSink[Drawn](lambda drawn: encoder.put(finish(drawn)), waiting) as finisher,
+        BackgroundSink(times.timed("encode", write), waiting) as encoder,
+        BackgroundSink[Drawn](
+            lambda drawn: encoder.put(finish_when_known(drawn)), waiting
+        ) as finisher,
     ):
         for batch in fetched:
-            results = stylizer(np.stack([frame.image for frame, _ in batch]))
+            with times.measure("inference", len(batch)):
+                results = stylizer(np.stack([frame.image for frame, _ in batch]))
             for (frame, motion), image in zip(batch, results, strict=True):
                 finisher.put(Drawn(frame, motion, image))
             count += len(batch)
             listener(Progress(count, total, time.perf_counter() - began))
+    times.add("decode", StageTime(blocked=fetched.blocked))
+    times.add("inference", StageTime(starved=fetched.starved, blocked=finisher.blocked))
+    times.add("blend", StageTime(starved=finisher.starved, blocked=encoder.blocked))
+    times.add("encode", StageTime(starved=encoder.starved))
     return count, time.perf_counter() - began
 
 

@@ -143,6 +143,7 @@ class StreamSummary:
         captured, shown, dropped, sink_drops: as in ``StreamStatus``.
         latency_median, latency_p95: seconds, of all pictures, to 5 %.
         notices: what happened on the way.
+        lost: those of them that say what did not get all of the stream: sinks that were given up.
     """
 
     reason: str
@@ -154,6 +155,7 @@ class StreamSummary:
     latency_p95: float
     sink_drops: dict[str, int]
     notices: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -236,6 +238,8 @@ class Outlets:
         self._windows: list[KeySink] = []
         self._branches: list[Branch] = []
         self._gone: set[Branch] = set()
+        self.lost: list[str] = []
+        """Why sinks were given up, while the stream went on."""
         shape = SinkFormat(live.width, live.height, rate_limit(options, live.rate), live.audio)
         with ExitStack() as opened:
             for sink in sinks:
@@ -314,7 +318,8 @@ class Outlets:
             alone = len(self._gone) == len(self._branches) and not self._windows
             if alone or not isinstance(failure, VidstyleError):
                 raise failure
-            self._notify(f"{failure}; the stream goes on without it")
+            self.lost.append(f"{failure}; the stream goes on without it")
+            self._notify(self.lost[-1])
 
     def _delivered(self, frame: LiveFrame) -> None:
         now = monotonic()
@@ -498,6 +503,7 @@ class _Run:
             latency_p95=latency.overall(0.95),
             sink_drops=self._outlets.drops,
             notices=notices,
+            lost=tuple(self._outlets.lost),
         )
 
 

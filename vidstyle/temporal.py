@@ -46,6 +46,7 @@ from vidstyle.flow import (
     warp,
 )
 from vidstyle.frame import Frame
+from vidstyle.stages import StageTimes
 
 THUMBNAIL_SIDE = 512
 """Longest side, in pixels, at which flow and masks are computed."""
@@ -213,6 +214,7 @@ class MotionTracker:
         origin: the time, in seconds, that listed cuts count from.
         previous: the frame before the first, when a run goes on.
         index: of the first frame, for listed cuts.
+        times: to add the time of the flow to.
 
     Raises:
         InputError: the list of cuts cannot be read.
@@ -226,8 +228,10 @@ class MotionTracker:
         previous: Frame | None = None,
         index: int = 0,
         threads: int | None = None,
+        times: StageTimes | None = None,
     ) -> None:
         self.options = options
+        self._estimate = (times or StageTimes()).timed("flow", estimate_motion)
         self.origin = origin
         self.previous = previous
         self.index = index
@@ -253,7 +257,7 @@ class MotionTracker:
                 motion = self._pool.submit(Motion, small)
             else:
                 motion = self._pool.submit(
-                    estimate_motion, before, small, self.options.flow, self._find_cuts
+                    self._estimate, before, small, self.options.flow, self._find_cuts
                 )
             yield frame, motion
             previous, before = frame, small

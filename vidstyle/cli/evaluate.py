@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidstyle.cli.choices import Flow
-from vidstyle.cli.progress import ProgressKind, Reporter, print_json
+from vidstyle.cli.progress import AsJson, ProgressKind, Reporter, print_json
+from vidstyle.errors import ExitCode
 
 if TYPE_CHECKING:
     from vidstyle.evaluate import Evaluation
@@ -39,7 +40,7 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the warping error over time into this PNG.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     flow: Annotated[
         Flow, typer.Option(help="Optical flow of the original; the others are quicker.")
     ] = Flow.medium,
@@ -59,9 +60,11 @@ def evaluate(
         judge.write_plot(plot, evaluation)
     if as_json:
         print_json(**evaluation.as_dict())
-        return
-    for line in report(evaluation):
-        typer.echo(line)
+    else:
+        for line in report(evaluation):
+            typer.echo(line)
+    if evaluation.lost:
+        raise typer.Exit(ExitCode.partial)
 
 
 def report(evaluation: Evaluation) -> Iterator[str]:

@@ -24,7 +24,7 @@ from vidstyle.cli.choices import (
     check_fast,
     parse_stroke_size,
 )
-from vidstyle.cli.progress import ProgressKind, Reporter
+from vidstyle.cli.progress import AsJson, ProgressKind, Reporter
 
 
 class Alpha(StrEnum):
@@ -127,6 +127,7 @@ def frames(
     stroke_size: StrokeSizeOption = None,
     overwrite: Overwrite = False,
     progress: Progress = ProgressKind.bar,
+    as_json: AsJson = False,
 ) -> None:
     """Restyle the pictures of a sequence: PNG, TIFF, JPEG or EXR.
 
@@ -139,7 +140,7 @@ def frames(
 
     for name in style:
         check_fast(name, color)
-    with Reporter(progress) as reporter:
+    with Reporter(progress, as_json) as reporter:
         summary = stylize_frames(
             source,
             output,

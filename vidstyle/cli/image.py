@@ -44,10 +44,12 @@ from vidstyle.cli.choices import (
     refuse,
     usual_engine,
 )
-from vidstyle.cli.progress import ProgressKind
+from vidstyle.cli.progress import AsJson, ProgressKind
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from vidstyle.stages import StageTimes
 
 
 def image(
@@ -106,6 +108,7 @@ def image(
     ] = "auto",
     overwrite: Overwrite = False,
     progress: Progress = ProgressKind.bar,
+    as_json: AsJson = False,
 ) -> None:
     """Turn a photo into a painting: at once in a learned style, or slowly after any picture.
 
@@ -127,7 +130,9 @@ def image(
         "pooling": pooling,
         "seed": seed,
     }
-    job = Job(photo, style, output, color, max_side, device, precision, overwrite, progress)
+    job = Job(
+        photo, style, output, color, max_side, device, precision, overwrite, progress, as_json
+    )
     if (engine or usual_engine(style)) is Engine.fast:
         others = {"save_every": save_every, "plot": plot, "vgg": vgg}
         refuse(Engine.optimize, {"preset": preset, "init": init, **recipe, **others})
@@ -150,16 +155,19 @@ class Job:
     precision: str
     overwrite: bool
     progress: ProgressKind
+    as_json: bool
 
-    def read(self) -> np.ndarray:
+    def read(self, times: StageTimes) -> np.ndarray:
         from vidstyle.image import fit, read_image
 
-        return fit(read_image(self.photo), self.max_side)
+        with times.measure("decode"):
+            return fit(read_image(self.photo), self.max_side)
 
 
 def draw_fast(job: Job, strength: float | None, tile: int | None, stroke_size: str | None) -> None:
     """In one pass through the network."""
     from vidstyle.cli.optimizing import Watch, place
+    from vidstyle.stages import StageTimes
     from vidstyle.stylizers import FastOptions, FastStylizer
 
     check_fast(job.style, job.color)
@@ -172,9 +180,11 @@ def draw_fast(job: Job, strength: float | None, tile: int | None, stroke_size: s
         stroke_size=parse_stroke_size(stroke_size),
     )
     stylizer = FastStylizer(job.style, options)
-    picture = job.read()
+    times = StageTimes()
+    picture = job.read(times)
     output = place(job.output, job.photo, stylizer.style.label, [job.photo], job.overwrite)
-    Watch(output, picture.shape[1::-1], job.progress).run(lambda: stylizer(picture))
+    watch = Watch(output, picture.shape[1::-1], job.progress, as_json=job.as_json, times=times)
+    watch.run(lambda: stylizer(picture))
     for notice in stylizer.notices:
         warnings.warn(notice, stacklevel=1)
 
@@ -190,6 +200,7 @@ def draw_optimized(
 ) -> None:
     """Step by step."""
     from vidstyle.cli.optimizing import Watch, choose, fast_stylizer, load_vgg, place
+    from vidstyle.stages import StageTimes
     from vidstyle.styles import load_paintings
     from vidstyle.stylizers import OptimizeStylizer
 
@@ -203,7 +214,8 @@ def draw_optimized(
             "precision": job.precision,
         },
     )
-    picture, paintings = job.read(), load_paintings(job.style)
+    times = StageTimes()
+    picture, paintings = job.read(times), load_paintings(job.style)
     output = place(
         job.output, job.photo, paintings.label, [job.photo, *paintings.paths], job.overwrite
     )
@@ -214,6 +226,8 @@ def draw_optimized(
         save_every=save_every,
         plot=plot,
         overwrite=job.overwrite,
+        as_json=job.as_json,
+        times=times,
     )
     start = fast_stylizer(job.style, job.device)(picture) if init == "fast" else None
     stylizer = OptimizeStylizer(paintings.weighted, options, load_vgg(vgg, options))

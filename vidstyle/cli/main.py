@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import platform
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +27,11 @@ from vidstyle.cli import (
     texture,
     train,
 )
-from vidstyle.errors import Interrupted, VidstyleError
+from vidstyle.cli.logs import LogLevel, logging_to
+from vidstyle.cli.progress import unwritable_stdout
+from vidstyle.errors import ExitCode, Interrupted, VidstyleError
+
+logger = logging.getLogger(__name__)
 
 
 class Commands(TyperGroup):
@@ -36,9 +43,13 @@ class Commands(TyperGroup):
         except Interrupted as interrupt:
             kept = f"; what was finished is in {interrupt.partial}" if interrupt.partial else ""
             advice = f"; {interrupt.advice}" if kept and interrupt.advice else ""
-            return _fail(f"interrupted{kept}{advice}", 130)
+            return _fail(f"interrupted{kept}{advice}", ExitCode.interrupted)
         except KeyboardInterrupt:
-            return _fail("interrupted", 130)
+            return _fail("interrupted", ExitCode.interrupted)
+        except Exception as error:
+            if not isinstance(error, typer.Exit):
+                logger.error("%s", error, exc_info=True)
+            raise
 
 
 app = typer.Typer(
@@ -72,18 +83,30 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(help="Log so much: to --log-file, where it is info unless given, or stderr."),
+    ] = None,
+    log_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Log to the end of this file.")
+    ] = None,
 ) -> None:
-    pass
+    from vidstyle import __version__
+
+    context.with_resource(logging_to(log_file, log_level))
+    system = f"Python {platform.python_version()} on {platform.platform()}"
+    logger.info("vidstyle %s, %s, %s", __version__, system, context.invoked_subcommand)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the program and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the program and exit with an ``ExitCode``."""
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 would print a banner among our own lines
     warnings.showwarning = _print_warning  # type: ignore[assignment]
     try:
@@ -91,13 +114,23 @@ def main(arguments: list[str] | None = None) -> None:
     except VidstyleError as error:
         code = _fail(str(error), error.exit_code)
     except typer.Abort:
-        code = _fail("interrupted", 130)
+        code = _fail("interrupted", ExitCode.interrupted)
     except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        code = _fail(f"{place}{error.strerror or error}", ExitCode.failed)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Else the interpreter would try again at its end, and complain in its own way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or _fail(str(unwritable_stdout(error)), ExitCode.failed)
     sys.exit(code or 0)
 
 
 def _print_warning(message: Warning | str, *details: object) -> None:
+    logger.warning("%s", message)
     typer.echo(f"vidstyle: note: {message}", err=True)
 
 

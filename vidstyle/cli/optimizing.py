@@ -15,10 +15,11 @@ from tqdm import tqdm
 
 from vidstyle import image as images
 from vidstyle.cli.choices import Preset
-from vidstyle.cli.progress import ProgressKind, print_json
+from vidstyle.cli.progress import ProgressKind, print_json, print_line, stages_json
 from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
 from vidstyle.models.vgg import VGG19, deepest, load_vgg19, parse_layers
 from vidstyle.plots import check_plot, write_losses
+from vidstyle.stages import StageTimes
 from vidstyle.styles import has_pictures
 from vidstyle.stylizers import (
     RECIPES,
@@ -85,6 +86,8 @@ class Watch:
         size: its width and height. Pictures of coarse scales are enlarged to it.
         save_every: keep the picture after so many steps as ``OUTPUT.0050.png`` …
         plot: draw the curves of the losses into this PNG.
+        as_json: the summary is one JSON object on stdout.
+        times: what was measured before.
 
     Raises:
         OutputError, OptionError: something cannot be written there or so. Known before the work.
@@ -99,6 +102,8 @@ class Watch:
         save_every: int | None = None,
         plot: Path | None = None,
         overwrite: bool = False,
+        as_json: bool = False,
+        times: StageTimes | None = None,
     ) -> None:
         if save_every is not None and save_every < 1:
             raise OptionError(f"--save-every is at least 1 step, not {save_every}")
@@ -109,6 +114,8 @@ class Watch:
         self.output = output
         self.size = size
         self.kind = kind
+        self.as_json = as_json or kind is ProgressKind.json
+        self.times = times or StageTimes()
         self.save_every = save_every
         self.plot = plot
         self.steps = 0
@@ -137,7 +144,8 @@ class Watch:
             OptimizationError: the last good picture is kept, and the message names it.
         """
         try:
-            picture = work()
+            with self.times.measure("inference"):
+                picture = work()
         except KeyboardInterrupt as interrupt:
             self._close()
             raise Interrupted(self._keep(self.last.picture() if self.last else None)) from interrupt
@@ -150,7 +158,8 @@ class Watch:
             self._close()
             if self.plot is not None and self.losses:
                 write_losses(self.plot, curves(self.losses), self.starts, self.output.name)
-        images.write_image(self.output, picture)
+        with self.times.measure("encode"):
+            images.write_image(self.output, picture)
         self._done()
 
     def _keep(self, picture: np.ndarray | None) -> Path | None:
@@ -188,19 +197,22 @@ class Watch:
 
     def _done(self) -> None:
         seconds = time.perf_counter() - self._began
-        if self.kind is ProgressKind.json:
+        if self.as_json:
             print_json(
                 event="done",
                 output=str(self.output),
                 steps=self.steps,
                 seconds=round(seconds, 3),
                 **(parts(self.losses[-1]) if self.losses else {}),
+                complete=True,
+                warnings=[],
+                stages=stages_json(self.times.result()),
             )
             return
         width, height = self.size
         end = f"; {words(self.losses[-1])}" if self.losses else ""
         steps = f"{self.steps} steps in " if self.steps else ""
-        print(f"{self.output}: {width}×{height}, {steps}{seconds:.1f} s{end}")
+        print_line(f"{self.output}: {width}×{height}, {steps}{seconds:.1f} s{end}")
 
 
 def parts(losses: Losses) -> dict[str, float]:

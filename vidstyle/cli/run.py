@@ -50,7 +50,7 @@ from vidstyle.cli.choices import (
     usual_engine,
 )
 from vidstyle.cli.frames import Frames, InputSpace, InputSpaceOption
-from vidstyle.cli.progress import ProgressKind, Reporter
+from vidstyle.cli.progress import AsJson, ProgressKind, Reporter
 from vidstyle.errors import OptionError
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ def run(
         bool, typer.Option("--compare", help="Input and output side by side in one video.")
     ] = False,
     progress: Progress = ProgressKind.bar,
+    as_json: AsJson = False,
 ) -> None:
     """Turn a video into a moving painting, with its own sound.
 
@@ -258,7 +259,7 @@ def run(
     )
     if not any(job.pictures) and job.clip != ClipOptions():
         raise OptionError("--fps, --frames and --input-space are for pictures")
-    with Reporter(progress) as reporter:
+    with Reporter(progress, as_json) as reporter:
         if (engine or usual_engine(style)) is Engine.fast:
             others = {
                 "recipe": recipe,

@@ -8,7 +8,10 @@ from contextlib import AbstractContextManager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from vidstyle.cli.progress import ProgressKind, print_json
+from vidstyle.errors import ExitCode
 
 if TYPE_CHECKING:
     from vidstyle.stream import StreamNotice, StreamStatus, StreamSummary
@@ -54,15 +57,21 @@ class StreamReporter(AbstractContextManager["StreamReporter"]):
             self._note(message)
 
     def done(self, summary: StreamSummary, sinks: list[str]) -> None:
-        """Print what came of it."""
+        """Print what came of it.
+
+        Raises:
+            typer.Exit: with ``ExitCode.partial``, when a sink did not get all of it.
+        """
         with self._lock:
             self._clear()
             if self.kind is ProgressKind.json:
                 print_json(
                     event="done", outputs=sinks, fps=round(summary.rate, 3), **rounded(summary)
                 )
-                return
-            print(f"{', '.join(sinks)}: {sentence(summary)}", file=self._stdout, flush=True)
+            else:
+                print(f"{', '.join(sinks)}: {sentence(summary)}", file=self._stdout, flush=True)
+        if summary.lost:
+            raise typer.Exit(ExitCode.partial)
 
     def _note(self, message: str) -> None:
         self._clear()

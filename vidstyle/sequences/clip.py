@@ -31,6 +31,7 @@ from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
 from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture, write_picture
 from vidstyle.sequences.run import exact_rate
+from vidstyle.stages import StageTimes
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
@@ -91,6 +92,7 @@ class SequenceReader:
 
     info: VideoInfo
     warnings: list[str]
+    notices: list[str]
     origin = 0.0
 
     def __init__(
@@ -98,17 +100,17 @@ class SequenceReader:
         source: str | Path,
         read: ReadOptions = ReadOptions(),
         clip: ClipOptions = ClipOptions(),
+        times: StageTimes | None = None,
     ) -> None:
         if read.start is not None or read.end is not None:
             raise OptionError("--start and --end are for videos; use --frames for pictures")
         sequence = find_sequence(source, clip.frames)
         self.warnings = []
-        self.notices: list[str] = []
+        self.notices = []
+        self._times = times or StageTimes()
         if sequence.gaps:
             places = ", ".join(f"{before}–{after}" for before, after in sequence.gaps[:5])
-            self.warnings.append(
-                f"the numbering jumps at {places}: the last picture stands so long"
-            )
+            self.notices.append(f"the numbering jumps at {places}: the last picture stands so long")
         self._files = sequence.files
         self._options = clip.picture
         first = read_picture(self._files[0].path, self._options)
@@ -142,7 +144,8 @@ class SequenceReader:
         origin, model = self._files[0].number, None
         ends = [file.number for file in self._files[1:]] + [self._files[-1].number + 1]
         for file, end in zip(self._files, ends, strict=True):
-            picture = read_picture(file.path, self._options)
+            with self._times.measure("decode"):
+                picture = read_picture(file.path, self._options)
             model = alike(file.path, picture, model)
             image, alpha = picture.image, picture.alpha
             if self._size != self._source_size:
@@ -253,9 +256,10 @@ def stylize_clip(
     stylizer = FastStylizer(style, fast)
     temporal = past_needed(temporal, fast)
     target = Path(output) if output else video_beside(source, stylizer.style.label)
+    times = StageTimes()
     with (
-        _open_reader(source, read, clip) as reader,
-        MotionTracker(temporal, origin=reader.origin) as tracker,
+        _open_reader(source, read, clip, times) as reader,
+        MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
         writer = _open_writer(target, Path(source), reader, compare, read, write, clip)
@@ -264,7 +268,7 @@ def stylize_clip(
             return shown(frame, image, compare, writer.alpha)
 
         tracked = track_runs(tracker, reader)
-        return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener)
+        return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener, times)
 
 
 def video_beside(source: str | Path, label: str) -> Path:
@@ -292,13 +296,13 @@ def track_runs(
 
 
 def _open_reader(
-    source: str | Path, read: ReadOptions, clip: ClipOptions
+    source: str | Path, read: ReadOptions, clip: ClipOptions, times: StageTimes
 ) -> SequenceReader | VideoReader:
     if is_sequence(source):
-        return SequenceReader(source, read, clip)
+        return SequenceReader(source, read, clip, times)
     if clip.frames is not None or clip.fps is not None:
         raise OptionError(f"{source}: is a video; --fps and --frames are for pictures")
-    return VideoReader(source, read)
+    return VideoReader(source, read, times)
 
 
 def _open_writer(

@@ -23,7 +23,16 @@ from vidstyle.device import precision_name
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
 from vidstyle.optimized import fingerprint
-from vidstyle.pipeline import Drawn, Listener, Progress, Summary, past_needed, run_stages
+from vidstyle.pipeline import (
+    Drawn,
+    Listener,
+    Progress,
+    Summary,
+    log_shot,
+    logged,
+    past_needed,
+    run_stages,
+)
 from vidstyle.sequences.alpha import extend_colors
 from vidstyle.sequences.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.sequences.course import (
@@ -46,6 +55,7 @@ from vidstyle.sequences.picture import (
     write_picture,
 )
 from vidstyle.sequences.watch import Watch
+from vidstyle.stages import StageTimes
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
@@ -156,7 +166,9 @@ def stylize_frames(
         kept = Path(output) if run.journal and run.journal.entries else None
         advice = "go on with the same command" + (", without --overwrite" * frames.overwrite)
         raise Interrupted(kept, advice) from interrupt
-    return Summary(Path(output), drawn, time.perf_counter() - began, tuple(run.warnings()))
+    lost = tuple(run.lost())
+    warnings, seconds = (*lost, *run.warnings()), time.perf_counter() - began
+    return logged(Summary(Path(output), drawn, seconds, warnings, lost, run.times.result()))
 
 
 def _styles(style: Painting | Sequence[Painting], options: FrameOptions) -> list[Painting]:
@@ -194,6 +206,7 @@ class _Run:
         self.picture_options = PictureOptions(options.input_space, options.layer, options.quality)
         self.journal: Journal | None = None
         self.counts = Counts()
+        self.times = StageTimes()
         self.watch: Watch | None = None
         self.missing: tuple[range, ...] = ()
         self.notices: list[str] = []
@@ -229,7 +242,7 @@ class _Run:
         # Passes want motion even where the memory does not.
         tracking = replace(self.temporal, temporal=self.temporal.temporal or float(self.tracked))
         count, seconds = 0, 0.0
-        with MotionTracker(tracking) as tracker:
+        with MotionTracker(tracking, times=self.times) as tracker:
             line = _Line(tracker)
 
             def progress(part: Progress) -> None:
@@ -238,8 +251,9 @@ class _Run:
                 listener(Progress(done, total, seconds + part.seconds, counts.passed))
 
             for part in chain([first], parts):
+                read = self.times.each("decode", course(part))
                 more, took = run_stages(
-                    line(course(part)), painter, desk.finish, desk.write, None, progress
+                    line(read), painter, desk.finish, desk.write, None, progress, self.times
                 )
                 count, seconds = count + more, seconds + took
             passes.close()
@@ -353,8 +367,17 @@ class _Run:
 
     # ---- what is told ----------------------------------------------------------------------
 
+    def lost(self) -> Iterator[str]:
+        """What of the input is not in the output, or not restyled, one line each."""
+        if self.counts.skipped:
+            yield f"cannot be read, and were left out: {_listed(self.counts.skipped)}"
+        if self.counts.copied:
+            yield f"cannot be read, and were copied as they are: {_listed(self.counts.copied)}"
+        if self.watch is not None and self.watch.late:
+            yield f"came too late: {_listed(self.watch.late)}; run again to put them in"
+
     def warnings(self) -> Iterator[str]:
-        """What a user should know, one line each."""
+        """What else a user should know, one line each."""
         counts = self.counts
         missing = self.missing
         if self.watch is not None:
@@ -362,16 +385,10 @@ class _Run:
         if missing:
             places = _listed([_span(numbers) for numbers in missing])
             yield f"there is no frame {places}; what follows begins anew, as after a cut"
-        if counts.skipped:
-            yield f"cannot be read, and were left out: {_listed(counts.skipped)}"
-        if counts.copied:
-            yield f"cannot be read, and were copied as they are: {_listed(counts.copied)}"
         if counts.passed:
             yield f"{counts.passed} frames were there already"
         if counts.renewed:
             yield f"{counts.renewed} frames were made again, as their files have changed"
-        if self.watch is not None and self.watch.late:
-            yield f"came too late: {_listed(self.watch.late)}; run again to put them in"
         yield from self.notices
 
 
@@ -466,6 +483,8 @@ class _Desk:
         frame, motion = drawn.frame, drawn.motion.result()
         assert isinstance(frame, SequenceFrame)
         step, picture = frame.step, frame.picture
+        if self.tracked and motion.flow is None:
+            log_shot(frame)
         painted = self.painter.steady(drawn.image, motion, step.start)
         image = composite(picture.image, painted, frame.mattes) if frame.mattes else painted[0]
         if self.empty_kept and picture.alpha is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor
 
 from vidstyle.device import (
+    device_errors,
     out_of_memory,
     parallel_map,
     pick_device,
     pick_precision,
+    precision_name,
     tune_allocator,
     usual_batch,
 )
@@ -37,6 +40,8 @@ WHOLE_PIXELS = 2**22
 TILE = 256
 """Rows of a tile unless told otherwise."""
 SMALLEST_TILE = 4 * TILE_STEP
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,11 @@ class FastStylizer:
         self.dtype = torch.float32 if self.precision == torch.int8 else self.precision
         self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steer(self.style.at_strength(options.strength))
+        logger.info(
+            "style %s at %g, on %s in %s, %d at once",
+            *(self.style.label, options.strength, self.device),
+            *(precision_name(self.precision), self.batch_size),
+        )
 
     def steer(self, vector: Tensor) -> None:
         """Draw with another vector of the same network from now on: V numbers."""
@@ -109,6 +119,7 @@ class FastStylizer:
         most = self.batch_size * WHOLE_PIXELS // (width * height)
         self.batch_size = min(self.batch_size, max(most, 1))
 
+    @device_errors()
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB, N×H×W×3 or H×W×3, uint8 or float32 from 0 to 255, to the same shape and type.
 

@@ -6,6 +6,7 @@ will do, nothing is learned beforehand, and every picture costs minutes instead 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from vidstyle.device import (
     memory_size,
     out_of_memory,
     pick_device,
+    precision_name,
     training_precision,
     tune_allocator,
 )
@@ -58,6 +60,8 @@ from vidstyle.stylizers.objective import (
     Target,
     resized_tensor,
 )
+
+logger = logging.getLogger(__name__)
 
 Color = Literal["style", "luma", "histogram"]
 Paintings = Sequence[tuple[np.ndarray, float]]
@@ -218,6 +222,9 @@ class OptimizeStylizer:
         vgg.require(layers)
         self.vgg = vgg.fitted(self.device, self.dtype, options.pooling)
         self._grams: dict[int, dict[str, Target]] = {}
+        logger.info(
+            "%d paintings, on %s in %s", len(paintings), self.device, precision_name(self.dtype)
+        )
 
     def __call__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
+from vidstyle.stages import StageTimes
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.deinterlace import Deinterlacer
 from vidstyle.video.layout import Layout
@@ -29,6 +31,8 @@ from vidstyle.video.source import container_metadata, find_video, open_source, r
 
 BitDepth = Literal["auto", 8, 10]
 Deinterlace = Literal["auto", "off"]
+
+logger = logging.getLogger(__name__)
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _PLAUSIBLE_RATE = 480
@@ -98,8 +102,11 @@ def open_decoder(stream: VideoStream) -> VideoCodecContext:
 class VideoReader:
     """Iterates over the frames of a local video file, once, in order, in bounded memory.
 
-    Use it as a context manager. ``info`` is known at once; ``warnings``, what is damaged, and
-    ``notices``, what was changed on purpose, fill while iterating.
+    Use it as a context manager. ``info`` is known at once; ``warnings``, what could not be read,
+    and ``notices``, what was changed on purpose, fill while iterating.
+
+    Args:
+        times: to add the times of decoding and converting to.
 
     Raises:
         InputError: the file is missing, no video, or (``strict``) damaged.
@@ -110,9 +117,15 @@ class VideoReader:
     warnings: list[str]
     notices: list[str]
 
-    def __init__(self, path: str | Path, options: ReadOptions = ReadOptions()) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        options: ReadOptions = ReadOptions(),
+        times: StageTimes | None = None,
+    ) -> None:
         self.warnings = []
         self.notices = []
+        self._times = times or StageTimes()
         self._path = Path(path)
         self._options = options
         self._iterated = False
@@ -163,6 +176,12 @@ class VideoReader:
         self._picture = UprightPicture(first, stream, coded_size, self._bit_depth > 8)
         self.info = self._describe(first)
         self._check_start()
+        info = self.info
+        logger.info(
+            "%s: %s %s, %d×%d, %s frames/s, %s frames",
+            *(self._path, info.codec, info.pix_fmt, info.width, info.height),
+            *(info.average_rate, info.frames),
+        )
 
     def _describe(self, first: VideoFrame) -> VideoInfo:
         width, height = self._picture.size
@@ -216,7 +235,7 @@ class VideoReader:
             last = self._origin + end
             timed = takewhile(lambda frame: _pts(frame) < last, timed)
         read_to = None
-        for frame in timed:
+        for frame in self._times.each("decode", timed):
             read_to = _pts(frame) + frame.duration
             yield self._convert(frame)
         if read_to is None:
@@ -331,8 +350,9 @@ class VideoReader:
         return max(1, round(1 / (rate * self._time_base))) if rate else 1
 
     def _convert(self, frame: VideoFrame) -> Frame:
-        alpha = self._picture.alpha(frame) if self._alpha else None
-        return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration, alpha)
+        with self._times.measure("convert"):
+            alpha = self._picture.alpha(frame) if self._alpha else None
+            return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration, alpha)
 
     # -- damage -------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -34,6 +35,8 @@ from vidstyle.video.hdr import SdrView, hdr_name, sdr_notice, static_metadata
 from vidstyle.video.layout import Layout, best_format, encodable
 from vidstyle.video.source import stream_metadata
 from vidstyle.video.tracks import Companions
+
+logger = logging.getLogger(__name__)
 
 Hdr = Literal["sdr", "keep"]
 
@@ -298,6 +301,7 @@ class VideoWriter:
             self.sound = sound(self._container)
         self._container.container_options.update(self._muxer_options())
         self._start_encoding(codec, pix_fmt)
+        logger.info("%s: %s %s, %d×%d", self._path, codec.name, pix_fmt, *self._coded_size)
 
     def _hdr_view(self, codec: Codec, pix_fmt: str) -> SdrView | None:
         """What turns frames back into high dynamic range, if it is to be kept."""
@@ -563,7 +567,8 @@ class VideoWriter:
         if hasattr(self, "_container"):
             with suppress(FFmpegError, OSError, ValueError):
                 self._container.close()
-        self._temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # permission was lost: what is told is why nothing was written
+            self._temporary.unlink(missing_ok=True)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from queue import Empty, Queue
+from time import perf_counter
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -19,12 +20,72 @@ class _End:
     error: BaseException | None = None
 
 
-def _drop_all(queue: Queue[T]) -> None:
-    try:
-        while True:
-            queue.get_nowait()
-    except Empty:
-        pass
+class _Exchange(Generic[T]):
+    """A bounded queue between two threads that knows how long each waited for the other."""
+
+    def __init__(self, depth: int) -> None:
+        if depth < 1:
+            raise ValueError(f"depth must be 1 or more, not {depth}")
+        self._queue: Queue[T | _End] = Queue(depth)
+        self.starved = 0.0
+        self.blocked = 0.0
+
+    def put(self, item: T | _End) -> None:
+        began = perf_counter()
+        self._queue.put(item)
+        self.blocked += perf_counter() - began
+
+    def get(self) -> T | _End:
+        began = perf_counter()
+        item = self._queue.get()
+        self.starved += perf_counter() - began
+        return item
+
+    def clear(self) -> None:
+        """Drop what waits, which makes room for a put that does."""
+        try:
+            while True:
+                self._queue.get_nowait()
+        except Empty:
+            pass
+
+
+class _Thread:
+    """A daemon thread that is waited for to its end."""
+
+    def __init__(self, work: Callable[[], None], name: str) -> None:
+        self._work = work
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._over.set()
+
+    def join(self) -> None:
+        """Wait for the end, even through Ctrl-C."""
+        # Not Thread.join alone, which believes in the end when Ctrl-C comes (before Python 3.13).
+        _to_the_end(self._over.wait)
+        self._thread.join()
+
+
+def _to_the_end(wait: Callable[[], object]) -> None:
+    """Call it until it returns; Ctrl-C is raised only then.
+
+    Whoever waits for a thread goes on to close what that uses.
+    """
+    interrupt: KeyboardInterrupt | None = None
+    while True:
+        try:
+            wait()
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 class Prefetch(Generic[T]):
@@ -34,16 +95,21 @@ class Prefetch(Generic[T]):
     """
 
     def __init__(self, iterable: Iterable[T], depth: int = 4) -> None:
-        if depth < 1:
-            raise ValueError(f"depth must be 1 or more, not {depth}")
-        self._queue: Queue[T | _End] = Queue(depth)
+        self._exchange: _Exchange[T] = _Exchange(depth)
         self._stop = threading.Event()
         self._ended = False
         # The thread must not know self: a forgotten Prefetch can then be collected.
-        self._thread = threading.Thread(
-            target=_fetch, args=(iterable, self._queue, self._stop), name="prefetch", daemon=True
-        )
-        self._thread.start()
+        self._thread = _Thread(_Fetch(iterable, self._exchange, self._stop), "prefetch")
+
+    @property
+    def starved(self) -> float:
+        """Seconds that the consumer waited for items."""
+        return self._exchange.starved
+
+    @property
+    def blocked(self) -> float:
+        """Seconds that the thread waited for room."""
+        return self._exchange.blocked
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +123,7 @@ class Prefetch(Generic[T]):
     def __next__(self) -> T:
         if self._ended:
             raise StopIteration
-        item = self._queue.get()
+        item = self._exchange.get()
         if not isinstance(item, _End):
             return item
         self.close()
@@ -69,26 +135,34 @@ class Prefetch(Generic[T]):
         """Stop the thread and wait for it; what was fetched ahead is dropped."""
         self._ended = True
         self._stop.set()
-        _drop_all(self._queue)  # makes room for the one put that may be waiting
+        self._exchange.clear()
         self._thread.join()
 
     def __del__(self) -> None:
         if hasattr(self, "_thread"):
             self._stop.set()
-            _drop_all(self._queue)
+            self._exchange.clear()
 
 
-def _fetch(iterable: Iterable[T], queue: Queue[T | _End], stop: threading.Event) -> None:
-    end = _End()
-    try:
-        for item in iterable:
-            if stop.is_set():
-                return
-            queue.put(item)
-    except BaseException as error:
-        end = _End(error)
-    if not stop.is_set():
-        queue.put(end)
+@dataclass(frozen=True)
+class _Fetch(Generic[T]):
+    """The work of the thread of a ``Prefetch``."""
+
+    iterable: Iterable[T]
+    exchange: _Exchange[T]
+    stop: threading.Event
+
+    def __call__(self) -> None:
+        end = _End()
+        try:
+            for item in self.iterable:
+                if self.stop.is_set():
+                    return
+                self.exchange.put(item)
+        except BaseException as error:
+            end = _End(error)
+        if not self.stop.is_set():
+            self.exchange.put(end)
 
 
 class BackgroundSink(Generic[T]):
@@ -99,15 +173,22 @@ class BackgroundSink(Generic[T]):
     """
 
     def __init__(self, write: Callable[[T], object], depth: int = 4) -> None:
-        if depth < 1:
-            raise ValueError(f"depth must be 1 or more, not {depth}")
         self._write = write
-        self._queue: Queue[T | _End] = Queue(depth)
+        self._exchange: _Exchange[T] = _Exchange(depth)
         self._dropping = threading.Event()
         self._closed = False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="background-sink", daemon=True)
-        self._thread.start()
+        self._thread = _Thread(self._work, "background-sink")
+
+    @property
+    def starved(self) -> float:
+        """Seconds that the thread waited for items."""
+        return self._exchange.starved
+
+    @property
+    def blocked(self) -> float:
+        """Seconds that ``put`` waited for room."""
+        return self._exchange.blocked
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +213,7 @@ class BackgroundSink(Generic[T]):
         if self._closed:
             raise RuntimeError("put on a closed BackgroundSink")
         self._raise_error()
-        self._queue.put(item)
+        self._exchange.put(item)
 
     def close(self) -> None:
         """Wait until everything is written, then stop the thread.
@@ -151,7 +232,11 @@ class BackgroundSink(Generic[T]):
     def _finish(self) -> None:
         if not self._closed:
             self._closed = True
-            self._queue.put(_End())
+            _to_the_end(self._end)
+        self._thread.join()
+
+    def _end(self) -> None:
+        self._exchange.put(_End())
         self._thread.join()
 
     def _raise_error(self) -> None:
@@ -161,7 +246,7 @@ class BackgroundSink(Generic[T]):
 
     def _work(self) -> None:
         # Keeps taking items after an error, so that nobody waits for room forever.
-        while not isinstance(item := self._queue.get(), _End):
+        while not isinstance(item := self._exchange.get(), _End):
             if self._dropping.is_set():
                 continue
             try:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidstyle.errors import OptionError, OutputError
+from vidstyle.errors import CutShortError, OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
 from vidstyle.live.clock import TICKS
 from vidstyle.live.sinks.base import SinkFormat, check_preset
@@ -130,4 +130,4 @@ class RecordingSink:
                 writer.keep_partial()
             if writer.partial is None:
                 raise
-            raise OutputError(f"{error}; what was recorded is in {writer.partial}") from error
+            raise CutShortError(f"{error}; what was recorded is in {writer.partial}") from error
