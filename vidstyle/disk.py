@@ -1,4 +1,4 @@
-"""Files that appear under their name when they are complete, or not at all."""
+"""Files that appear under their name when they are complete, or not at all; and stay."""
 
 from __future__ import annotations
 
@@ -28,3 +28,18 @@ def complete_file(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, would survive a power cut.
+
+    Raises:
+        OSError: the disk is full or so.
+    """
+    if path.is_dir() and os.name == "nt":
+        return  # there, a folder cannot be opened, and names need no such care
+    number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.sequences.checkpoints import Checkpoint, Checkpoints
+from vidstyle.checkpoints import Checkpoint, Checkpoints
 from vidstyle.sequences.journal import Entry, Journal, identity, link
 
 SETTINGS = {"style": "scream", "strength": 1.0, "mattes": ("a", "b")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from typing import Annotated, Any
@@ -84,6 +85,7 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it means Ctrl-C
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 would print a banner among our own lines
     warnings.showwarning = _print_warning  # type: ignore[assignment]
     try:

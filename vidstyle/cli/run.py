@@ -168,7 +168,7 @@ def run(
         int | None, typer.Option(help="Go over each shot so often, forward and backward.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the frames an earlier run finished.")
+        bool, typer.Option("--resume", help="Go on with what an earlier run finished.")
     ] = False,
     vgg: Vgg = None,
     codec: Annotated[
@@ -240,11 +240,10 @@ def run(
             others = {
                 "recipe": recipe,
                 "first_iterations": first_iterations,
-                "resume": resume or None,
                 "vgg": vgg,
             }
             refuse(Engine.optimize, {**losses, **of_video, **others})
-            summary = run_fast(job, strength, batch_size, reporter)
+            summary = run_fast(job, strength, batch_size, resume, reporter)
         else:
             refuse(Engine.fast, {"strength": strength, "batch_size": batch_size})
             if any(job.pictures):
@@ -274,7 +273,7 @@ class Job:
 
 
 def run_fast(
-    job: Job, strength: float | None, batch_size: int | None, listener: Reporter
+    job: Job, strength: float | None, batch_size: int | None, resume: bool, listener: Reporter
 ) -> Summary:
     """Frame by frame through the network, steadied afterwards."""
     from vidstyle.pipeline import stylize_video
@@ -302,6 +301,7 @@ def run_fast(
             write=job.write,
             clip=job.clip,
             compare=job.compare,
+            resume=resume,
             listener=listener,
         )
     return stylize_video(
@@ -313,6 +313,7 @@ def run_fast(
         read=job.read,
         write=job.write,
         compare=job.compare,
+        resume=resume,
         listener=listener,
     )
 

@@ -186,7 +186,7 @@ class Companions:
         return track
 
     def _template_track(self, stream: Stream) -> Track | None:
-        if not _can_hold(self._container_name, stream):
+        if not can_hold(self._container_name, stream):
             return None
         copy = self._output.add_stream_from_template(stream)
         _describe(copy, stream)
@@ -251,7 +251,7 @@ class Companions:
         self._tracks[packet.stream.index].write(packet)
 
 
-def _can_hold(container_name: str, stream: Stream) -> bool:
+def can_hold(container_name: str, stream: Stream) -> bool:
     """Whether a muxer takes a stream, which some only find out on writing the header."""
     trial = av.open(io.BytesIO(), "w", format=container_name)
     try:
