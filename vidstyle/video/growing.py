@@ -74,14 +74,12 @@ class GrowingFile:
     def append(self, segment: Path) -> None:
         """Add a fragmented file, and wait until it is on the disk."""
         try:
-            new = not self.path.exists()
+            new = not self.size
             with segment.open("rb") as source, self.path.open("ab") as file:
                 for name, first, size in _boxes(source):
-                    header = name not in (b"moof", b"mdat")
-                    if header and (file.tell() or name == b"mfra"):
-                        continue
-                    source.seek(first)
-                    _copy(source, file, size)
+                    if name in (b"moof", b"mdat") or (new and name != b"mfra"):
+                        source.seek(first)
+                        _copy(source, file, size)
                 file.flush()
                 os.fsync(file.fileno())
             if new:
