@@ -26,7 +26,7 @@ from vidstyle.errors import OutputError
 from vidstyle.frame import Frame
 from vidstyle.video.encode import VideoWriter
 from vidstyle.video.source import find_video, open_source
-from vidstyle.video.tracks import can_hold
+from vidstyle.video.tracks import CopiedTrack, can_hold
 
 _SEEK_MARGIN = 5.0
 _FRAGMENTS = {
@@ -181,13 +181,14 @@ class SegmentWriter(VideoWriter):
         for packet, (pts, dts, duration) in zip(self._encoded, self.times, strict=True):
             packet.pts, packet.dts, packet.duration = pts + self.delay, dts + self.delay, duration
             self._container.mux(packet)
-        for packet in self._beside:
-            later = round(self.delay * self._info.time_base / packet.time_base)
-            assert packet.pts is not None and packet.dts is not None
-            packet.pts, packet.dts = packet.pts + later, packet.dts + later
-            if packet.dts >= 0 and self.sound:
-                packet.stream = self.sound
-                self._container.mux(packet)
+        if self.sound is not None:
+            track = CopiedTrack(self._container, self.sound)
+            for packet in self._beside:
+                later = round(self.delay * self._info.time_base / packet.time_base)
+                assert packet.pts is not None and packet.dts is not None
+                packet.pts, packet.dts = packet.pts + later, packet.dts + later
+                if packet.dts >= 0:
+                    track.write(packet)
         self._container.close()
 
     def _arrange(self) -> None:

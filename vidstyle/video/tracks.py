@@ -39,19 +39,31 @@ class Track(Protocol):
         """Write what is still held back."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class CopiedTrack:
-    """Passes packets on unchanged."""
+    """Passes packets on unchanged, but for those of damaged files that come too late."""
 
     output: OutputContainer
     stream: Stream
+    latest: Fraction | None = None
 
     def write(self, packet: Packet) -> None:
+        if not self._in_order(packet):
+            return
         packet.stream = self.stream
         self.output.mux(packet)
 
     def flush(self) -> None:
         pass
+
+    def _in_order(self, packet: Packet) -> bool:
+        """Whether a muxer takes it after those before; Matroska's takes equal times, too."""
+        assert packet.dts is not None
+        time, latest = packet.dts * packet.time_base, self.latest
+        self.latest = time if latest is None else max(time, latest)
+        if latest is None or time > latest:
+            return True
+        return time == latest and self.output.format.name in _MATROSKA
 
 
 @dataclass(frozen=True)
