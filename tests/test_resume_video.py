@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.pipeline import Progress, Summary, stylize_video
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
-from vidstyle.video import ReadOptions, WriteOptions
+from vidstyle.video import ReadOptions, VideoWriter, WriteOptions
 
 QUICK = {"libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12"}
 
@@ -140,7 +141,7 @@ CODECS = [
 
 @pytest.mark.parametrize(("suffix", "codec", "pix_fmt"), CODECS)
 def test_codecs(tmp_path: Path, suffix: str, codec: str, pix_fmt: str) -> None:
-    size = (256, 144) if codec == "dnxhd" else (82, 64)
+    size = (1280, 720) if codec == "dnxhd" else (82, 64)
     changes: dict[str, Any] = {"sounds": ()} if suffix == ".webm" else {}
     source = clip(tmp_path / "in.mkv", 60, size=size, **changes)
     write = WriteOptions(codec, preset=QUICK.get(codec), pix_fmt=pix_fmt)
@@ -227,6 +228,15 @@ def test_the_growing_file_plays_with_sound_at_the_right_time(tmp_path: Path) -> 
     assert set(ahead) <= set(new)
 
 
+def decodable(path: Path) -> int:
+    """Frames of a file that may end anywhere."""
+    count = 0
+    with av.open(str(path)) as source, suppress(av.FFmpegError):
+        for _ in source.decode(video=0):
+            count += 1
+    return count
+
+
 def test_whatever_of_the_growing_file_is_there_plays(tmp_path: Path) -> None:
     """What a power cut leaves of a fragment that was being written."""
     source = clip(tmp_path / "in.mp4")
@@ -236,7 +246,7 @@ def test_whatever_of_the_growing_file_is_there_plays(tmp_path: Path) -> None:
     for share in (0.5, 0.8, 0.95):
         cut = tmp_path / "cut.mp4"
         cut.write_bytes(data[: int(len(data) * share)])
-        counts.append(len(images(cut)))
+        counts.append(decodable(cut))
     assert counts == sorted(counts) and counts[0] >= 20
 
 
@@ -307,9 +317,7 @@ def test_a_growing_file_that_is_too_short_is_refused(tmp_path: Path) -> None:
     same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
 
 
-def test_no_room_for_the_finished_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_room_for_the_finished_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = clip(tmp_path / "in.mp4")
     run(source, tmp_path / "whole.mp4")
 
@@ -317,7 +325,7 @@ def test_no_room_for_the_finished_file(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("vidstyle.video.resumable.os.replace", full)
+        patch.setattr(VideoWriter, "write_packet", full)
         with pytest.raises(OutputError, match=r"No space.*out\.partial\.mp4; go on with --resume"):
             run(source, tmp_path / "out.mp4")
     assert names(tmp_path) == [".out.mp4.work", "in.mp4", "out.partial.mp4", "whole.mp4"]
@@ -348,7 +356,7 @@ def test_leftovers_are_not_passed_over(tmp_path: Path) -> None:
         ({"compare": True}, "compare false, not true"),
         (
             {"fast": FastOptions(0.5, device="cpu", precision="fp32", batch_size=1)},
-            r"strength 1\.0, not 0\.5.*batch size 2, not 1",
+            r"strength 1\.0, not 0\.5; batch size 2, not 1; go on",
         ),
     ],
 )

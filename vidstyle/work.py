@@ -148,14 +148,13 @@ class WorkFolder:
 
 
 def describe_change(before: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
-    """``strength 0.5, not 1.0 (and color)``: what has changed, in words; None when nothing has."""
-    names = {**before, **settings}
-    changed = [name for name in names if before.get(name) != settings.get(name)]
-    if not changed:
-        return None
-    name = changed[0]
-    more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
-    return f"{name} {_words(before.get(name))}, not {_words(settings.get(name))}{more}"
+    """``strength 0.5, not 1.0; color style, not keep``: what has changed; None when nothing has."""
+    changed = [
+        f"{name} {_words(before.get(name))}, not {_words(settings.get(name))}"
+        for name in {**before, **settings}
+        if before.get(name) != settings.get(name)
+    ]
+    return "; ".join(changed) or None
 
 
 def _words(value: Any) -> str:

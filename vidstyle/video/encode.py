@@ -148,6 +148,8 @@ class VideoWriter:
     """The encoder's name."""
     path: Path
     """Where the file will be."""
+    named: Path
+    """What errors while writing call it."""
 
     def __init__(
         self,
@@ -167,7 +169,7 @@ class VideoWriter:
         self.alpha = alpha
         self.partial = None
         self.sound = None
-        self.path = Path(path)
+        self.path = self.named = Path(path)
         self._source = Path(source) if source else None
         self._info = info
         self._size = size or (info.width, info.height)
@@ -523,7 +525,7 @@ class VideoWriter:
         try:
             yield
         except (FFmpegError, OSError) as error:
-            raise OutputError(f"{self.path}: cannot be written ({_reason(error)})") from error
+            raise OutputError(f"{self.named}: cannot be written ({_reason(error)})") from error
 
 
 def partial_path(path: Path) -> Path:

@@ -152,6 +152,7 @@ class SegmentWriter(VideoWriter):
             alpha=model.alpha,
             options=replace(model._options, codec=model.codec, overwrite=True),
         )
+        self.named = model.path
 
     def close(self, sounds: list[Packet]) -> Path:
         """Finish, with the sound that belongs to it, on the output's clock.

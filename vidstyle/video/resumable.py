@@ -304,6 +304,7 @@ class ResumableWriter:
             extradata=self._growing.extradata(),
             options=replace(model._options, overwrite=True),
         ) as writer:
+            writer.named = model.path
             writer.begin(shift)
             packets = self._growing.packets()
             for pts, dts, duration in self._times():
