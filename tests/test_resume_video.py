@@ -403,6 +403,22 @@ def test_somebody_elses_files_are_left_alone(tmp_path: Path) -> None:
     assert len(images(own)) == 30
 
 
+def test_two_at_once(tmp_path: Path) -> None:
+    source, messages = clip(tmp_path / "in.mp4", 60), []
+
+    def second(progress: Progress) -> None:
+        if progress.frames == 40:
+            with pytest.raises(OutputError) as caught:
+                run(source, tmp_path / "out.mp4", resume=True)
+            messages.append(str(caught.value))
+
+    fast = FastOptions(device="cpu", precision="fp32", batch_size=2)
+    stylize_video(source, tmp_path / "out.mp4", toy_style(), fast=fast, listener=second)
+    assert messages == [f"{tmp_path}/out.mp4: another run is writing it"]
+    assert len(images(tmp_path / "out.mp4")) == 60
+    assert names(tmp_path) == ["in.mp4", "out.mp4"]
+
+
 def test_codecs_that_cannot(tmp_path: Path) -> None:
     source = clip(tmp_path / "in.mkv", 60, sounds=())
     write = WriteOptions("utvideo", pix_fmt="yuv420p")

@@ -146,6 +146,8 @@ class VideoWriter:
     """Whether the frames' alpha is stored."""
     codec: str
     """The encoder's name."""
+    pix_fmt: str
+    """Of what it encodes."""
     path: Path
     """Where the file will be."""
     named: Path
@@ -309,6 +311,7 @@ class VideoWriter:
                 f"alpha is left out, because {codec.name} in {pix_fmt} has none; "
                 "use --codec prores_ks --pix-fmt yuva444p10le"
             )
+        self.pix_fmt = pix_fmt
         self._tags = _output_tags(self._info.color, pix_fmt)
         self._padded_size = self._pad_size(pix_fmt)
         self._coded_size = self._padded_size

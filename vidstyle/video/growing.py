@@ -150,7 +150,9 @@ class SegmentWriter(VideoWriter):
             size=model._size,
             sound=sound.add_to if sound else None,
             alpha=model.alpha,
-            options=replace(model._options, codec=model.codec, overwrite=True),
+            options=replace(
+                model._options, codec=model.codec, pix_fmt=model.pix_fmt, overwrite=True
+            ),
         )
         self.named = model.path
 

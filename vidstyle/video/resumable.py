@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from vidstyle.checkpoints import Checkpoint, Checkpoints
-from vidstyle.disk import sync
+from vidstyle.disk import Lock, sync
 from vidstyle.errors import OutputError
 from vidstyle.frame import Frame
 from vidstyle.video.encode import NUDGED, OutputClock, VideoWriter
@@ -60,8 +60,8 @@ class ResumableWriter:
     """Writes frames to a video file that gets its name only when it is complete.
 
     As a context manager it finishes; after any exception the segments so far stay, for another
-    run with ``resume``. Frames must all come from one thread; after each that
-    ends a segment, a checkpoint is to be kept.
+    run with ``resume``. Frames must all come from one thread, and after each that ends a segment,
+    a checkpoint is to be kept.
 
     Args:
         model: a discarded writer of the final file; says how.
@@ -73,7 +73,7 @@ class ResumableWriter:
     Raises:
         OptionError: to resume, settings have changed since.
         OutputError: an earlier run has left something, and nothing was said of it; or what it left
-            is damaged.
+            is damaged; or another process writes the same file.
     """
 
     partial: Path | None
@@ -104,6 +104,7 @@ class ResumableWriter:
                 f"{path}: exists already, and is where {model.path.name} would grow; rename it, "
                 "or replace it with --overwrite"
             )
+        self._lock = self._hold()
         self._growing = GrowingFile(path)
         self._checkpoints = Checkpoints(self._work.path)
         self._segment: SegmentWriter | None = None
@@ -114,9 +115,13 @@ class ResumableWriter:
         self._rest: list[tuple[int, int, int]] = []
         self.checkpoint: Checkpoint | None = None
         """What the first frame to be written depends on."""
-        self._go_on()
+        try:
+            self._go_on()
+            self._sound = self._open_sound()
+        except BaseException:
+            self._lock.release()
+            raise
         self.partial = path if self._mark else None
-        self._sound = self._open_sound()
 
     @property
     def done(self) -> int:
@@ -189,10 +194,6 @@ class ResumableWriter:
     # ---- segments -------------------------------------------------------------------------
 
     def _new_segment(self) -> SegmentWriter:
-        try:
-            self._making.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self._work.path}: {error.strerror or error}") from error
         return SegmentWriter(
             self._making / f"segment{self._growing.path.suffix}",
             self._model,
@@ -263,6 +264,16 @@ class ResumableWriter:
 
     # ---- beginning and end ----------------------------------------------------------------
 
+    def _hold(self) -> Lock:
+        """Raises OutputError while another process writes the same file."""
+        try:
+            self._making.mkdir(parents=True, exist_ok=True)
+            return Lock(self._making / "lock")
+        except BlockingIOError as error:
+            raise OutputError(f"{self._model.path}: another run is writing it") from error
+        except OSError as error:
+            raise OutputError(f"{self._work.path}: {error.strerror or error}") from error
+
     def _open_sound(self) -> PreviewSound | None:
         if self._model._source is None or self._model._options.audio != "copy":
             return None
@@ -281,7 +292,6 @@ class ResumableWriter:
             self.notices.append(NUDGED)
         target = self._model.path
         try:
-            self._making.mkdir(exist_ok=True)
             whole = self._assemble(self._making / target.name)
             sync(whole)
             os.replace(whole, target)
@@ -302,7 +312,7 @@ class ResumableWriter:
             end=model._end,
             alpha=model.alpha,
             extradata=self._growing.extradata(),
-            options=replace(model._options, overwrite=True),
+            options=replace(model._options, pix_fmt=model.pix_fmt, overwrite=True),
         ) as writer:
             writer.named = model.path
             writer.begin(shift)
@@ -327,6 +337,7 @@ class ResumableWriter:
             self._segment.discard()
         if self._sound is not None:
             self._sound.close()
+        self._lock.release()
         if self._mark is None:
             self.partial = None
             self._growing.cut(0)
