@@ -425,7 +425,7 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path: Path) -> None:
         stylize(source, tmp_path / "b.mp4", listener=interrupt_at(60))
     partial = tmp_path / "b.partial.mp4"
     assert caught.value.partial == partial
-    assert names(tmp_path) == ["a.mp4", "b.partial.mp4"]
+    assert names(tmp_path) == [".b.mp4.work", "a.mp4", "b.partial.mp4"]
     kept = [number_of(image) for image in images(partial)]
     assert 40 < len(kept) <= 60
     assert kept == list(range(len(kept)))

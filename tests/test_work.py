@@ -70,7 +70,9 @@ def test_changed_settings_are_named(output: Path) -> None:
     folder(output).save(1, 0, toy_photo())
     with pytest.raises(OptionError, match=r"begun with style weight 5\.0, not 3\.0; .*--overwrite"):
         folder(output, {**SETTINGS, "style weight": 3.0}, resume=True)
-    with pytest.raises(OptionError, match=r"cuts auto, not none \(and long term\)"):
+    with pytest.raises(
+        OptionError, match=r"cuts auto, not none; long term \[1, 2, 4\], not \[1\]; go"
+    ):
         folder(output, {**SETTINGS, "cuts": "none", "long term": (1,)}, resume=True)
     with pytest.raises(OptionError, match="color null, not luma"):
         folder(output, {**SETTINGS, "color": "luma"}, resume=True)

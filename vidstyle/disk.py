@@ -1,14 +1,20 @@
-"""Files that appear under their name when they are complete, or not at all."""
+"""Files that appear under their name when they are complete, or not at all; and stay."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidstyle.errors import OutputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 @contextmanager
@@ -29,3 +35,45 @@ def complete_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # permission was lost: what is told is why nothing was written
             temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, would survive a power cut.
+
+    Raises:
+        OSError: the disk is full or so.
+    """
+    if path.is_dir() and os.name == "nt":
+        return  # there, a folder cannot be opened, and names need no such care
+    number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+class Lock:
+    """A file that one process at a time can hold; whatever ends the process lets go of it.
+
+    Args:
+        path: of a file for nothing else, made if it is not there.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: the file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w")
+        try:
+            if sys.platform == "win32":
+                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise BlockingIOError(error.errno, "held by another process") from error
+
+    def release(self) -> None:
+        """Let go of it."""
+        self._file.close()

@@ -11,7 +11,6 @@ not been, and several passes over hours of video need no more memory than one fr
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
-from torch.nn import Module
 
 import vidstyle
 from vidstyle.drift import DriftGuard
@@ -31,6 +28,7 @@ from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
 from vidstyle.pipeline import Listener, Progress, Summary, logged, open_writer, shown
 from vidstyle.recall import Past, Recollection, blend
+from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings
 from vidstyle.stages import StageTimes
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
@@ -326,39 +324,15 @@ def settings(
     # The first frame's iterations, and the rest's.
     optimize["first_iterations"] = optimize.pop("iterations")
     optimize |= {"device": str(painter.device), "precision": str(painter.dtype)}
-    optimize["init"] = _file_or_word(painter.options.init, ("content", "noise"))
-    of_past["cuts"] = _file_or_word(temporal.cuts, ("auto", "none"))
+    optimize["init"] = file_or_word(painter.options.init, ("content", "noise"))
+    of_past["cuts"] = file_or_word(temporal.cuts, ("auto", "none"))
     of_read = {name: value for name, value in asdict(read).items() if name != "strict"}
     options = {**optimize, **of_video, **of_past, **of_read}
-    status = source.stat()
     return {
         "vidstyle": vidstyle.__version__,
-        "input": str(source.resolve()),
-        "bytes of input": status.st_size,
-        "time of input": status.st_mtime_ns,
+        **input_settings([source]),
         "style": [[fingerprint([p]), weight] for p, weight in painter.paintings],
-        "vgg": fingerprint(_arrays(painter.vgg)),
-        "fast style": None if fast is None else fingerprint([fast.vector, *_arrays(fast.network)]),
+        "vgg": fingerprint(arrays(painter.vgg)),
+        "fast style": None if fast is None else fingerprint([fast.vector, *arrays(fast.network)]),
         **{name.replace("_", " "): value for name, value in options.items()},
     }
-
-
-def fingerprint(arrays: Iterable[np.ndarray | Tensor]) -> str:
-    """A short hash of numbers and shapes."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        values = array.float().cpu().numpy() if isinstance(array, Tensor) else array
-        digest.update(str(values.shape).encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _arrays(network: Module) -> list[Tensor]:
-    return list(network.state_dict().values())
-
-
-def _file_or_word(value: str | Path, words: tuple[str, ...]) -> str:
-    """A word as it is; of a file, what is in it."""
-    if value in words:
-        return str(value)
-    return fingerprint([np.frombuffer(Path(value).read_bytes(), np.uint8)])

@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
-from vidstyle.errors import Interrupted
+from vidstyle.checkpoints import Checkpoint
+from vidstyle.errors import InputError, Interrupted, OutputError, VidstyleError
 from vidstyle.frame import Frame, VideoInfo, coverage
+from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTime, StageTimes
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
@@ -25,9 +27,11 @@ from vidstyle.video import (
     BackgroundSink,
     Prefetch,
     ReadOptions,
+    ResumableWriter,
     VideoReader,
     VideoWriter,
     WriteOptions,
+    growing_path,
 )
 
 T = TypeVar("T")
@@ -35,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 QUEUED_BATCHES = 2
 """Batches that may wait between two stages: enough to overlap, little enough for 4K."""
+
+
+ADVICE = "go on with --resume"
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Summary:
     """A finished run.
 
     Attributes:
+        frames: in the output; ``skipped`` of them were finished by an earlier run.
         warnings: what a user should know, one line each.
         lost: those of them that say what of the input is not in the output, or not as it was.
         stages: where the time went.
@@ -76,10 +84,12 @@ class Summary:
     warnings: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     stages: Mapping[str, StageTime] = field(default_factory=dict)
+    skipped: int = 0
 
     @property
     def rate(self) -> float:
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
+        """Frames a second."""
+        return (self.frames - self.skipped) / self.seconds if self.seconds > 0 else 0.0
 
 
 Listener = Callable[[Progress], None]
@@ -101,9 +111,12 @@ def stylize_video(
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
     compare: bool = False,
+    resume: bool = False,
     listener: Listener = lambda progress: None,
 ) -> Summary:
     """Restyle a video file, keeping its sound, timing and tags.
+
+    Whatever ends it, the seconds that were finished stay, for ``resume``.
 
     Args:
         source: any video file that FFmpeg reads.
@@ -111,10 +124,12 @@ def stylize_video(
         style: a name, a style file, a blend such as ``scream:0.7,wave:0.3``, or a Style.
         temporal: how much of the past steadies each frame.
         compare: put input and output side by side in one picture.
+        resume: go on where an earlier run with the same settings ended, if one did.
         listener: called after every batch.
 
     Raises:
-        VidstyleError: a subclass says what is wrong with the input, style, options or output.
+        VidstyleError: a subclass says what is wrong with the input, style, options or output, or
+            that something has changed since the earlier run.
         Interrupted: Ctrl-C; its ``partial`` names the playable file that was kept.
     """
     stylizer = FastStylizer(style, fast)
@@ -126,7 +141,13 @@ def stylize_video(
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
-        writer = open_writer(target, source, reader.info, compare, read, write)
+        writer = resumable(
+            open_writer(target, source, reader.info, compare, read, write),
+            fast_settings([Path(source)], stylizer, temporal, read, write, compare=compare),
+            stylizer,
+            resume,
+        )
+        begin_at(writer, reader, tracker)
 
         def finish(frame: Frame, image: np.ndarray) -> Frame:
             return shown(frame, image, compare, writer.alpha)
@@ -168,6 +189,37 @@ def open_writer(
     )
 
 
+def resumable(
+    writer: VideoWriter, settings: Mapping[str, Any], stylizer: Stylizer, resume: bool
+) -> VideoWriter | ResumableWriter:
+    """A writer whose work another run can go on with; the same where that cannot be.
+
+    Args:
+        writer: of the file; nothing has been written.
+        settings: all that the frames depend on.
+        resume: go on with the work of an earlier run.
+
+    Raises:
+        OptionError: settings have changed since.
+        OutputError: to resume, a codec that cannot; or without, something to go on with.
+    """
+    path = growing_path(writer.path, writer)
+    if path is None:
+        if resume:
+            writer.discard()
+            raise OutputError(f"{writer.path}: no run with {writer.codec} can be gone on with")
+        return writer
+    writer.discard()
+    return ResumableWriter(writer, path, settings, resume=resume, group=stylizer.batch_size)
+
+
+def begin_at(writer: Writer, reader: Reader, tracker: MotionTracker) -> None:
+    """Let a reader begin with the frame before the first that is to be written."""
+    if isinstance(writer, ResumableWriter) and writer.done:
+        tracker.index = writer.done - 1
+        reader.skip(writer.done - 1)
+
+
 class Reader(Protocol):
     """What frames come from."""
 
@@ -179,6 +231,8 @@ class Reader(Protocol):
 
     @property
     def notices(self) -> list[str]: ...
+
+    def skip(self, count: int) -> None: ...
 
 
 class Writer(Protocol):
@@ -216,7 +270,7 @@ def restyle(
     """From a reader's frames to a finished file.
 
     Args:
-        tracked: the frames, each with its motion.
+        tracked: the frames, each with its motion; see ``begin_at``.
         finish: the frame to write, of a source frame and its steadied picture.
         times: to add to what reader and tracker measure.
 
@@ -224,23 +278,53 @@ def restyle(
         Interrupted: Ctrl-C.
     """
     memory = TemporalMemory(temporal)
+    kept = writer if isinstance(writer, ResumableWriter) else None
+    skipped = kept.done if kept else 0
+    if kept and kept.checkpoint:
+        memory.restore(kept.checkpoint.states[0])
+        tracked = _after(kept.checkpoint, iter(tracked))
+    numbers = count(skipped)
 
-    def steady(drawn: Drawn) -> Frame:
+    def steady(drawn: Drawn) -> tuple[Frame, Checkpoint | None]:
         motion = drawn.motion.result()
         if temporal.temporal and motion.flow is None:
             log_shot(drawn.frame)
-        return finish(drawn.frame, memory(drawn.image, motion))
+        frame = finish(drawn.frame, memory(drawn.image, motion))
+        if kept and kept.ends_segment(next(numbers)):
+            return frame, Checkpoint(motion.thumbnail, (memory.state(),))
+        return frame, None
+
+    def write(item: tuple[Frame, Checkpoint | None]) -> None:
+        frame, checkpoint = item
+        writer.write(frame)
+        if kept and checkpoint:
+            kept.keep(checkpoint)
 
     try:
         with writer:
             frames, seconds = run_stages(
-                tracked, stylizer, steady, writer.write, reader.info.frames, listener, times
+                tracked, stylizer, steady, write, reader.info.frames, listener, times, skipped
             )
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(writer.partial) from interrupt
+        raise Interrupted(writer.partial, ADVICE if kept else "") from interrupt
+    except VidstyleError as error:
+        if kept and kept.partial:
+            rest = f"what was finished is in {kept.partial}; {ADVICE}"
+            raise type(error)(f"{error}; {rest}") from error
+        raise
     warnings = (*reader.warnings, *reader.notices, *stylizer.notices, *writer.notices)
     lost = tuple(reader.warnings)
-    return logged(Summary(target, frames, seconds, warnings, lost, times.result()))
+    return logged(Summary(target, frames, seconds, warnings, lost, times.result(), skipped))
+
+
+def _after(
+    checkpoint: Checkpoint, tracked: Iterator[tuple[Frame, Future[Motion]]]
+) -> Iterator[tuple[Frame, Future[Motion]]]:
+    """What follows the frame of a checkpoint, which comes first."""
+    _, motion = next(tracked)
+    if not np.array_equal(motion.result().thumbnail, checkpoint.thumbnail):
+        raise InputError("the input does not decode as before; begin anew with --overwrite")
+    yield from tracked
 
 
 def logged(summary: Summary) -> Summary:
@@ -296,22 +380,27 @@ class Drawn:
 def run_stages(
     tracked: Iterable[tuple[Frame, Future[Motion]]],
     stylizer: Stylizer,
-    finish: Callable[[Drawn], Frame],
-    write: Callable[[Frame], None],
+    finish: Callable[[Drawn], T],
+    write: Callable[[T], None],
     total: int | None,
     listener: Listener,
     times: StageTimes,
+    skipped: int = 0,
 ) -> tuple[int, float]:
-    """Decode, stylize, finish and encode at the same time, in order; frames and seconds."""
+    """Decode, stylize, finish and encode at the same time, in order; frames and seconds.
 
-    def finish_when_known(drawn: Drawn) -> Frame:
+    Args:
+        skipped: frames that an earlier run had finished, which count.
+    """
+
+    def finish_when_known(drawn: Drawn) -> T:
         began = time.perf_counter()
         drawn.motion.exception()
         times.add("blend", StageTime(starved=time.perf_counter() - began))
         with times.measure("blend"):
             return finish(drawn)
 
-    began, count = time.perf_counter(), 0
+    began, frames = time.perf_counter(), skipped
     waiting = QUEUED_BATCHES * stylizer.batch_size
     with (
         Prefetch(batches(tracked, stylizer.batch_size), QUEUED_BATCHES) as fetched,
@@ -325,13 +414,13 @@ def run_stages(
                 results = stylizer(np.stack([frame.image for frame, _ in batch]))
             for (frame, motion), image in zip(batch, results, strict=True):
                 finisher.put(Drawn(frame, motion, image))
-            count += len(batch)
-            listener(Progress(count, total, time.perf_counter() - began))
+            frames += len(batch)
+            listener(Progress(frames, total, time.perf_counter() - began, skipped))
     times.add("decode", StageTime(blocked=fetched.blocked))
     times.add("inference", StageTime(starved=fetched.starved, blocked=finisher.blocked))
     times.add("blend", StageTime(starved=finisher.starved, blocked=encoder.blocked))
     times.add("encode", StageTime(starved=encoder.starved))
-    return count, time.perf_counter() - began
+    return frames, time.perf_counter() - began
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:

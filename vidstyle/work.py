@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vidstyle.disk import sync
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.image import read_image, write_image
 
@@ -19,7 +20,8 @@ SETTINGS = "settings.json"
 class WorkFolder:
     """Pictures by pass and frame, lossless, each complete or not there at all.
 
-    It is made when the first picture comes, with the settings that all of them depend on.
+    It is made when the first picture comes, with the settings that all of them depend on. A run
+    that keeps something else in it calls ``begin`` before.
 
     Args:
         output: of the job, whose folder and name it shares.
@@ -43,7 +45,7 @@ class WorkFolder:
             return
         if resume:
             self._compare(json.loads(self._settings))
-        elif overwrite:
+        elif overwrite or not self.begun:  # or ended before anything was kept
             self.remove()
         else:
             raise OutputError(
@@ -67,16 +69,35 @@ class WorkFolder:
 
     def save(self, number: int, index: int, picture: np.ndarray) -> None:
         """Raises OutputError when the disk is full or so."""
+        self.begin()
         place = self._place(number, index)
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if not self._note.exists():
-                temporary = self._note.with_suffix(".part")
-                temporary.write_text(self._settings)
-                temporary.replace(self._note)
+            place.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror or error}") from error
         write_image(place, picture)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something of an earlier run, or of this one."""
+        return self._note.exists()
+
+    def begin(self) -> None:
+        """Note the settings, before anything is kept that depends on them.
+
+        Raises OutputError when the disk is full or so.
+        """
+        if self.begun:
+            return
+        try:
+            self.path.mkdir(exist_ok=True)
+            temporary = self._note.with_suffix(".part")
+            temporary.write_text(self._settings)
+            sync(temporary)
+            temporary.replace(self._note)
+            sync(self.path.parent)
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror or error}") from error
 
     def remove(self) -> None:
         """Remove the folder, if it is one of ours.
@@ -127,14 +148,13 @@ class WorkFolder:
 
 
 def describe_change(before: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
-    """``strength 0.5, not 1.0 (and color)``: what has changed, in words; None when nothing has."""
-    names = {**before, **settings}
-    changed = [name for name in names if before.get(name) != settings.get(name)]
-    if not changed:
-        return None
-    name = changed[0]
-    more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
-    return f"{name} {_words(before.get(name))}, not {_words(settings.get(name))}{more}"
+    """``strength 0.5, not 1.0; color style, not keep``: what has changed; None when nothing has."""
+    changed = [
+        f"{name} {_words(before.get(name))}, not {_words(settings.get(name))}"
+        for name in {**before, **settings}
+        if before.get(name) != settings.get(name)
+    ]
+    return "; ".join(changed) or None
 
 
 def _words(value: Any) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidstyle.checkpoints import Checkpoint, Checkpoints
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.sequences.checkpoints import Checkpoint, Checkpoints
 from vidstyle.sequences.journal import Entry, Journal, identity, link
 
 SETTINGS = {"style": "scream", "strength": 1.0, "mattes": ("a", "b")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -107,6 +108,7 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with an ``ExitCode``."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it means Ctrl-C
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 would print a banner among our own lines
     warnings.showwarning = _print_warning  # type: ignore[assignment]
     try:

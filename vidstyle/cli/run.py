@@ -177,7 +177,7 @@ def run(
         int | None, typer.Option(help="Go over each shot so often, forward and backward.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the frames an earlier run finished.")
+        bool, typer.Option("--resume", help="Go on with what an earlier run finished.")
     ] = False,
     vgg: Vgg = None,
     codec: Annotated[
@@ -264,11 +264,10 @@ def run(
             others = {
                 "recipe": recipe,
                 "first_iterations": first_iterations,
-                "resume": resume or None,
                 "vgg": vgg,
             }
             refuse(Engine.optimize, {**losses, **of_video, **others})
-            summary = run_fast(job, strength, batch_size, tile, stroke_size, reporter)
+            summary = run_fast(job, strength, batch_size, tile, stroke_size, resume, reporter)
         else:
             of_fast = {"strength": strength, "batch_size": batch_size}
             refuse(Engine.fast, {**of_fast, "tile": tile, "stroke_size": stroke_size})
@@ -304,6 +303,7 @@ def run_fast(
     batch_size: int | None,
     tile: int | None,
     stroke_size: str | None,
+    resume: bool,
     listener: Reporter,
 ) -> Summary:
     """Frame by frame through the network, steadied afterwards."""
@@ -334,6 +334,7 @@ def run_fast(
             write=job.write,
             clip=job.clip,
             compare=job.compare,
+            resume=resume,
             listener=listener,
         )
     return stylize_video(
@@ -345,6 +346,7 @@ def run_fast(
         read=job.read,
         write=job.write,
         compare=job.compare,
+        resume=resume,
         listener=listener,
     )
 

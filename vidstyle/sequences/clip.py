@@ -20,10 +20,12 @@ from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
 from vidstyle.pipeline import (
     Listener,
     Summary,
+    begin_at,
     default_output,
     open_writer,
     past_needed,
     restyle,
+    resumable,
     shown,
 )
 from vidstyle.sequences.course import alike
@@ -31,11 +33,18 @@ from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
 from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture, write_picture
 from vidstyle.sequences.run import exact_rate
+from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTimes
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
-from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.video import (
+    ReadOptions,
+    ResumableWriter,
+    VideoReader,
+    VideoWriter,
+    WriteOptions,
+)
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.decode import working_depth, working_size
 from vidstyle.video.hdr import sdr_notice
@@ -112,6 +121,7 @@ class SequenceReader:
             places = ", ".join(f"{before}–{after}" for before, after in sequence.gaps[:5])
             self.notices.append(f"the numbering jumps at {places}: the last picture stands so long")
         self._files = sequence.files
+        self._skipped = 0
         self._options = clip.picture
         first = read_picture(self._files[0].path, self._options)
         rate = first.frame_rate if clip.fps is None else exact_rate(clip.fps)
@@ -140,10 +150,19 @@ class SequenceReader:
     def __exit__(self, *exception: object) -> None:
         pass
 
+    @property
+    def paths(self) -> list[Path]:
+        """Of the pictures."""
+        return [file.path for file in self._files]
+
+    def skip(self, count: int) -> None:
+        """Begin so many pictures later."""
+        self._skipped = count
+
     def __iter__(self) -> Iterator[Frame]:
         origin, model = self._files[0].number, None
         ends = [file.number for file in self._files[1:]] + [self._files[-1].number + 1]
-        for file, end in zip(self._files, ends, strict=True):
+        for file, end in list(zip(self._files, ends, strict=True))[self._skipped :]:
             with self._times.measure("decode"):
                 picture = read_picture(file.path, self._options)
             model = alike(file.path, picture, model)
@@ -233,6 +252,7 @@ def stylize_clip(
     write: WriteOptions = WriteOptions(),
     clip: ClipOptions = ClipOptions(),
     compare: bool = False,
+    resume: bool = False,
     listener: Listener = lambda progress: None,
 ) -> Summary:
     """Restyle a sequence into a video, or a video into a sequence.
@@ -245,6 +265,7 @@ def stylize_clip(
         output: a video file, a directory that is there, or a pattern.
         clip: the sequence's clock and pictures.
         compare: put input and output side by side in one picture.
+        resume: go on with a video that an earlier run with the same settings began, if one did.
         listener: called after every batch.
 
     Raises:
@@ -262,13 +283,28 @@ def stylize_clip(
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
-        writer = _open_writer(target, Path(source), reader, compare, read, write, clip)
+        opened = _open_writer(target, Path(source), reader, compare, read, write, clip)
+        writer: SequenceWriter | VideoWriter | ResumableWriter = opened
+        if isinstance(opened, VideoWriter):
+            inputs = reader.paths if isinstance(reader, SequenceReader) else [Path(source)]
+            how = {"compare": compare, **clip_settings(clip)}
+            settings = fast_settings(inputs, stylizer, temporal, read, write, **how)
+            writer = resumable(opened, settings, stylizer, resume)
+            begin_at(writer, reader, tracker)
+        elif resume:
+            raise OptionError("--resume is for videos; use vidstyle frames for pictures")
 
         def finish(frame: Frame, image: np.ndarray) -> Frame:
             return shown(frame, image, compare, writer.alpha)
 
         tracked = track_runs(tracker, reader)
         return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener, times)
+
+
+def clip_settings(clip: ClipOptions) -> dict[str, str | None]:
+    """What of them a video depends on, as JSON values."""
+    fps = None if clip.fps is None else str(exact_rate(clip.fps))
+    return {"fps": fps, "frames": clip.frames, "input space": clip.input_space}
 
 
 def video_beside(source: str | Path, label: str) -> Path:
@@ -287,7 +323,7 @@ def track_runs(
     if isinstance(reader, VideoReader):
         yield from tracker(reader)
         return
-    index = 0
+    index = tracker.index
     for _, run in groupby(enumerate(reader), key=lambda item: item[1].pts - item[0]):
         tracker.previous, tracker.index = None, index
         for frame, motion in tracker(frame for _, frame in run):

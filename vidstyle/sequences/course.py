@@ -17,10 +17,10 @@ from typing import Literal
 
 import numpy as np
 
+from vidstyle.checkpoints import Checkpoint, Checkpoints
 from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import Frame
-from vidstyle.sequences.checkpoints import Checkpoint, Checkpoints
 from vidstyle.sequences.journal import Entry, Journal, identity, link
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import Picture

@@ -18,11 +18,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 import vidstyle
+from vidstyle.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.cuts import read_cuts
 from vidstyle.device import precision_name
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
-from vidstyle.optimized import fingerprint
 from vidstyle.pipeline import (
     Drawn,
     Listener,
@@ -34,7 +34,6 @@ from vidstyle.pipeline import (
     run_stages,
 )
 from vidstyle.sequences.alpha import extend_colors
-from vidstyle.sequences.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.sequences.course import (
     Counts,
     Course,
@@ -55,6 +54,7 @@ from vidstyle.sequences.picture import (
     write_picture,
 )
 from vidstyle.sequences.watch import Watch
+from vidstyle.settings import fingerprint
 from vidstyle.stages import StageTimes
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer

@@ -129,6 +129,7 @@ class VideoReader:
         self._path = Path(path)
         self._options = options
         self._iterated = False
+        self._skipped = 0
         self._bad_packets = 0
         self._bad_frames = 0
         self._packets_end = 0.0
@@ -149,6 +150,11 @@ class VideoReader:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+    def skip(self, count: int) -> None:
+        """Begin so many frames later. These are decoded all the same, so that the rest, damage
+        included, comes as if nothing had been skipped."""
+        self._skipped = count
 
     def __iter__(self) -> Iterator[Frame]:
         if self._iterated:
@@ -235,9 +241,10 @@ class VideoReader:
             last = self._origin + end
             timed = takewhile(lambda frame: _pts(frame) < last, timed)
         read_to = None
-        for frame in self._times.each("decode", timed):
+        for index, frame in enumerate(self._times.each("decode", timed)):
             read_to = _pts(frame) + frame.duration
-            yield self._convert(frame)
+            if index >= self._skipped:
+                yield self._convert(frame)
         if read_to is None:
             raise InputError(f"{self._path}: no frame at or after {self._options.start or 0:g} s")
         self._report(read_to, complete=end is None)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Literal, Self, get_args
 
 import av
+import cv2
 import numpy as np
 from av.audio.stream import AudioStream
 from av.codec import Codec
@@ -47,6 +48,7 @@ _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _MATROSKA = {"matroska", "webm"}
 _WITH_TIMECODE = {"mp4", "mov", "matroska"}
 _TIMECODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d([:;.])(\d\d)")
+NUDGED = "frames with equal timestamps moved apart by one tick"
 _MAX_MOVIE_TIMESCALE = 10_000_000
 _LEAST_FOR_X265 = (64, 32)
 """Of less width, x265 refuses some and overruns its memory with others (36 to 48 pixels)."""
@@ -59,6 +61,8 @@ _PARAMETERS = {
     "libx265": "x265-params",
     "libsvtav1": "svtav1-params",
 }
+_AVX512 = 256
+"""OpenCV's number of it (CV_CPU_AVX512_SKX), which its Python module does not name."""
 _DEFAULTS: dict[str, dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "medium"},
     "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
@@ -103,6 +107,35 @@ class WriteOptions:
             raise OptionError(f"hdr is sdr or keep, not {self.hdr!r}")
 
 
+class OutputClock:
+    """Timestamps of the output: from zero where they must, and always increasing.
+
+    Args:
+        from_zero: the first becomes zero; else only one that is negative.
+    """
+
+    def __init__(self, from_zero: bool) -> None:
+        self.from_zero = from_zero
+        self.shift: int | None = None
+        """What is subtracted; None before the first."""
+        self.last: int | None = None
+        self.nudged = False
+        """Whether one was moved, as encoders refuse those that do not increase."""
+
+    def begin(self, pts: int) -> None:
+        # Frames before zero would be hidden by an MP4's edit list.
+        self.shift = pts if self.from_zero or pts < 0 else 0
+
+    def __call__(self, pts: int) -> int:
+        assert self.shift is not None
+        pts -= self.shift
+        if self.last is not None and pts <= self.last:
+            pts = self.last + 1
+            self.nudged = True
+        self.last = pts
+        return pts
+
+
 class VideoWriter:
     """Writes frames to a video file that gets its name only when it is complete.
 
@@ -121,6 +154,8 @@ class VideoWriter:
         sound: adds one more stream to the output and returns it, for ``write_sound``.
         alpha: store that of the frames, if the codec can. Frames deeper than 8 bits keep what the
             pixel format has room for.
+        extradata: of packets that another writer's encoder has made, which are written instead of
+            frames (``write_packet``).
 
     Raises:
         OutputError: the file cannot be written there or so. Known before the first frame,
@@ -136,6 +171,14 @@ class VideoWriter:
     """The stream that was asked for."""
     alpha: bool
     """Whether the frames' alpha is stored."""
+    codec: str
+    """The encoder's name."""
+    pix_fmt: str
+    """Of what it encodes."""
+    path: Path
+    """Where the file will be."""
+    named: Path
+    """What errors while writing call it."""
 
     def __init__(
         self,
@@ -148,13 +191,15 @@ class VideoWriter:
         end: float | None = None,
         sound: Callable[[OutputContainer], AudioStream] | None = None,
         alpha: bool = False,
+        extradata: bytes | None = None,
         options: WriteOptions = WriteOptions(),
     ) -> None:
         self.notices = []
         self.alpha = alpha
         self.partial = None
         self.sound = None
-        self._path = Path(path)
+        self.path = self.named = Path(path)
+        self._source = Path(source) if source else None
         self._info = info
         self._size = size or (info.width, info.height)
         self._hdr = info.hdr if options.hdr == "keep" else None
@@ -163,18 +208,17 @@ class VideoWriter:
         self._options = options
         self._reformatter = VideoReformatter()
         self._companions: Companions | None = None
-        self._shift: int | None = None
-        self._last_pts: int | None = None
+        self._extradata = extradata
+        self._clock = OutputClock(from_zero=start is not None)
         self._last_end = Fraction(0)
-        self._nudged = False
         self._count = 0
         self._closed = False
-        _check_output(self._path, Path(source) if source else None, options.overwrite)
-        self._temporary = _create_temporary(self._path)
+        _check_output(self.path, self._source, options.overwrite)
+        self._temporary = _create_temporary(self.path)
         try:
             with self._translated():
-                self._container = _open_output(self._temporary, self._path)
-                self._prepare(Path(source) if source else None, sound)
+                self._container = _open_output(self._temporary, self.path)
+                self._prepare(self._source, sound)
         except BaseException:
             self._remove()
             raise
@@ -209,13 +253,32 @@ class VideoWriter:
             raise ValueError(f"frame is {width}×{height}, not {self._size[0]}×{self._size[1]}")
         ticks = self._info.time_base / frame.time_base
         pts, duration = round(frame.pts / ticks), round(frame.duration / ticks)
-        if self._shift is None:
-            self._begin(pts)
+        if self._clock.shift is None:
+            self.begin(pts)
         with self._translated():
             self._encode(frame, self._next_pts(pts), duration)
             if self._companions:
                 self._companions.copy_until(pts * self._info.time_base)
         self._last_end = (pts + duration) * self._info.time_base
+
+    def write_packet(self, packet: Packet, end: int) -> None:
+        """Write one packet of the pictures, on the output's clock, after ``begin``.
+
+        Args:
+            end: when the last of the pictures so far is over, in the frames' time base.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        assert packet.pts is not None and self._clock.shift is not None
+        packet.stream = self._stream
+        self._clock.last = packet.pts
+        time = (packet.pts + self._clock.shift) * self._info.time_base
+        with self._translated():
+            self._container.mux(packet)
+            if self._companions:
+                self._companions.copy_until(time)
+        self._last_end = end * self._info.time_base
 
     def write_sound(self, packet: Packet) -> None:
         """Copy one packet of the stream ``sound``, on the frames' clock.
@@ -232,10 +295,10 @@ class VideoWriter:
         Raises:
             OutputError: no frame was written, or the disk is full; nothing is left then.
         """
-        if self._last_pts is None:
+        if self._clock.last is None:
             self.discard()
-            raise OutputError(f"{self._path}: not written, there was not one frame")
-        return self._complete(self._path, self._last_end if self._end is not None else None)
+            raise OutputError(f"{self.path}: not written, there was not one frame")
+        return self._complete(self.path, self._last_end if self._end is not None else None)
 
     def keep_partial(self) -> Path | None:
         """Close what was written so far as a playable ``NAME.partial.SUFFIX``.
@@ -248,10 +311,10 @@ class VideoWriter:
         Raises:
             OutputError: the disk is full; nothing is left then.
         """
-        if self._last_pts is None:
+        if self._clock.last is None:
             self.discard()
             return None
-        path = partial_path(self._path)
+        path = partial_path(self.path)
         endless = self._container.format.name in _MATROSKA
         self.partial = self._complete(path, self._last_end, endless=endless)
         return self.partial
@@ -269,7 +332,8 @@ class VideoWriter:
         source: Path | None,
         sound: Callable[[OutputContainer], AudioStream] | None,
     ) -> None:
-        codec = _find_encoder(self._options.codec or self._default_codec(), self._path)
+        codec = _find_encoder(self._options.codec or self._default_codec(), self.path)
+        self.codec = codec.name
         pix_fmt = self._choose_pix_fmt(codec)
         if self.alpha and not Layout.of(pix_fmt).alpha:
             self.alpha = False
@@ -277,6 +341,7 @@ class VideoWriter:
                 f"alpha is left out, because {codec.name} in {pix_fmt} has none; "
                 "use --codec prores_ks --pix-fmt yuva444p10le"
             )
+        self.pix_fmt = pix_fmt
         self._deep = Layout.of(pix_fmt).bits > 8
         self._view = self._hdr_view(codec, pix_fmt)
         color = self._hdr.color if self._hdr else self._info.color
@@ -301,7 +366,7 @@ class VideoWriter:
             self.sound = sound(self._container)
         self._container.container_options.update(self._muxer_options())
         self._start_encoding(codec, pix_fmt)
-        logger.info("%s: %s %s, %d×%d", self._path, codec.name, pix_fmt, *self._coded_size)
+        logger.info("%s: %s %s, %d×%d", self.named, codec.name, pix_fmt, *self._coded_size)
 
     def _hdr_view(self, codec: Codec, pix_fmt: str) -> SdrView | None:
         """What turns frames back into high dynamic range, if it is to be kept."""
@@ -311,7 +376,7 @@ class VideoWriter:
             return None
         if not self._deep:
             raise OutputError(
-                f"{self._path}: {hdr_name(self._hdr)} needs 10 bits, which {codec.name} in "
+                f"{self.named}: {hdr_name(self._hdr)} needs 10 bits, which {codec.name} in "
                 f"{pix_fmt} has not; use --codec libx265, or --hdr sdr"
             )
         return SdrView(self._hdr)
@@ -348,7 +413,7 @@ class VideoWriter:
     def _add_video(self, codec: Codec, pix_fmt: str) -> VideoStream:
         if codec.name == "libx265" and self._coded_size[0] < _LEAST_FOR_X265[0]:
             raise OutputError(
-                f"{self._path}: libx265 cannot encode pictures narrower than "
+                f"{self.named}: libx265 cannot encode pictures narrower than "
                 f"{_LEAST_FOR_X265[0]} pixels; use --codec libx264"
             )
         if codec.name == "libsvtav1":
@@ -358,7 +423,7 @@ class VideoWriter:
             stream = self._container.add_stream(codec.name, rate)
         except ValueError as error:
             raise OutputError(
-                f"{self._path}: {self._path.suffix} cannot hold {codec.name}, "
+                f"{self.path}: {self.path.suffix} cannot hold {codec.name}, "
                 "choose another codec or extension"
             ) from error
         assert isinstance(stream, VideoStream)
@@ -426,7 +491,7 @@ class VideoWriter:
         self._aspect = Fraction(1)
         if self._coded_size != self._padded_size:
             self.notices.append(
-                f"widened to {self._coded_size[0]}×{height}, because {self._path.suffix} "
+                f"widened to {self._coded_size[0]}×{height}, because {self.path.suffix} "
                 f"cannot store the pixel aspect {aspect.numerator}:{aspect.denominator} here"
             )
 
@@ -445,6 +510,9 @@ class VideoWriter:
 
     def _start_encoding(self, codec: Codec, pix_fmt: str) -> None:
         try:
+            if self._extradata is not None:
+                self._stream.codec_context.open()
+                self._stream.codec_context.extradata = self._extradata or None
             self._container.start_encoding()
         except (FFmpegError, ValueError) as error:
             if isinstance(error, OSError):
@@ -453,29 +521,25 @@ class VideoWriter:
             details = "".join(f", {k} {v}" for k, v in given.items() if v is not None)
             width, height = self._coded_size
             raise OutputError(
-                f"{self._path}: the encoder {codec.name} cannot be opened for "
+                f"{self.path}: the encoder {codec.name} cannot be opened for "
                 f"{width}×{height}, {pix_fmt}{details} ({_reason(error)})"
             ) from error
 
     # -- writing ------------------------------------------------------------------------
 
-    def _begin(self, pts: int) -> None:
+    def begin(self, pts: int) -> None:
         """Decide what is subtracted from all timestamps, from the first of the video."""
-        # Frames before zero would be hidden by an MP4's edit list.
-        self._shift = pts if self._start is not None or pts < 0 else 0
+        self._clock.begin(pts)
+        assert self._clock.shift is not None
         if self._companions:
-            self._companions.begin(self._shift * self._info.time_base, trim=self._start is not None)
+            shift = self._clock.shift * self._info.time_base
+            self._companions.begin(shift, trim=self._start is not None)
 
     def _next_pts(self, pts: int) -> int:
-        """The output's pts, moved where encoders would refuse it: they want increasing ones."""
-        assert self._shift is not None
-        pts -= self._shift
-        if self._last_pts is not None and pts <= self._last_pts:
-            pts = self._last_pts + 1
-            if not self._nudged:
-                self._nudged = True
-                self.notices.append("frames with equal timestamps moved apart by one tick")
-        self._last_pts = pts
+        nudged = self._clock.nudged
+        pts = self._clock(pts)
+        if self._clock.nudged and not nudged:
+            self.notices.append(NUDGED)
         return pts
 
     def _encode(self, frame: Frame, pts: int, duration: int) -> None:
@@ -484,6 +548,8 @@ class VideoWriter:
             *self._coded_size,
             format=self._stream.codec_context.pix_fmt,
             interpolation=Interpolation.BICUBIC,
+            # With more, swscale's threads overwrite one another's edges in deep pictures.
+            threads=1 if self._deep else None,
             **self._target_color(),
         )
         if self.alpha and self._coded_size == self._padded_size:
@@ -492,8 +558,12 @@ class VideoWriter:
         picture.color_range, picture.colorspace = self._tags.color_range, self._tags.colorspace
         picture.color_primaries = self._tags.color_primaries
         picture.color_trc = self._tags.color_trc
-        self._container.mux(self._stream.encode(picture))
+        self._put(self._stream.encode(picture))
         self._count += 1
+
+    def _put(self, packets: list[Packet]) -> None:
+        """Take what the encoder has made."""
+        self._container.mux(packets)
 
     def _source_picture(self, frame: Frame) -> VideoFrame:
         """The frame in RGB, with as many bits and as much alpha as are wanted."""
@@ -531,7 +601,7 @@ class VideoWriter:
 
     def _complete(self, path: Path, end: Fraction | None, *, endless: bool = False) -> Path:
         if self._closed:
-            raise RuntimeError(f"the writer of {self._path} is already closed")
+            raise RuntimeError(f"the writer of {self.path} is already closed")
         self._closed = True
         try:
             with self._translated():
@@ -544,7 +614,8 @@ class VideoWriter:
     def _write_end(self, end: Fraction | None, endless: bool) -> None:
         """Write what is left; with ``endless``, as far as that is possible."""
         try:
-            self._container.mux(self._last_packets())
+            if self._extradata is None:
+                self._put(self._last_packets())
             if self._companions:
                 self._companions.finish(end)
             self._container.close()
@@ -576,7 +647,7 @@ class VideoWriter:
         try:
             yield
         except (FFmpegError, OSError) as error:
-            raise OutputError(f"{self._path}: cannot be written ({_reason(error)})") from error
+            raise OutputError(f"{self.named}: cannot be written ({_reason(error)})") from error
 
 
 def partial_path(path: Path) -> Path:
@@ -689,6 +760,9 @@ def _encoder_options(stream: VideoStream, options: WriteOptions) -> dict[str, st
     codec = stream.codec_context
     known = {option.name for option in codec.supported_options.private}
     chosen = dict(_DEFAULTS.get(codec.name, {}))
+    if codec.name == "libx264" and cv2.checkHardwareSupport(_AVX512):
+        # Its AVX-512 code reads memory that nobody wrote, and no two files are the same.
+        chosen["x264-params"] = "asm=AVX2"
     for name, value in (("crf", options.crf), ("preset", options.preset)):
         if value is not None:
             if name not in known:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # FFmpeg would write these into MP4, but hardly anything else plays them from there.
 _UNPLAYABLE = {("mp4", "vorbis")}
+_MATROSKA = {"matroska", "webm"}
 _BITS_PER_CHANNEL = 96_000
 _SEEK_MARGIN = 5.0
 
@@ -44,19 +45,31 @@ class Track(Protocol):
         """Write what is still held back."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class CopiedTrack:
-    """Passes packets on unchanged."""
+    """Passes packets on unchanged, but for those of damaged files that come too late."""
 
     output: OutputContainer
     stream: Stream
+    latest: Fraction | None = None
 
     def write(self, packet: Packet) -> None:
+        if not self._in_order(packet):
+            return
         packet.stream = self.stream
         self.output.mux(packet)
 
     def flush(self) -> None:
         pass
+
+    def _in_order(self, packet: Packet) -> bool:
+        """Whether a muxer takes it after those before; Matroska's takes equal times, too."""
+        assert packet.dts is not None
+        time, latest = packet.dts * packet.time_base, self.latest
+        self.latest = time if latest is None else max(time, latest)
+        if latest is None or time > latest:
+            return True
+        return time == latest and self.output.format.name in _MATROSKA
 
 
 @dataclass(frozen=True)
@@ -200,7 +213,7 @@ class Companions:
         return self._template_track(stream)
 
     def _template_track(self, stream: Stream) -> Track | None:
-        if not _can_hold(self._container_name, stream):
+        if not can_hold(self._container_name, stream):
             return None
         copy = self._output.add_stream_from_template(stream)
         _describe(copy, stream)
@@ -265,7 +278,7 @@ class Companions:
         self._tracks[packet.stream.index].write(packet)
 
 
-def _can_hold(container_name: str, stream: Stream) -> bool:
+def can_hold(container_name: str, stream: Stream) -> bool:
     """Whether a muxer takes a stream, which some only find out on writing the header."""
     trial = av.open(io.BytesIO(), "w", format=container_name)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vidstyle.disk import sync
 from vidstyle.errors import OutputError
 
 EVERY = 16
@@ -84,7 +85,9 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
                 np.savez(file, thumbnail=checkpoint.thumbnail, **arrays)  # type: ignore[arg-type]
+            sync(temporary)
             os.replace(temporary, path)
+            sync(self.folder)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise OutputError(f"{path}: {error.strerror or error}") from error

@@ -1,0 +1,107 @@
+"""Runs that are killed at random moments: never a broken file, always a way to go on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import av
+import pytest
+from clips import Recipe, Sound, frame_times, packets, write_clip
+from test_resume_video import moving, names, same
+from toys import write_toy
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+KILLS = 50
+FRAMES = 150
+OPTIONS = "--device cpu --precision fp32 --batch-size 2 --preset ultrafast --progress none"
+LOADED = ["vidstyle.cli.main", "vidstyle.sequences.clip", "vidstyle.pipeline", "vidstyle.stylizers"]
+
+
+def vidstyle(arguments: list[str], log: Path) -> None:
+    """The program, its messages going to a file."""
+    from vidstyle.cli.main import main
+
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 2)
+    main(arguments)
+
+
+class Runs:
+    """Processes of their own, forked from one that has imported everything."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "log.txt"
+        self.style = write_toy(folder / "toy.safetensors")
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(LOADED)
+
+    def start(self, source: Path, output: Path) -> BaseProcess:
+        paths = [str(source), "-o", str(output), "--style", str(self.style), "--resume"]
+        process = self.context.Process(
+            target=vidstyle, args=(["run", *paths, *OPTIONS.split()], self.log)
+        )
+        process.start()
+        return process
+
+    def finish(self, source: Path, output: Path) -> float:
+        """Seconds that a whole run takes."""
+        began = time.monotonic()
+        process = self.start(source, output)
+        process.join()
+        assert process.exitcode == 0, self.log.read_text()
+        return time.monotonic() - began
+
+
+def shown(path: Path) -> int:
+    """Frames of a growing file, none of them damaged."""
+    with av.open(str(path)) as source:
+        return sum(not frame.is_corrupt for frame in source.decode(video=0))
+
+
+@pytest.mark.slow
+def test_killed_fifty_times(tmp_path: Path) -> None:
+    sound = Sound(seconds=FRAMES / 24)
+    recipe = Recipe(ticks=tuple(range(FRAMES)), size=(96, 64), image=moving, sounds=(sound,))
+    source = write_clip(tmp_path / "in.mp4", recipe)
+    whole, output = tmp_path / "whole.mp4", tmp_path / "out.mp4"
+    growing = tmp_path / "out.partial.mp4"
+    runs, dice = Runs(tmp_path), random.Random(6)
+    runs.finish(source, whole)
+    seconds = runs.finish(source, output)
+    output.unlink()
+    kept = kills = finished = 0
+    ways = set()
+    while kills < KILLS:
+        process = runs.start(source, output)
+        process.join(dice.uniform(0, 0.8 * seconds))
+        kind = dice.choice(SIGNALS)
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, kind)
+        process.join()
+        if output.exists():
+            same(output, whole)
+            finished, kept = finished + 1, 0
+            output.unlink()
+            continue
+        kills += 1
+        message = runs.log.read_text()
+        if process.exitcode == 130:
+            assert message.startswith("vidstyle: interrupted") and message.count("\n") == 1
+            assert ("--resume" in message) == growing.exists()
+        ways.add(process.exitcode)
+        now = shown(growing) if growing.exists() else 0
+        assert now >= kept, "what was finished is lost"
+        kept = now
+    runs.finish(source, output)
+    same(output, whole)
+    assert {130, -signal.SIGKILL} <= ways
+    assert names(tmp_path) == ["in.mp4", "log.txt", "out.mp4", "toy.safetensors", "whole.mp4"]
+    assert frame_times(output) == frame_times(source)
+    assert packets(output) == packets(source)
+    print(f"{kills} kills, {finished} finished between, one run {seconds:.2f} s, {ways}")

@@ -1,0 +1,439 @@
+"""Runs that end early and go on: the file is the one of an uninterrupted run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import Recipe, Sound, Subtitle, frame_times, images, number_of, packets, write_clip
+from toys import toy_style
+
+from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
+from vidstyle.pipeline import Progress, Summary, stylize_video
+from vidstyle.stylizers import FastOptions
+from vidstyle.temporal import TemporalOptions
+from vidstyle.video import ReadOptions, VideoWriter, WriteOptions
+
+QUICK = {"libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12"}
+
+
+def moving(index: int, width: int, height: int) -> np.ndarray:
+    """A textured picture that drifts: the past matters."""
+    texture = np.random.default_rng(5).integers(0, 255, (height // 8 + 9, width // 8 + 40, 3))
+    large = np.kron(texture, np.ones((8, 8, 1))).astype(np.uint8)
+    return np.ascontiguousarray(large[index % 40 : index % 40 + height, 2 * index :][:, :width])
+
+
+def clip(path: Path, frames: int = 80, **changes: Any) -> Path:
+    recipe = {
+        "ticks": tuple(range(frames)),
+        "size": (96, 64),
+        "image": moving,
+        "sounds": (Sound(seconds=frames / 24),),
+    }
+    return write_clip(path, Recipe(**{**recipe, **changes}))
+
+
+def run(source: Path, output: Path, stop: int | None = None, **changes: Any) -> Summary:
+    """In a toy style; with ``stop``, Ctrl-C after so many frames."""
+
+    def listen(progress: Progress) -> None:
+        if stop is not None and progress.frames >= stop:
+            raise KeyboardInterrupt
+
+    options = {"fast": FastOptions(device="cpu", precision="fp32", batch_size=2), **changes}
+    return stylize_video(source, output, toy_style(), listener=listen, **options)
+
+
+def interrupted(source: Path, output: Path, stop: int, **changes: Any) -> Interrupted:
+    with pytest.raises(Interrupted) as caught:
+        run(source, output, stop, **changes)
+    return caught.value
+
+
+def video(path: Path) -> list[tuple[int | None, int | None, int | None, bool, bytes]]:
+    """All that a demuxer tells of the pictures' packets."""
+    with av.open(str(path)) as source:
+        found = [p for p in source.demux(source.streams.video[0]) if p.size]
+        return [(p.pts, p.dts, p.duration, p.is_keyframe, bytes(p)) for p in found]
+
+
+def same(first: Path, second: Path) -> None:
+    assert video(first) == video(second)
+    with av.open(str(first)) as a, av.open(str(second)) as b:
+        kinds = [stream.type for stream in a.streams]
+        assert kinds == [stream.type for stream in b.streams]
+        sounds = kinds.count("audio")
+    for index in range(sounds):
+        assert packets(first, "audio", index) == packets(second, "audio", index)
+    assert first.read_bytes() == second.read_bytes() or first.suffix in (".mkv", ".webm")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ---- going on -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [30, 50, 79])
+def test_the_file_is_that_of_an_uninterrupted_run(tmp_path: Path, stop: int) -> None:
+    source = clip(tmp_path / "in.mp4")
+    run(source, tmp_path / "whole.mp4")
+    end = interrupted(source, tmp_path / "out.mp4", stop)
+    assert end.partial == tmp_path / "out.partial.mp4"
+    assert end.advice == "go on with --resume"
+    assert names(tmp_path) == [".out.mp4.work", "in.mp4", "out.partial.mp4", "whole.mp4"]
+    kept = len(images(tmp_path / "out.partial.mp4"))
+    assert kept in (24, 48, 72) and kept > stop - 48
+    summary = run(source, tmp_path / "out.mp4", resume=True)
+    assert (summary.frames, summary.skipped) == (80, kept)
+    assert names(tmp_path) == ["in.mp4", "out.mp4", "whole.mp4"]
+    same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
+    assert frame_times(tmp_path / "out.mp4") == frame_times(source)
+    assert packets(tmp_path / "out.mp4") == packets(source)
+
+
+def test_the_past_is_remembered(tmp_path: Path) -> None:
+    """Were it not, the frame after the interruption would be drawn anew."""
+    source = clip(tmp_path / "in.mp4")
+    run(source, tmp_path / "whole.mp4")
+    run(source, tmp_path / "later.mp4", read=ReadOptions(start=1.0))
+    with_past = images(tmp_path / "whole.mp4")[24].astype(int)
+    without = images(tmp_path / "later.mp4")[0].astype(int)
+    assert np.abs(with_past - without).mean() > 1
+    interrupted(source, tmp_path / "out.mp4", 40)
+    run(source, tmp_path / "out.mp4", resume=True)
+    assert np.array_equal(images(tmp_path / "out.mp4")[24], with_past)
+
+
+def test_interrupted_again_and_again(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mp4", 130)
+    run(source, tmp_path / "whole.mp4")
+    for stop in (20, 30, 40, 60, 110):
+        interrupted(source, tmp_path / "out.mp4", stop, resume=True)
+    run(source, tmp_path / "out.mp4", resume=True)
+    same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
+
+
+CODECS = [
+    (".mp4", "libx264", "yuv420p"),
+    (".mov", "prores_ks", "yuv422p10le"),
+    (".mkv", "ffv1", "yuv420p"),
+    (".mp4", "libx265", "yuv420p10le"),
+    (".mp4", "libsvtav1", "yuv420p"),
+    (".webm", "libvpx-vp9", "yuv420p"),
+    (".mkv", "libx264", "yuv444p"),
+    (".mov", "dnxhd", "yuv422p"),
+    (".avi", "mpeg4", "yuv420p"),
+    (".ts", "libx264", "yuv420p"),
+    (".mkv", "mjpeg", "yuvj420p"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "codec", "pix_fmt"), CODECS)
+def test_codecs(tmp_path: Path, suffix: str, codec: str, pix_fmt: str) -> None:
+    size = (1280, 720) if codec == "dnxhd" else (82, 64)
+    changes: dict[str, Any] = {"sounds": ()} if suffix == ".webm" else {}
+    source = clip(tmp_path / "in.mkv", 60, size=size, **changes)
+    write = WriteOptions(codec, preset=QUICK.get(codec), pix_fmt=pix_fmt)
+    temporal = TemporalOptions(0)
+    whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    try:
+        run(source, whole, write=write, temporal=temporal)
+    except OutputError as error:
+        pytest.skip(str(error))
+    interrupted(source, out, 40, write=write, temporal=temporal)
+    assert len(images(tmp_path / f"out.partial{'.mov' if codec in MOV else '.mp4'}")) == 24
+    run(source, out, write=write, temporal=temporal, resume=True)
+    same(out, whole)
+    assert len(images(out)) == 60
+
+
+MOV = ("prores_ks", "dnxhd")
+UNEVEN = (0, 2, 3, 7, 7, 30, 31, 32, 60, 100, 101, 130, *range(200, 420, 3))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_uneven_times(tmp_path: Path, suffix: str) -> None:
+    """Variable rate, equal timestamps, B-frames across the seams."""
+    base = Fraction(1, 90)
+    ticks = tuple(1000 * t for t in dict.fromkeys(UNEVEN))
+    source = clip(tmp_path / "in.mp4", ticks=ticks, time_base=base / 1000, last_duration=2000)
+    write = WriteOptions(crf=30)
+    run(source, tmp_path / f"whole{suffix}", write=write)
+    interrupted(source, tmp_path / f"out{suffix}", 60, write=write)
+    run(source, tmp_path / f"out{suffix}", write=write, resume=True)
+    same(tmp_path / f"out{suffix}", tmp_path / f"whole{suffix}")
+    if suffix == ".mp4":
+        assert frame_times(tmp_path / "out.mp4") == frame_times(source)
+
+
+def test_a_window_of_a_damaged_file(tmp_path: Path) -> None:
+    data = bytearray(clip(tmp_path / "whole.mkv", 120, options={"g": "30"}).read_bytes())
+    for place in range(len(data) // 4, len(data), len(data) // 9):
+        data[place : place + 40] = bytes(40)
+    source = tmp_path / "in.mkv"
+    source.write_bytes(data)
+    read = ReadOptions(start=0.5, end=4.5)
+    summary = run(source, tmp_path / "whole.mp4", read=read)
+    interrupted(source, tmp_path / "out.mp4", 60, read=read)
+    again = run(source, tmp_path / "out.mp4", read=read, resume=True)
+    same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
+    assert again.warnings == summary.warnings
+
+
+def test_companions_come_from_the_source(tmp_path: Path) -> None:
+    texts = (Subtitle("first", 0.5, 1.0), Subtitle("second", 2.0, 1.0))
+    tracks = (Sound(seconds=3.3), Sound(frequency=880, seconds=3.3, metadata={"language": "fra"}))
+    chapters = (("one", 0.0, 1.0), ("two", 1.0, 3.3))
+    source = clip(tmp_path / "in.mkv", subtitles=texts, sounds=tracks, chapters=chapters)
+    run(source, tmp_path / "whole.mkv")
+    interrupted(source, tmp_path / "out.mkv", 40)
+    run(source, tmp_path / "out.mkv", resume=True)
+    same(tmp_path / "out.mkv", tmp_path / "whole.mkv")
+    assert packets(tmp_path / "out.mkv", "subtitles") == packets(source, "subtitles")
+    with av.open(str(tmp_path / "out.mkv")) as out, av.open(str(source)) as given:
+        assert len(out.chapters()) == len(given.chapters()) == 2
+        assert out.streams.audio[1].language == "fra"
+
+
+# ---- the growing file ---------------------------------------------------------------------
+
+
+def test_the_growing_file_plays_with_sound_at_the_right_time(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mp4", 130)
+    interrupted(source, tmp_path / "out.mp4", 110)
+    partial = tmp_path / "out.partial.mp4"
+    run(source, tmp_path / "whole.mp4")
+    whole, times = video(tmp_path / "whole.mp4"), frame_times(tmp_path / "whole.mp4")
+    assert [entry[4] for entry in video(partial)] == [e[4] for e in whole[: len(video(partial))]]
+    shown = frame_times(partial)
+    later = shown[0] - times[0]
+    assert 0 <= later < 0.2
+    assert [time - later for time in shown] == times[: len(shown)]
+    with av.open(str(source)) as given, av.open(str(partial)) as kept:
+        old = {bytes(p): p.pts * p.time_base for p in given.demux(audio=0) if p.size}
+        new = {bytes(p): p.pts * p.time_base for p in kept.demux(audio=0) if p.size}
+    assert all(abs(new[data] - later - old[data]) < 0.001 for data in new)
+    ahead = [data for data, time in old.items() if 0 <= time < len(shown) / 24]
+    assert set(ahead) <= set(new)
+
+
+def decodable(path: Path) -> int:
+    """Frames of a file that may end anywhere."""
+    count = 0
+    with av.open(str(path)) as source, suppress(av.FFmpegError):
+        for _ in source.decode(video=0):
+            count += 1
+    return count
+
+
+def test_whatever_of_the_growing_file_is_there_plays(tmp_path: Path) -> None:
+    """What a power cut leaves of a fragment that was being written."""
+    source = clip(tmp_path / "in.mp4")
+    interrupted(source, tmp_path / "out.mp4", 79)
+    data = (tmp_path / "out.partial.mp4").read_bytes()
+    counts = []
+    for share in (0.5, 0.8, 0.95):
+        cut = tmp_path / "cut.mp4"
+        cut.write_bytes(data[: int(len(data) * share)])
+        counts.append(decodable(cut))
+    assert counts == sorted(counts) and counts[0] >= 20
+
+
+# ---- what a crash may leave ---------------------------------------------------------------
+
+
+def leftovers(tmp_path: Path) -> tuple[Path, Path]:
+    source = clip(tmp_path / "in.mp4")
+    run(source, tmp_path / "whole.mp4")
+    interrupted(source, tmp_path / "out.mp4", 79)
+    return source, tmp_path / ".out.mp4.work"
+
+
+def half_a_fragment(folder: Path, work: Path) -> None:
+    with (folder / "out.partial.mp4").open("ab") as file:
+        file.write(b"\0\0\7\0moof" + os.urandom(900))
+
+
+def half_a_line(folder: Path, work: Path) -> None:
+    with (work / "segments.jsonl").open("a") as file:
+        file.write('{"frames": 96, "byt')
+
+
+def a_state_cut_short(folder: Path, work: Path) -> None:
+    latest = max(work.glob("state-*.npz"), key=lambda path: int(path.stem[6:]))
+    latest.write_bytes(latest.read_bytes()[:1000])
+
+
+def no_states(folder: Path, work: Path) -> None:
+    for path in work.glob("state-*.npz"):
+        path.unlink()
+
+
+def no_journal(folder: Path, work: Path) -> None:
+    (work / "segments.jsonl").unlink()
+
+
+def a_segment_in_the_making(folder: Path, work: Path) -> None:
+    (work / "new.part").mkdir()
+    (work / "new.part" / "segment.mp4").write_bytes(b"half")
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        half_a_fragment,
+        half_a_line,
+        a_state_cut_short,
+        no_states,
+        no_journal,
+        a_segment_in_the_making,
+    ],
+)
+def test_crashes(tmp_path: Path, crash: Callable[[Path, Path], None]) -> None:
+    source, work = leftovers(tmp_path)
+    crash(tmp_path, work)
+    run(source, tmp_path / "out.mp4", resume=True)
+    same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
+    assert names(tmp_path) == ["in.mp4", "out.mp4", "whole.mp4"]
+
+
+def test_a_growing_file_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    source, _ = leftovers(tmp_path)
+    os.truncate(tmp_path / "out.partial.mp4", 500)
+    with pytest.raises(OutputError, match=r"out\.partial\.mp4: .*--overwrite"):
+        run(source, tmp_path / "out.mp4", resume=True)
+    run(source, tmp_path / "out.mp4", write=WriteOptions(overwrite=True))
+    same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
+
+
+def test_no_room_for_the_finished_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = clip(tmp_path / "in.mp4")
+    run(source, tmp_path / "whole.mp4")
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoWriter, "write_packet", full)
+        with pytest.raises(OutputError, match=r"No space.*out\.partial\.mp4; go on with --resume"):
+            run(source, tmp_path / "out.mp4")
+    assert names(tmp_path) == [".out.mp4.work", "in.mp4", "out.partial.mp4", "whole.mp4"]
+    assert run(source, tmp_path / "out.mp4", resume=True).skipped == 72
+    same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
+
+
+# ---- what is refused ----------------------------------------------------------------------
+
+
+def test_leftovers_are_not_passed_over(tmp_path: Path) -> None:
+    source, work = leftovers(tmp_path)
+    before = {path: path.read_bytes() for path in work.iterdir()}
+    with pytest.raises(OutputError, match=r"out\.mp4: an earlier run .*--resume.*--overwrite"):
+        run(source, tmp_path / "out.mp4")
+    assert before == {path: path.read_bytes() for path in work.iterdir()}
+    run(source, tmp_path / "out.mp4", write=WriteOptions(overwrite=True))
+    assert names(tmp_path) == ["in.mp4", "out.mp4", "whole.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"write": WriteOptions(crf=30)}, "crf null, not 30"),
+        ({"write": WriteOptions("libx265")}, "codec null, not libx265"),
+        ({"temporal": TemporalOptions(0.3)}, r"temporal 0\.6, not 0\.3"),
+        ({"read": ReadOptions(max_side=64)}, "max side null, not 64"),
+        ({"compare": True}, "compare false, not true"),
+        (
+            {"fast": FastOptions(0.5, device="cpu", precision="fp32", batch_size=1)},
+            r"strength 1\.0, not 0\.5; batch size 2, not 1; go on",
+        ),
+    ],
+)
+def test_changed_settings_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    source = clip(tmp_path / "in.mp4", 60)
+    interrupted(source, tmp_path / "out.mp4", 55)
+    with pytest.raises(OptionError, match=words):
+        run(source, tmp_path / "out.mp4", resume=True, **changes)
+
+
+def test_another_style_or_input_is_refused(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mp4", 60)
+    interrupted(source, tmp_path / "out.mp4", 55)
+    fast = FastOptions(device="cpu", precision="fp32", batch_size=2)
+    with pytest.raises(OptionError, match="style file"):
+        stylize_video(source, tmp_path / "out.mp4", toy_style(3), fast=fast, resume=True)
+    clip(source, 61)
+    with pytest.raises(OptionError, match="bytes of input"):
+        run(source, tmp_path / "out.mp4", resume=True)
+
+
+def test_a_source_that_decodes_differently_is_refused(tmp_path: Path) -> None:
+    source, work = leftovers(tmp_path)
+    other = clip(tmp_path / "other.mp4", image=lambda i, w, h: 255 - moving(i, w, h))
+    source.write_bytes(other.read_bytes())
+    status = source.stat()
+    note = json.loads((work / "settings.json").read_text())
+    note |= {"bytes of input": status.st_size, "time of input": status.st_mtime_ns}
+    (work / "settings.json").write_text(json.dumps(note))
+    with pytest.raises(InputError, match="does not decode as before"):
+        run(source, tmp_path / "out.mp4", resume=True)
+
+
+def test_somebody_elses_files_are_left_alone(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mp4", 30)
+    (tmp_path / "out.partial.mp4").write_bytes(b"precious")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=r"out\.partial\.mp4: exists already"):
+            run(source, tmp_path / "out.mp4", resume=resume)
+    assert (tmp_path / "out.partial.mp4").read_bytes() == b"precious"
+    own = clip(tmp_path / "film.partial.mp4", 30)
+    with pytest.raises(OutputError, match="is the input itself"):
+        run(own, tmp_path / "film.mp4", write=WriteOptions(overwrite=True))
+    assert len(images(own)) == 30
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    source, messages = clip(tmp_path / "in.mp4", 60), []
+
+    def second(progress: Progress) -> None:
+        if progress.frames == 40:
+            with pytest.raises(OutputError) as caught:
+                run(source, tmp_path / "out.mp4", resume=True)
+            messages.append(str(caught.value))
+
+    fast = FastOptions(device="cpu", precision="fp32", batch_size=2)
+    stylize_video(source, tmp_path / "out.mp4", toy_style(), fast=fast, listener=second)
+    assert messages == [f"{tmp_path}/out.mp4: another run is writing it"]
+    assert len(images(tmp_path / "out.mp4")) == 60
+    assert names(tmp_path) == ["in.mp4", "out.mp4"]
+
+
+def test_codecs_that_cannot(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mkv", 60, sounds=())
+    write = WriteOptions("utvideo", pix_fmt="yuv420p")
+    with pytest.raises(OutputError, match="no run with utvideo can be gone on with"):
+        run(source, tmp_path / "out.avi", write=write, resume=True)
+    assert names(tmp_path) == ["in.mkv"]
+    run(source, tmp_path / "out.avi", write=write)
+    assert len(images(tmp_path / "out.avi")) == 60
+
+
+def test_resume_with_nothing_to_go_on_with(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mp4", 30, image=Recipe.image, size=(64, 48))
+    assert interrupted(source, tmp_path / "out.mp4", 6).partial is None
+    assert names(tmp_path) == ["in.mp4"]
+    style = toy_style()
+    fast = FastOptions(0.0, device="cpu", precision="fp32")
+    stylize_video(source, tmp_path / "out.mp4", style, fast=fast, resume=True)
+    assert [number_of(image) for image in images(tmp_path / "out.mp4")] == list(range(30))

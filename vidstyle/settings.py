@@ -1,0 +1,85 @@
+"""What results depend on, as JSON values by names that a user knows, to go on with the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+import vidstyle
+from vidstyle.device import precision_name
+from vidstyle.stylizers import FastStylizer
+from vidstyle.temporal import TemporalOptions
+from vidstyle.video import ReadOptions, WriteOptions
+
+
+def fast_settings(
+    sources: Sequence[Path],
+    stylizer: FastStylizer,
+    temporal: TemporalOptions,
+    read: ReadOptions,
+    write: WriteOptions,
+    **more: Any,
+) -> dict[str, Any]:
+    """All that the fast engine's video depends on."""
+    drawn = asdict(stylizer.options) | {
+        "device": str(stylizer.device),
+        "precision": precision_name(stylizer.precision),
+        "batch_size": stylizer.batch_size,
+    }
+    past = asdict(temporal) | {"cuts": file_or_word(temporal.cuts, ("auto", "none"))}
+    read_and_written = {**asdict(read), **asdict(write)}
+    for name in ("strict", "overwrite"):
+        del read_and_written[name]
+    options = {**drawn, **past, **read_and_written, **more}
+    return {
+        "vidstyle": vidstyle.__version__,
+        **input_settings(sources),
+        "style": stylizer.style.label,
+        "style file": fingerprint([stylizer.style.vector, *arrays(stylizer.style.network)]),
+        # Sums depend on how many add them up, and so do encoders.
+        "processors": [os.cpu_count(), torch.get_num_threads()],
+        **{name.replace("_", " "): value for name, value in options.items()},
+    }
+
+
+def input_settings(sources: Sequence[Path]) -> dict[str, Any]:
+    """Which files, and whether they are as they were."""
+    states = [path.stat() for path in sources]
+    times = [state.st_mtime_ns for state in states]
+    return {
+        "input": str(sources[0].resolve()),
+        "bytes of input": sum(state.st_size for state in states),
+        "time of input": max(times),
+        **({"pictures": len(sources), "times": sum(times)} if len(sources) > 1 else {}),
+    }
+
+
+def fingerprint(values: Iterable[np.ndarray | Tensor]) -> str:
+    """A short hash of numbers and shapes."""
+    digest = hashlib.sha256()
+    for array in values:
+        plain = array.float().cpu().numpy() if isinstance(array, Tensor) else array
+        digest.update(str(plain.shape).encode())
+        digest.update(np.ascontiguousarray(plain).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def arrays(network: Module) -> list[Tensor]:
+    """A network's numbers."""
+    return list(network.state_dict().values())
+
+
+def file_or_word(value: str | Path, words: tuple[str, ...]) -> str:
+    """A word as it is; of a file, what is in it."""
+    if value in words:
+        return str(value)
+    return fingerprint([np.frombuffer(Path(value).read_bytes(), np.uint8)])
