@@ -4,7 +4,7 @@ Painted frames flicker because the network draws each anew, and small changes of
 coding, a shift by half a stroke) move its strokes. So the last result is moved along the optical
 flow between the source frames, and the new one mixed in:
 
-    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = c · v · (1 − (1 − λ) ρ²)
+    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = c · v · (1 − (1 − λ) ρ⁴)
 
 with the network's picture S, the occlusion mask c and the photometric veto v of Ruder, Dosovitskiy,
 Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, and why:
@@ -17,8 +17,9 @@ Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, an
 * The veto compares the frame with a *remembered source*, moved and mixed along with the result, not
   with the frame before: many small changes add up, and slow ones are found, too.
 * Where the flow stretches, the past is given up as fast as it is deformed.
-* Every resampling takes some of the finest detail. What is missing is filled in from S, so that the
-  result has the same energy of it, place by place.
+* Every resampling takes some of the finest detail, and every mixing of what is a little unlike some
+  of the next finest. What is missing is filled in from S, so that the result has the same energy of
+  both, place by place.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from vidstyle.flow import (
 from vidstyle.frame import Frame
 from vidstyle.stages import StageTimes
 
-THUMBNAIL_SIDE = 512
+THUMBNAIL_SIDE = 448
 """Longest side, in pixels, at which flow and masks are computed."""
 
 CONSISTENCY = (0.1, 1.0)
@@ -66,10 +67,16 @@ NOISE = 0.005
 """Squared colour distance, over three channels, that the veto takes for noise."""
 SOURCE_MEMORY = 0.9
 """λ of the remembered source."""
-FRESHNESS = 0.03
+FRESHNESS = 0.02
 """Least share of the new drawing, however unlike: nothing is kept for ever."""
 STROKES = 15
 """Window, in pixels, in which drawings are compared: two or three strokes."""
+EXCESS = 1.5
+"""More energy of detail than this share of the drawing's is taken away: where the flow is wrong, what
+is never renewed would grow."""
+FINE_DETAIL, COARSE_DETAIL = 3, 9
+"""Windows, in pixels and in pixels of half the size, whose blur takes the detail away that wears
+off: by resampling, and by mixing with drawings a little unlike."""
 COARSE = 4
 """How much smaller than a thumbnail the pictures are in which drawings are lost in colours."""
 
@@ -100,8 +107,16 @@ def thumbnail(image: np.ndarray, side: int = THUMBNAIL_SIDE) -> np.ndarray:
     scale = side / max(height, width)
     if scale < 1:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        image = _reduced(image, size)
     return image if image.dtype == np.uint8 else _rounded(image)
+
+
+def _reduced(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture at a smaller width and height; halved first, at which OpenCV is far quicker."""
+    while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
+        half = image.shape[1] // 2, image.shape[0] // 2
+        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _rounded(image: np.ndarray) -> np.ndarray:
@@ -129,7 +144,7 @@ def estimate_motion(
     previous: np.ndarray, thumbnail: np.ndarray, preset: FlowPreset, find_cuts: bool
 ) -> Motion:
     """Flow and occlusion between two thumbnails, h×w×3 uint8. Pure: threads may call it at will."""
-    backward = dense_flow(thumbnail, previous, preset)
+    backward = dense_flow(thumbnail, previous, preset, lean=True)
     if find_cuts and CutDetector()(previous, thumbnail, backward):
         return Motion(thumbnail)
     before, now = _half_luma(previous), _half_luma(thumbnail)
@@ -146,7 +161,7 @@ def _visible_mask(
     before: np.ndarray, now: np.ndarray, flow: np.ndarray, preset: FlowPreset
 ) -> np.ndarray:
     """True where the frame before shows the same point; of lumas h×w uint8."""
-    forward = dense_flow(before, now, preset)
+    forward = dense_flow(before, now, preset, lean=True)
     return ~occlusion_mask(flow, forward, *CONSISTENCY)
 
 
@@ -329,8 +344,8 @@ class TemporalMemory:
         luma = cv2.cvtColor(stylized, cv2.COLOR_RGB2GRAY)
         moved_luma = cv2.cvtColor(prior.image, cv2.COLOR_RGB2GRAY)
         agreement = _agreement(
-            cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32),
-            cv2.resize(moved_luma, (columns, rows), interpolation=cv2.INTER_AREA),
+            _reduced(luma, (columns, rows)).astype(np.float32),
+            _reduced(moved_luma, (columns, rows)),
             round(STROKES * columns / width) | 1,
         )
         strength = min(1.0, 2 * self.options.temporal)
@@ -338,8 +353,16 @@ class TemporalMemory:
         past = strength * prior.trust * (1 - np.maximum(new * agreement, FRESHNESS))
         smooth_past = strength * prior.trust * (1 - max(new / 4, FRESHNESS))
         mixed = _mix(prior.image, fresh, cv2.resize(past, (width, height)))
-        mixed += _smooth_change(prior, stylized, smooth_past - past)
-        return _fill_detail(mixed, luma)
+        half = max(width // 2, 1), max(height // 2, 1)
+        change = _smooth_change(prior, stylized, smooth_past - past, half)
+        change += _missing_detail(
+            cv2.resize(stylized, half, interpolation=cv2.INTER_AREA),
+            cv2.resize(mixed, half, interpolation=cv2.INTER_AREA),
+            COARSE_DETAIL,
+        )
+        fine = _missing_detail(luma, cv2.cvtColor(mixed, cv2.COLOR_RGB2GRAY), FINE_DETAIL)
+        cv2.add(mixed, cv2.resize(change, (width, height)), dst=mixed)
+        return cv2.add(mixed, cv2.merge([fine, fine, fine]), dst=mixed)
 
     # ---- to go on later -------------------------------------------------------------------
 
@@ -379,7 +402,7 @@ def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray
 
 
 def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray:
-    """Squared local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
+    """ρ⁴ of the local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (window, window))
@@ -387,56 +410,67 @@ def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray
     first, second = first - mean(first), second - mean(second)
     noise = np.float32(6.0)  # variance below which drawings count as flat, and alike
     shared = np.maximum(mean(first * second) + noise, 0)
-    return shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
+    square = shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
+    return square * square
 
 
-def _smooth_change(prior: Prior, stylized: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """``share`` of what tells the past from the present, leaving all detail out: H×W×3 float32.
+def _smooth_change(
+    prior: Prior, stylized: np.ndarray, share: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """``share`` of what tells the past from the present, leaving all detail out; float32.
 
     Where something moves, normalization shifts the colours of all that stands still.
 
     Args:
         share: h×w.
+        size: width and height of the result.
     """
-    height, width = stylized.shape[:2]
     rows, columns = share.shape
-    size = max(columns // COARSE, 1), max(rows // COARSE, 1)
+    coarse = max(columns // COARSE, 1), max(rows // COARSE, 1)
 
     def small(image: np.ndarray) -> np.ndarray:
-        # Some of the pixels will do: hundreds are averaged below.
-        step = max(image.shape[1] // (4 * size[0]), 1)
-        return cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
+        # Some of the rows will do: hundreds of pixels are averaged below.
+        step = max(image.shape[0] // (2 * coarse[1]), 1)
+        return cv2.resize(image[::step], coarse, interpolation=cv2.INTER_AREA)
 
     trust = small(prior.trust)[:, :, None]
     change = cv2.subtract(small(prior.image), small(stylized), dtype=cv2.CV_32F)
     # Only what can be trusted, and the mean of only that.
     change = cv2.blur(change * trust, (7, 7)) / (cv2.blur(trust, (7, 7)) + 1e-3)[:, :, None]
-    return cv2.resize(change * small(share)[:, :, None], (width, height))
+    return cv2.resize(change * small(share)[:, :, None], size)
 
 
-def _fill_detail(image: np.ndarray, luma: np.ndarray) -> np.ndarray:
-    """Add as much of a drawing's finest detail as ``image`` has less of it, place by place.
+def _missing_detail(drawing: np.ndarray, image: np.ndarray, window: int) -> np.ndarray:
+    """What gives ``image`` the drawing's energy of detail, place by place; float32.
 
-    With f the detail found, w the wanted one, and ⟨ ⟩ local means, a share a ≥ 0 of w is added such
-    that ``⟨(f + a w)²⟩ = ⟨w²⟩``. The same goes to all channels.
+    With f the detail found, w the wanted one, and ⟨ ⟩ local means of luma, it is the share a ≥ 0 of
+    w such that ``⟨(f + a w)²⟩ = ⟨w²⟩``; and where there is far too much, a share of f less.
 
     Args:
-        image: H×W×3 float32; overwritten.
-        luma: of the drawing, H×W.
+        drawing, image: H×W×3, or H×W luma.
+        window: detail is what a blur of so many pixels takes away.
     """
-    height, width = luma.shape
-    wanted, found = _fine_detail(luma), _fine_detail(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
-    energy = _local_mean(wanted * wanted) + 0.05  # of rounding
-    missing = np.maximum(energy - _local_mean(found * found) - 0.05, 0)
-    shared = np.maximum(_local_mean(wanted * found), 0)
+    wanted, found = (
+        cv2.subtract(picture, cv2.blur(picture, (window, window)), dtype=cv2.CV_32F)
+        for picture in (drawing, image)
+    )
+    of_wanted, of_found = (
+        detail if detail.ndim == 2 else cv2.cvtColor(detail, cv2.COLOR_RGB2GRAY)
+        for detail in (wanted, found)
+    )
+    energy = _local_mean(of_wanted * of_wanted) + 0.05  # of rounding
+    there = _local_mean(of_found * of_found) + 0.05
+    missing = np.maximum(energy - there, 0)
+    shared = np.maximum(_local_mean(of_wanted * of_found), 0)
     share = (np.sqrt(shared * shared + energy * missing) - shared) / energy
-    wanted *= cv2.resize(share, (width, height))
-    return cv2.add(image, cv2.merge([wanted, wanted, wanted]), dst=image)
-
-
-def _fine_detail(luma: np.ndarray) -> np.ndarray:
-    """What a blur of 3×3 pixels takes away: H×W float32."""
-    return cv2.subtract(luma, cv2.blur(luma, (3, 3)), dtype=cv2.CV_32F)
+    excess = 1 - np.sqrt(np.minimum(EXCESS * energy / there, 1))
+    height, width = drawing.shape[:2]
+    for detail, part in ((wanted, share), (found, excess)):
+        part = cv2.resize(part, (width, height))
+        if detail.ndim == 3:
+            part = cv2.merge([part, part, part])
+        cv2.multiply(detail, part, dst=detail)
+    return cv2.subtract(wanted, found, dst=wanted)
 
 
 def _local_mean(image: np.ndarray) -> np.ndarray:
