@@ -305,6 +305,7 @@ def run_stages(
             for (frame, motion), image in zip(batch, results, strict=True):
                 finisher.put(Drawn(frame, motion, image))
             count += len(batch)
+            logger.debug("%d frames in %.3f s", count, time.perf_counter() - began)
             listener(Progress(count, total, time.perf_counter() - began))
     times.add("decode", StageTime(blocked=fetched.blocked))
     times.add("inference", StageTime(starved=fetched.starved, blocked=finisher.blocked))
