@@ -25,6 +25,7 @@ import pytest
 import torch
 from clips import Recipe, Sound, images, number_of, write_clip
 from sequences.shots import contents, write_shot
+from sequences.shots import stylize as stylize_shot
 from toys import identity, toy_photo, toy_style, write_toy
 
 from vidstyle import temporal as temporal_module
@@ -34,6 +35,7 @@ from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.models.transformer import TransformerNet
 from vidstyle.pipeline import Progress, Summary, stylize_video
+from vidstyle.sequences import run as sequences_run
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalMemory, TemporalOptions
 from vidstyle.video import ReadOptions, VideoWriter, WriteOptions
@@ -395,6 +397,33 @@ def test_an_error_in_a_stage_is_raised_once(
     told = [caught.value, caught.value.__cause__, caught.value.__context__]
     assert error in told
     assert not output.exists()
+
+
+@pytest.mark.parametrize("error", [Trouble("here"), KeyboardInterrupt()], ids=["error", "ctrl-c"])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (sequences_run, "read_picture"),
+        (temporal_module, "estimate_motion"),
+        (TransformerNet, "forward"),
+        (TemporalMemory, "__call__"),
+        (sequences_run, "write_picture"),
+    ],
+    ids=["decode", "flow", "inference", "blend", "encode"],
+)
+def test_frames_go_on_after_an_error_in_a_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: BaseException
+) -> None:
+    source, style = write_shot(tmp_path / "in", range(1, 9)), toy_style()
+    stylize_shot(source, tmp_path / "whole", style)
+    fail_at(monkeypatch, owner, name, 4, raising(error))
+    with pytest.raises(type(error)):
+        stylize_shot(source, tmp_path / "out", style)
+    monkeypatch.undo()
+    whole = contents(tmp_path / "whole")
+    assert contents(tmp_path / "out").items() < whole.items()
+    stylize_shot(source, tmp_path / "out", style)
+    assert contents(tmp_path / "out") == whole
 
 
 @pytest.mark.parametrize("call", [1, 15])

@@ -415,7 +415,9 @@ def run_stages(
             for (frame, motion), image in zip(batch, results, strict=True):
                 finisher.put(Drawn(frame, motion, image))
             frames += len(batch)
-            listener(Progress(frames, total, time.perf_counter() - began, skipped))
+            seconds = time.perf_counter() - began
+            logger.debug("%d frames in %.3f s", frames, seconds)
+            listener(Progress(frames, total, seconds, skipped))
     times.add("decode", StageTime(blocked=fetched.blocked))
     times.add("inference", StageTime(starved=fetched.starved, blocked=finisher.blocked))
     times.add("blend", StageTime(starved=finisher.starved, blocked=encoder.blocked))

@@ -3,6 +3,7 @@ drawn at all."""
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,6 +45,8 @@ from vidstyle.live.stylizer import LIVE_TEMPORAL, LiveStylizer
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
+
+logger = logging.getLogger(__name__)
 
 HIGHEST_RATE = 30.0
 """Pictures a second that are drawn unless told otherwise."""
@@ -206,6 +209,7 @@ def stream(
 
     def notify(message: str) -> None:
         notices.append(message)
+        logger.warning("%s", message)
         listener(StreamNotice(message))
 
     with (
@@ -216,7 +220,9 @@ def stream(
     ):
         run = _Run(live, stylizer, outlets, palette, controls, options, listener, notify)
         reason = run.until_end()
-    return run.summary(reason, tuple(notices))
+    summary = run.summary(reason, tuple(notices))
+    logger.info("%d pictures, %d dropped: %s", summary.shown, summary.dropped, reason)
+    return summary
 
 
 class Outlets:
