@@ -24,9 +24,11 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--only", type=int)
     parser.add_argument("--keep", type=Path, help="folder for the file of --only")
+    parser.add_argument("--corpus", type=Path, help="folder of videos to begin with")
     chosen = parser.parse_args()
+    videos = sorted(p for p in chosen.corpus.iterdir() if p.is_file()) if chosen.corpus else []
     if chosen.keep is not None:
-        return _keep(chosen.seed, chosen.only, chosen.keep)
+        return _keep(chosen.seed, chosen.only, chosen.keep, videos)
     numbers = range(chosen.first, chosen.first + chosen.cases)
     if chosen.only is not None:
         numbers = range(chosen.only, chosen.only + 1)
@@ -40,7 +42,7 @@ def main() -> int:
         if tally.cases % 500 == 0:
             print(f"{tally.cases} cases, {shown} failures", file=sys.stderr, flush=True)
 
-    tally = run_campaign(chosen.seed, numbers, chosen.workers, listener)
+    tally = run_campaign(chosen.seed, numbers, chosen.workers, listener, videos)
     for (reader, outcome), count in sorted(tally.outcomes.items()):
         print(f"{reader:>12} {outcome:>8} {count:6}")
     print(f"{tally.cases} cases, {len(tally.failures)} failures")
@@ -49,9 +51,9 @@ def main() -> int:
     return 1 if tally.failures else 0
 
 
-def _keep(run: int, number: int, folder: Path) -> int:
+def _keep(run: int, number: int, folder: Path, videos: list[Path]) -> int:
     with TemporaryDirectory() as corpus:
-        case = make_case(run, number, write_seeds(Path(corpus) / "corpus"))
+        case = make_case(run, number, write_seeds(Path(corpus) / "corpus", videos))
         folder.mkdir(parents=True, exist_ok=True)
         print(f"{case.reader}: {case.write(folder)}")
     return 0

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,14 +76,19 @@ def run_campaign(
     numbers: Iterable[int],
     workers: int = 1,
     listener: Callable[[Tally], object] = lambda tally: None,
+    videos: Sequence[Path] = (),
 ) -> Tally:
-    """Try the cases of these numbers in the run of a seed."""
+    """Try the cases of these numbers in the run of a seed.
+
+    Args:
+        videos: to damage instead of the corpus's own.
+    """
     tally, lock, waiting = Tally(), Lock(), SimpleQueue[int]()
     for number in numbers:
         waiting.put(number)
     with TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus"
-        write_seeds(corpus)
+        write_seeds(corpus, videos)
         threads = [
             Thread(target=_work, args=(run, corpus, waiting, tally, lock, listener))
             for _ in range(workers)
@@ -164,23 +169,30 @@ class Worker:
     def _answer(self) -> str | None:
         """A line; an empty one when the process is gone, None when it hangs."""
         assert self._process.stdout is not None
-        began, spent = time.monotonic(), self._spent()
+        waited, spent = 0.0, self._spent()
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while not selector.select(1.0):
+                waited += not self._stopped()
                 if self._spent() - spent > 2 * MOST_SECONDS:
                     return None
-                if time.monotonic() - began > _PATIENCE and self._spent() - spent < 5:
+                if waited > _PATIENCE and self._spent() - spent < 5:
                     return None
         return self._process.stdout.readline().strip()
 
     def _spent(self) -> float:
         """Seconds of processor time that the process has used."""
-        try:
-            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
+        fields = self._status()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _stopped(self) -> bool:
+        """Whether somebody has paused the process, which is no fault of its own."""
+        return self._status()[0] in "Tt"
+
+    def _status(self) -> list[str]:
+        """The kernel's account of the process, from its state on."""
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        return stat.read_text().rpartition(")")[2].split()
 
     def _last_words(self) -> str:
         self._log.seek(0)

@@ -33,11 +33,21 @@ class Case:
         return path
 
 
+def random_of(run: int, number: int) -> random.Random:
+    """The generator that decides all of a case."""
+    return random.Random(f"{run}/{number}")
+
+
+def choose_reader(rng: random.Random) -> str:
+    """The first decision: a name among ``READERS``."""
+    names = list(READERS)
+    return rng.choices(names, [READERS[name][2] for name in names])[0]
+
+
 def make_case(run: int, number: int, seeds: dict[str, list[Path]]) -> Case:
     """The case of a number in the run of a seed."""
-    rng = random.Random(f"{run}/{number}")
-    names = list(READERS)
-    (reader,) = rng.choices(names, [READERS[name][2] for name in names])
+    rng = random_of(run, number)
+    reader = choose_reader(rng)
     files = seeds[READERS[reader][0]]
     source, other = rng.choice(files), rng.choice(files)
     return Case(reader, source, mutate(source.read_bytes(), rng, other.read_bytes()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,8 +63,12 @@ _CLIPS = {
 }
 
 
-def write_seeds(folder: Path) -> dict[str, list[Path]]:
-    """The corpus by kind, the files of a kind always in the same order."""
+def write_seeds(folder: Path, videos: Sequence[Path] = ()) -> dict[str, list[Path]]:
+    """The corpus by kind, the files of a kind always in the same order.
+
+    Args:
+        videos: to be used instead of the corpus's own.
+    """
     kinds: dict[str, Callable[[Path], None]] = {
         "video": _videos,
         "picture": _pictures,
@@ -76,7 +80,11 @@ def write_seeds(folder: Path) -> dict[str, list[Path]]:
     }
     for kind, write in kinds.items():
         (folder / kind).mkdir(parents=True)
-        write(folder / kind)
+        if kind == "video" and videos:
+            for path in videos:
+                (folder / kind / path.name).symlink_to(path.resolve())
+        else:
+            write(folder / kind)
     return find_seeds(folder)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from signal import SIGSTOP
 
 import pytest
 
 from tests.fuzz.campaign import Failure, Worker, run_campaign
-from tests.fuzz.cases import make_case
+from tests.fuzz.cases import choose_reader, make_case, random_of
 from tests.fuzz.readers import READERS
 from tests.fuzz.seeds import write_seeds
 
@@ -30,6 +29,22 @@ def test_every_file_is_read_or_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.data
+def test_real_clips_too(data: Path) -> None:
+    clips = [path for path in sorted((data / "clips").iterdir()) if path.stat().st_size < 2**19]
+    assert len(clips) > 3
+    numbers = [n for n in range(500) if reader_of(n) in ("video", "window", "sound")][:40]
+    tally = run_campaign(SEED, numbers, videos=clips)
+    assert not tally.failures, "\n\n".join(f"{f.number}: {f.what}" for f in tally.failures)
+    assert tally.cases == len(numbers)
+
+
+def reader_of(number: int) -> str:
+    """What reads a case; it does not depend on the corpus."""
+    return choose_reader(random_of(SEED, number))
+
+
+@pytest.mark.slow
 def test_what_goes_wrong_is_a_failure_that_names_the_case(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,10 +52,10 @@ def test_what_goes_wrong_is_a_failure_that_names_the_case(
     write_seeds(tmp_path / "corpus")
     worker = Worker(SEED, tmp_path / "corpus")
     try:
-        worker._process.send_signal(SIGSTOP)
         with monkeypatch.context() as impatient:
-            impatient.setattr("tests.fuzz.campaign._PATIENCE", 0.5)
-            failure = worker.ask(7)
+            impatient.setattr("tests.fuzz.campaign._PATIENCE", 1.5)
+            impatient.setattr(worker._process, "stdin", (tmp_path / "nowhere").open("w"))
+            failure = worker.ask(7)  # the question gets lost, so that no answer will come
         assert isinstance(failure, Failure)
         assert failure.number == 7
         assert "hangs" in failure.what
