@@ -90,7 +90,7 @@ def test_of_bytes_only_strips_become_colours() -> None:
 
 @pytest.mark.parametrize(
     ("precision", "decibels"),
-    [("fp32", 90), ("bf16", 45), pytest.param("int8", 50, marks=needs_int8)],
+    [("fp32", 90), ("bf16", 45), ("fp16", 60), pytest.param("int8", 50, marks=needs_int8)],
 )
 @pytest.mark.parametrize("name", ["scream", "starry_night"])
 def test_every_precision_rounds_as_it_does(name: str, precision: str, decibels: float) -> None:
@@ -98,7 +98,7 @@ def test_every_precision_rounds_as_it_does(name: str, precision: str, decibels: 
     network = deepcopy(style.network)
     if precision == "int8":
         network = quantize_blocks(network)
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
     network = network.to(dtype, memory_format=torch.channels_last)
     photo, vector = photo_tensor(320, 180, dtype), style.vector[None].to(dtype)
     with torch.inference_mode():
