@@ -72,8 +72,8 @@ FRESHNESS = 0.02
 STROKES = 15
 """Window, in pixels, in which drawings are compared: two or three strokes."""
 EXCESS = 1.5
-"""More energy of detail than this share of the drawing's is taken away: where the flow is wrong, what
-is never renewed would grow."""
+"""More energy of detail than so many times the drawing's is taken away: where the flow is wrong,
+what is never renewed would grow."""
 FINE_DETAIL, COARSE_DETAIL = 3, 9
 """Windows, in pixels and in pixels of half the size, whose blur takes the detail away that wears
 off: by resampling, and by mixing with drawings a little unlike."""

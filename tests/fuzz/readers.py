@@ -10,6 +10,7 @@ from shutil import copyfile
 import numpy as np
 
 from tests.toys import identity
+from vidstyle.checkpoints import Checkpoints
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import OutputError
 from vidstyle.evaluate import evaluate
@@ -17,7 +18,6 @@ from vidstyle.image import read_image
 from vidstyle.models.vgg import load_vgg19
 from vidstyle.pipeline import stylize_video
 from vidstyle.sequences import read_picture, write_picture
-from vidstyle.sequences.checkpoints import Checkpoints
 from vidstyle.sequences.clip import ClipOptions, SequenceReader
 from vidstyle.sound import read_sound
 from vidstyle.styles import load_style, read_style_file

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from toys import toy_photo
 
-from vidstyle.sequences.alpha import coverage, extend_colors
+from vidstyle.frame import coverage
+from vidstyle.sequences.alpha import extend_colors
 
 
 def box(height: int = 48, width: int = 64) -> np.ndarray:

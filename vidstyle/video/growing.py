@@ -178,7 +178,7 @@ class SegmentWriter(VideoWriter):
         self._encoded += packets
 
     def _write_end(self, end: Fraction | None, endless: bool) -> None:
-        self._put(self._stream.encode(None))
+        self._put(self._last_packets())
         self._arrange()
         assert self.delay is not None
         for packet, (pts, dts, duration) in zip(self._encoded, self.times, strict=True):
@@ -286,6 +286,6 @@ def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
     while size:
         block = source.read(min(size, 1 << 20))
         if not block:
-            raise OSError("a segment is shorter than it says")
+            raise OSError("a segment could not be written whole, the disk may be full")
         target.write(block)
         size -= len(block)
