@@ -191,8 +191,11 @@ class Worker:
 
     def _status(self) -> list[str]:
         """The kernel's account of the process, from its state on."""
-        stat = Path(f"/proc/{self._process.pid}/stat")
-        return stat.read_text().rpartition(")")[2].split()
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        except OSError:  # gone
+            stat = ") X" + " 0" * 20
+        return stat.rpartition(")")[2].split()
 
     def _last_words(self) -> str:
         self._log.seek(0)
