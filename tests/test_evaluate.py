@@ -185,11 +185,11 @@ def test_a_cut_test_gets_thumbnails(tmp_path: Path) -> None:
     evaluate(original, original, cuts=look, flow="ultrafast")
     assert len(seen) == 2
     for previous, frame, flow in seen:
-        assert previous.shape == frame.shape == (384, 512, 3)
+        assert previous.shape == frame.shape == (336, 448, 3)
         assert previous.dtype == frame.dtype == np.uint8
-        assert flow.shape == (384, 512, 2)
-    # Two of 128 columns a frame are eight of 512.
-    assert np.median(seen[0][2][..., 0]) == pytest.approx(8, abs=0.5)
+        assert flow.shape == (336, 448, 2)
+    # Two of 128 columns a frame are seven of 448.
+    assert np.median(seen[0][2][..., 0]) == pytest.approx(7, abs=0.5)
 
 
 # -- which frames belong together -----------------------------------------------------------

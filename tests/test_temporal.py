@@ -154,7 +154,7 @@ def test_unknown_flow_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "expected"),
-    [(1280, 720, (512, 288)), (720, 1280, (288, 512)), (513, 480, (512, 479)), (5000, 3, (512, 1))],
+    [(1280, 720, (448, 252)), (720, 1280, (252, 448)), (449, 420, (448, 419)), (5000, 3, (448, 1))],
 )
 def test_thumbnails_of_large_pictures(width: int, height: int, expected: tuple[int, int]) -> None:
     image = np.full((height, width, 3), 90, np.uint8)
@@ -164,7 +164,7 @@ def test_thumbnails_of_large_pictures(width: int, height: int, expected: tuple[i
     assert (small[0, 0] == 90).all() and (small[-1, -1] == 200).all()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (512, 288), (17, 512)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (448, 252), (17, 448)])
 def test_small_pictures_are_their_own_thumbnails(width: int, height: int) -> None:
     image = np.zeros((height, width, 3), np.uint8)
     assert thumbnail(image) is image

@@ -1,4 +1,5 @@
 from .errors import (
+    CutShortError,
     DeviceError,
     InputError,
     Interrupted,
@@ -86,6 +87,7 @@ __all__ = [
     "AudioPacket",
     "ClipOptions",
     "ColorTags",
+    "CutShortError",
     "DeviceError",
     "FastOptions",
     "FastStylizer",

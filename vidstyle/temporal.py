@@ -4,7 +4,7 @@ Painted frames flicker because the network draws each anew, and small changes of
 coding, a shift by half a stroke) move its strokes. So the last result is moved along the optical
 flow between the source frames, and the new one mixed in:
 
-    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = c · v · (1 − (1 − λ) ρ⁴)
+    O_t = S_t + a · (W − S_t),  W = warp(O_{t−1}),  a = c · v · (1 − (1 − λ) |ρ|^3.5)
 
 with the network's picture S, the occlusion mask c and the photometric veto v of Ruder, Dosovitskiy,
 Brox 2016 and Lai et al. 2018 (λ is constant there). What departs from them, and why:
@@ -402,7 +402,7 @@ def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray
 
 
 def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray:
-    """ρ⁴ of the local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
+    """|ρ|^3.5 of the local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (window, window))
@@ -411,7 +411,7 @@ def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray
     noise = np.float32(6.0)  # variance below which drawings count as flat, and alike
     shared = np.maximum(mean(first * second) + noise, 0)
     square = shared * shared / ((mean(first * first) + noise) * (mean(second * second) + noise))
-    return square * square
+    return square * np.sqrt(square * np.sqrt(square))
 
 
 def _smooth_change(
