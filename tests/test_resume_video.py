@@ -279,6 +279,16 @@ def no_journal(folder: Path, work: Path) -> None:
     (work / "segments.jsonl").unlink()
 
 
+def no_growing_file(folder: Path, work: Path) -> None:
+    (folder / "out.partial.mp4").unlink()
+
+
+def only_settings(folder: Path, work: Path) -> None:
+    no_growing_file(folder, work)
+    no_states(folder, work)
+    no_journal(folder, work)
+
+
 def a_segment_in_the_making(folder: Path, work: Path) -> None:
     (work / "new.part").mkdir()
     (work / "new.part" / "segment.mp4").write_bytes(b"half")
@@ -292,6 +302,8 @@ def a_segment_in_the_making(folder: Path, work: Path) -> None:
         a_state_cut_short,
         no_states,
         no_journal,
+        no_growing_file,
+        only_settings,
         a_segment_in_the_making,
     ],
 )
