@@ -337,7 +337,7 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.mp4"]
 
 
-def test_damage_found_late_leaves_no_finished_file_if_strict(tmp_path: Path) -> None:
+def test_damage_found_late_ends_a_strict_run(tmp_path: Path) -> None:
     whole = write_clip(
         tmp_path / "whole.mkv", Recipe(ticks=tuple(range(96)), options={"g": "12"})
     ).read_bytes()
@@ -346,7 +346,7 @@ def test_damage_found_late_leaves_no_finished_file_if_strict(tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"cut\.mkv"):
         stylize(source, tmp_path / "b.mp4", read=ReadOptions(strict=True))
     assert "b.mp4" not in names(tmp_path)
-    summary = stylize(source, tmp_path / "b.mp4", write=WriteOptions(overwrite=True))
+    summary = stylize(source, tmp_path / "b.mp4", resume=True)
     assert summary.frames == len(images(tmp_path / "b.mp4")) < 96
     assert any("truncated" in warning for warning in summary.warnings)
 

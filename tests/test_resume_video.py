@@ -132,7 +132,6 @@ CODECS = [
     (".mp4", "libsvtav1", "yuv420p"),
     (".webm", "libvpx-vp9", "yuv420p"),
     (".mkv", "libx264", "yuv444p"),
-    (".mov", "dnxhd", "yuv422p"),
     (".avi", "mpeg4", "yuv420p"),
     (".ts", "libx264", "yuv420p"),
     (".mkv", "mjpeg", "yuvj420p"),
@@ -141,24 +140,20 @@ CODECS = [
 
 @pytest.mark.parametrize(("suffix", "codec", "pix_fmt"), CODECS)
 def test_codecs(tmp_path: Path, suffix: str, codec: str, pix_fmt: str) -> None:
-    size = (1280, 720) if codec == "dnxhd" else (82, 64)
+    size = (82, 64)
     changes: dict[str, Any] = {"sounds": ()} if suffix == ".webm" else {}
     source = clip(tmp_path / "in.mkv", 60, size=size, **changes)
     write = WriteOptions(codec, preset=QUICK.get(codec), pix_fmt=pix_fmt)
     temporal = TemporalOptions(0)
     whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
-    try:
-        run(source, whole, write=write, temporal=temporal)
-    except OutputError as error:
-        pytest.skip(str(error))
+    run(source, whole, write=write, temporal=temporal)
     interrupted(source, out, 40, write=write, temporal=temporal)
-    assert len(images(tmp_path / f"out.partial{'.mov' if codec in MOV else '.mp4'}")) == 24
+    assert len(images(tmp_path / f"out.partial{'.mov' if codec == 'prores_ks' else '.mp4'}")) == 24
     run(source, out, write=write, temporal=temporal, resume=True)
     same(out, whole)
     assert len(images(out)) == 60
 
 
-MOV = ("prores_ks", "dnxhd")
 UNEVEN = (0, 2, 3, 7, 7, 30, 31, 32, 60, 100, 101, 130, *range(200, 420, 3))
 
 
@@ -284,6 +279,16 @@ def no_journal(folder: Path, work: Path) -> None:
     (work / "segments.jsonl").unlink()
 
 
+def no_growing_file(folder: Path, work: Path) -> None:
+    (folder / "out.partial.mp4").unlink()
+
+
+def only_settings(folder: Path, work: Path) -> None:
+    no_growing_file(folder, work)
+    no_states(folder, work)
+    no_journal(folder, work)
+
+
 def a_segment_in_the_making(folder: Path, work: Path) -> None:
     (work / "new.part").mkdir()
     (work / "new.part" / "segment.mp4").write_bytes(b"half")
@@ -297,6 +302,8 @@ def a_segment_in_the_making(folder: Path, work: Path) -> None:
         a_state_cut_short,
         no_states,
         no_journal,
+        no_growing_file,
+        only_settings,
         a_segment_in_the_making,
     ],
 )

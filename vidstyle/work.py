@@ -109,6 +109,11 @@ class WorkFolder:
             return
         self._check()
         try:
+            for path in self.path.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path != self._note:  # the last, as it says whose folder it is
+                    path.unlink()
             shutil.rmtree(self.path)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be removed ({error.strerror})") from error

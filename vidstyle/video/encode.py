@@ -636,6 +636,8 @@ class VideoWriter:
         if self._companions:
             self._companions.close()
         if hasattr(self, "_container"):
+            with suppress(AttributeError, FFmpegError, OSError, ValueError):
+                self._stream.encode(None)  # unless it was told of the end, SVT-AV1 complains aloud
             with suppress(FFmpegError, OSError, ValueError):
                 self._container.close()
         with suppress(OSError):  # permission was lost: what is told is why nothing was written

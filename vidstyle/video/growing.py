@@ -6,6 +6,7 @@ follows the header is appended. So an encoder's state is never needed again.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -286,6 +287,7 @@ def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
     while size:
         block = source.read(min(size, 1 << 20))
         if not block:
-            raise OSError("a segment could not be written whole, the disk may be full")
+            # FFmpeg does not tell all failures of its last writes.
+            raise OSError(errno.ENOSPC, "cannot be written (no room for a whole segment)")
         target.write(block)
         size -= len(block)

@@ -238,7 +238,8 @@ class ResumableWriter:
         """From the last mark that has its checkpoint; what came after it is forgotten."""
         place = 0
         try:
-            for mark, end in self._marks():
+            # Without the growing file, the earlier run was finished and about to tidy up.
+            for mark, end in self._marks() if self._growing.size else ():
                 if not self._checkpoints.has(str(mark.frames)):
                     continue
                 checkpoint = self._checkpoints.load(str(mark.frames))
