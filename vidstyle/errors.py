@@ -39,7 +39,7 @@ class VidstyleError(Exception):
 
 def printable(text: str) -> str:
     """Text from a file as one line, with control characters as escapes such as ``\\x1b``."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
 
 
 class OptionError(VidstyleError, ValueError):

@@ -554,7 +554,7 @@ def test_long_lists_and_long_numbers(tmp_path: Path) -> None:
 
 
 def test_messages_are_one_line(tmp_path: Path) -> None:
-    assert printable("a\nb\x1b[31m") == "a\\nb\\x1b[31m"
+    assert printable("a\nb\x1b[31m") == "a b\\x1b[31m"
     path = tmp_path / "a\n\x1b[31m.mp4"
     path.write_bytes(b"nothing")
     with pytest.raises(InputError) as caught:
