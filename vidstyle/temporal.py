@@ -402,7 +402,7 @@ def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray
 
 
 def _agreement(first: np.ndarray, second: np.ndarray, window: int) -> np.ndarray:
-    """|ρ|^3.5 of the local correlation of two pictures, h×w of 0 to 255; 0 where they are opposed."""
+    """|ρ|^3.5 of the local correlation, h×w, of pictures of 0 to 255; 0 where they are opposed."""
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (window, window))
