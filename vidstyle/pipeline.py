@@ -300,9 +300,10 @@ def restyle(
         if kept and checkpoint:
             kept.keep(checkpoint)
 
+    began = time.perf_counter()
     try:
         with writer:
-            frames, seconds = run_stages(
+            frames, _ = run_stages(
                 tracked, stylizer, steady, write, reader.info.frames, listener, times, skipped
             )
     except KeyboardInterrupt as interrupt:
@@ -313,7 +314,7 @@ def restyle(
             raise type(error)(f"{error}; {rest}") from error
         raise
     warnings = (*reader.warnings, *reader.notices, *stylizer.notices, *writer.notices)
-    lost = tuple(reader.warnings)
+    lost, seconds = tuple(reader.warnings), time.perf_counter() - began
     return logged(Summary(target, frames, seconds, warnings, lost, times.result(), skipped))
 
 
