@@ -333,7 +333,9 @@ def read_flo(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.float32, -1, 12).reshape(height, width, 2)
 
 
-def sintel_errors(folder: Path, preset: FlowPreset, side: int | None) -> float:
+def sintel_errors(
+    folder: Path, preset: FlowPreset, side: int | None, lean: bool = False
+) -> float:
     """Mean end-point error of flow 2→3 in pixels of the full size, where it can be seen."""
     frame, other = (read_image(folder / f"frame_000{i}.png") for i in (2, 3))
     true = read_flo(folder / "flow_0002_to_0003.flo")
@@ -342,7 +344,7 @@ def sintel_errors(folder: Path, preset: FlowPreset, side: int | None) -> float:
     height, width = true.shape[:2]
     if side is not None:
         frame, other = (resize(i, side, round(height * side / width)) for i in (frame, other))
-    found = resize_flow(dense_flow(frame, other, preset), width, height)
+    found = resize_flow(dense_flow(frame, other, preset, lean), width, height)
     return float(lengths(found - true)[~hidden].mean())
 
 
@@ -373,6 +375,16 @@ def test_sintels_flow(
 ) -> None:
     for name, bound in zip(SINTEL, bounds, strict=True):
         assert sintel_errors(data / "flow" / name, preset, side) < bound, name
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("side", [None, 448])
+def test_lean_flow_is_nearly_as_exact(data: Path, side: int | None) -> None:
+    for name in SINTEL:
+        usual, lean = (
+            sintel_errors(data / "flow" / name, "medium", side, lean) for lean in (False, True)
+        )
+        assert lean < 1.15 * usual
 
 
 @pytest.mark.data
