@@ -124,7 +124,7 @@ def test_a_full_disk_at_any_write(
     capsys.readouterr()
     with files_up_to(int(size * share)):
         assert vidstyle(*arguments) == 1
-    assert "cannot be written" in one_line(capsys)
+    assert re.search(r"cannot be written|file too large", one_line(capsys), re.IGNORECASE)
     assert not output.exists()
     assert vidstyle(*arguments, "--overwrite") == 0
     assert len(images(output)) == FRAMES
@@ -153,7 +153,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_really_full(small_disk: Path, style: Path, capsys: Capture) -> None:
     source, output = write_noise(small_disk.parent / "a.mp4"), small_disk / "b.mp4"
     assert vidstyle("run", source, "-o", output, "-s", style, *QUICK, *VIDEO) == 1
-    assert "no space left on device" in one_line(capsys)
+    assert "no space left on device" in one_line(capsys).lower()
     assert not output.exists()
 
 
@@ -218,7 +218,7 @@ def test_permission_lost_on_the_way(own_folder: Path) -> None:
     def lock(progress: Progress) -> None:
         own_folder.chmod(0o500)
 
-    with pytest.raises(OutputError, match="permission denied"):
+    with pytest.raises(OutputError, match=r"(?i)permission denied"):
         stylize(source, output, listener=lock)
     assert not output.exists()
 
@@ -255,9 +255,15 @@ def test_an_input_that_is_cut_while_it_is_read(tmp_path: Path, suffix: str) -> N
     def cut(progress: Progress) -> None:
         os.truncate(source, source.stat().st_size // 2)
 
-    summary = stylize(source, output, listener=_once(cut))
-    assert 2 < summary.frames == len(images(output)) < 96
-    assert any("truncated" in loss for loss in summary.lost)
+    if suffix == ".mp4":  # whose index is gone, so that nothing of it can be read again
+        with pytest.raises(InputError, match="truncated"):
+            stylize(source, output, listener=_once(cut))
+        assert not output.exists()
+        assert len(images(tmp_path / "b.partial.mp4")) > 2
+    else:
+        summary = stylize(source, output, listener=_once(cut))
+        assert 2 < summary.frames == len(images(output)) < 96
+        assert any("truncated" in loss for loss in summary.lost)
 
 
 def test_an_input_that_is_cut_fails_if_strict(tmp_path: Path) -> None:
@@ -283,10 +289,12 @@ def test_an_input_that_is_emptied_or_removed(tmp_path: Path) -> None:
         ) -> None:
             change(path)
 
-        summary = stylize(source, output, listener=_once(strike))
-        assert summary.frames == len(images(output))
-        # An open file stays readable when its name is gone.
-        assert (summary.frames == 96) == (name == "removed")
+        # What was opened may be readable still; its sound is wanted again at the end.
+        with pytest.raises(InputError, match=name):
+            stylize(source, output, listener=_once(strike))
+        assert not output.exists()
+        if name == "removed":
+            assert len(images(tmp_path / "removed.out.partial.mp4")) > 2
 
 
 def _once(listener: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -390,6 +398,8 @@ def test_an_error_in_a_stage_is_raised_once(
     error: Exception,
     call: int,
 ) -> None:
+    if stage == "inference" and isinstance(error, MemoryError):
+        pytest.skip("frames are drawn again in tiles: tests/test_pipeline.py")
     source, output = write_clip(tmp_path / "a.mp4"), tmp_path / "b.mp4"
     fail_at(monkeypatch, *STAGES[stage], call, raising(error))
     with pytest.raises((type(error), DeviceError)) as caught:
@@ -478,8 +488,8 @@ def test_ctrl_c_again_and_again_waits_for_the_threads(
 
 # -- a device fails ---------------------------------------------------------------------------
 
+# Without memory, frames are drawn again in tiles: tests/stylizers/test_fast.py.
 DEVICE = [
-    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
     torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nlonger"),
     RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
     RuntimeError("CUDA error: unspecified launch failure"),

@@ -333,9 +333,7 @@ def read_flo(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.float32, -1, 12).reshape(height, width, 2)
 
 
-def sintel_errors(
-    folder: Path, preset: FlowPreset, side: int | None, lean: bool = False
-) -> float:
+def sintel_errors(folder: Path, preset: FlowPreset, side: int | None, lean: bool = False) -> float:
     """Mean end-point error of flow 2→3 in pixels of the full size, where it can be seen."""
     frame, other = (read_image(folder / f"frame_000{i}.png") for i in (2, 3))
     true = read_flo(folder / "flow_0002_to_0003.flo")
