@@ -79,7 +79,7 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
     ways = set()
     while kills < KILLS:
         process = runs.start(source, output)
-        process.join(dice.uniform(0, 0.5 * seconds))
+        process.join(dice.uniform(0, 0.9 * seconds))
         kind = dice.choice(SIGNALS)
         if process.pid is not None and process.is_alive():
             os.kill(process.pid, kind)

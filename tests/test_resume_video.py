@@ -173,7 +173,9 @@ def test_uneven_times(tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_window_of_a_damaged_file(tmp_path: Path) -> None:
-    data = bytearray(clip(tmp_path / "whole.mkv", 120, options={"g": "30"}).read_bytes())
+    # Threads of a decoder may hide damage otherwise each time; with key frames alone they do not.
+    recipe = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
+    data = bytearray(clip(tmp_path / "whole.mkv", 120, **recipe).read_bytes())
     for place in range(len(data) // 4, len(data), len(data) // 9):
         data[place : place + 40] = bytes(40)
     source = tmp_path / "in.mkv"
@@ -183,7 +185,7 @@ def test_a_window_of_a_damaged_file(tmp_path: Path) -> None:
     interrupted(source, tmp_path / "out.mp4", 60, read=read)
     again = run(source, tmp_path / "out.mp4", read=read, resume=True)
     same(tmp_path / "out.mp4", tmp_path / "whole.mp4")
-    assert again.warnings == summary.warnings
+    assert summary.warnings and again.warnings == summary.warnings
 
 
 def test_companions_come_from_the_source(tmp_path: Path) -> None:
