@@ -446,3 +446,13 @@ def test_resume_with_nothing_to_go_on_with(tmp_path: Path) -> None:
     fast = FastOptions(0.0, device="cpu", precision="fp32")
     stylize_video(source, tmp_path / "out.mp4", style, fast=fast, resume=True)
     assert [number_of(image) for image in images(tmp_path / "out.mp4")] == list(range(30))
+
+
+def test_hidden_files_of_killed_runs_are_swept(tmp_path: Path) -> None:
+    source = clip(tmp_path / "in.mp4", 30)
+    left = tmp_path / ".out.999-0123abcd.mp4"
+    others = [tmp_path / name for name in (".out.b.999-0123abcd.mp4", ".out.999-0123abcd.mkv")]
+    for path in (left, *others):
+        path.touch()
+    run(source, tmp_path / "out.mp4")
+    assert not left.exists() and all(path.exists() for path in others)

@@ -683,6 +683,15 @@ def _create_temporary(path: Path) -> Path:
     return temporary
 
 
+def sweep_temporaries(path: Path) -> None:
+    """Remove the hidden files that killed runs left beside ``path``, which no other run writes."""
+    name = re.compile(rf"\.{re.escape(path.stem[:80])}\.\d+-[0-9a-f]{{8}}{re.escape(path.suffix)}")
+    for left in path.parent.iterdir():
+        if name.fullmatch(left.name):
+            with suppress(OSError):  # it is in nobody's way
+                left.unlink()
+
+
 def _open_output(temporary: Path, path: Path) -> OutputContainer:
     try:
         container = av.open(f"file:{temporary}", "w")

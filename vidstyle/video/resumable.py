@@ -20,7 +20,7 @@ from vidstyle.checkpoints import Checkpoint, Checkpoints
 from vidstyle.disk import Lock, sync
 from vidstyle.errors import OutputError
 from vidstyle.frame import Frame
-from vidstyle.video.encode import NUDGED, OutputClock, VideoWriter
+from vidstyle.video.encode import NUDGED, OutputClock, VideoWriter, sweep_temporaries
 from vidstyle.video.growing import GrowingFile, PreviewSound, SegmentWriter
 from vidstyle.work import WorkFolder
 
@@ -105,6 +105,7 @@ class ResumableWriter:
                 "or replace it with --overwrite"
             )
         self._lock = self._hold()
+        sweep_temporaries(model.path)
         self._growing = GrowingFile(path)
         self._checkpoints = Checkpoints(self._work.path)
         self._segment: SegmentWriter | None = None
