@@ -281,7 +281,8 @@ def restyle(
     kept = writer if isinstance(writer, ResumableWriter) else None
     skipped = kept.done if kept else 0
     if kept and kept.checkpoint:
-        memory.restore(kept.checkpoint.states[0])
+        for state in kept.checkpoint.states:  # none where nothing is remembered
+            memory.restore(state)
         tracked = _after(kept.checkpoint, iter(tracked))
     numbers = count(skipped)
 

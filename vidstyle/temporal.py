@@ -315,6 +315,8 @@ class TemporalMemory:
         Args:
             stylized: H×W×3 uint8, or float32 from 0 to 255; the result is of that type.
         """
+        if self.options.temporal == 0:
+            return stylized
         prior = self.prior(motion, stylized.shape)
         fresh = stylized.astype(np.float32)
         result = fresh if prior is None else self._blend(stylized, fresh, prior)
