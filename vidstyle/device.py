@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TypeVar
+from importlib.util import find_spec
+from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 
-from vidstyle.errors import DeviceError
+from vidstyle.errors import DeviceError, OptionError
 from vidstyle.models.quantized import Int8Conv2d
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Backend = Literal["auto", "torch", "openvino"]
 
 PRECISIONS = {
     "fp32": torch.float32,
@@ -74,6 +77,35 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     if dtype == torch.int8 and (device.type != "cpu" or not has_int8()):
         raise DeviceError(f"precision int8 is not to be had on {device}; use auto")
     return dtype
+
+
+def pick_backend(
+    name: Backend, device: torch.device, precision: torch.dtype
+) -> Literal["torch", "openvino"]:
+    """What computes the fast network: OpenVINO on a CPU in fp32 or bf16, where it is installed.
+
+    Raises:
+        OptionError: an unknown name.
+        DeviceError: OpenVINO is asked for, and cannot be had.
+    """
+    if name not in get_args(Backend):
+        raise OptionError(f"backend is auto, torch or openvino, not '{name}'")
+    fits = device.type == "cpu" and precision in (torch.float32, torch.bfloat16)
+    if name == "auto":
+        return "openvino" if fits and has_openvino() else "torch"
+    if name == "openvino" and not fits:
+        raise DeviceError(
+            f"OpenVINO draws on the CPU in fp32 or bf16, not on {device} in "
+            f"{precision_name(precision)}; use --backend auto"
+        )
+    if name == "openvino" and find_spec("openvino") is None:
+        raise DeviceError("OpenVINO is not installed; pip install 'vidstyle[openvino]'")
+    return name
+
+
+def has_openvino() -> bool:
+    """Whether it is installed."""
+    return find_spec("openvino") is not None
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:

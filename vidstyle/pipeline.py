@@ -21,7 +21,7 @@ from vidstyle.frame import Frame, VideoInfo, coverage
 from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTime, StageTimes
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
+from vidstyle.stylizers import Artist, FastOptions, FastStylizer, Stylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
 from vidstyle.video import (
     BackgroundSink,
@@ -290,7 +290,8 @@ def restyle(
         motion = drawn.motion.result()
         if temporal.temporal and motion.flow is None:
             log_shot(drawn.frame)
-        frame = finish(drawn.frame, memory(drawn.image, motion))
+        drawing = memory(drawn.image, motion)
+        frame = finish(drawn.frame, stylizer.enlarge(drawn.frame.image, drawing))
         if kept and kept.ends_segment(next(numbers)):
             return frame, Checkpoint(motion.thumbnail, (memory.state(),))
         return frame, None
@@ -372,7 +373,7 @@ def over_black(frame: Frame) -> Frame:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A frame on its way: the source, what moved in it, and the stylizer's picture."""
+    """A frame on its way: the source, what moved in it, and what was drawn of it."""
 
     frame: Frame
     motion: Future[Motion]
@@ -381,7 +382,7 @@ class Drawn:
 
 def run_stages(
     tracked: Iterable[tuple[Frame, Future[Motion]]],
-    stylizer: Stylizer,
+    artist: Artist,
     finish: Callable[[Drawn], T],
     write: Callable[[T], None],
     total: int | None,
@@ -389,7 +390,7 @@ def run_stages(
     times: StageTimes,
     skipped: int = 0,
 ) -> tuple[int, float]:
-    """Decode, stylize, finish and encode at the same time, in order; frames and seconds.
+    """Decode, draw, finish and encode at the same time, in order; frames and seconds.
 
     Args:
         skipped: frames that an earlier run had finished, which count.
@@ -403,9 +404,9 @@ def run_stages(
             return finish(drawn)
 
     began, frames = time.perf_counter(), skipped
-    waiting = QUEUED_BATCHES * stylizer.batch_size
+    waiting = QUEUED_BATCHES * artist.batch_size
     with (
-        Prefetch(batches(tracked, stylizer.batch_size), QUEUED_BATCHES) as fetched,
+        Prefetch(batches(tracked, artist.batch_size), QUEUED_BATCHES) as fetched,
         BackgroundSink(times.timed("encode", write), waiting) as encoder,
         BackgroundSink[Drawn](
             lambda drawn: encoder.put(finish_when_known(drawn)), waiting
@@ -413,7 +414,7 @@ def run_stages(
     ):
         for batch in fetched:
             with times.measure("inference", len(batch)):
-                results = stylizer(np.stack([frame.image for frame, _ in batch]))
+                results = artist.draw(np.stack([frame.image for frame, _ in batch]))
             for (frame, motion), image in zip(batch, results, strict=True):
                 finisher.put(Drawn(frame, motion, image))
             frames += len(batch)

@@ -33,6 +33,7 @@ def fast_settings(
     drawn = asdict(stylizer.options) | {
         "device": str(stylizer.device),
         "precision": precision_name(stylizer.precision),
+        "backend": stylizer.backend,
         "batch_size": stylizer.batch_size,
     }
     past = asdict(temporal) | {"cuts": file_or_word(temporal.cuts, ("auto", "none"))}

@@ -349,10 +349,10 @@ def test_bits_do_not_depend_on_the_batch() -> None:
         options = FastOptions(device="cpu", precision="fp32", batch_size=4)
         painter = Painter([FastStylizer(toy_style(), options)], TemporalOptions())
         images = np.stack([pan(index) for index in range(4)]).astype(np.float32)
-        together = painter(images)
+        together = painter.draw(images)
         for index in range(4):
-            assert np.array_equal(painter(images[index : index + 1])[0], together[index])
-            assert np.array_equal(painter(images[index:])[0], together[index])
+            assert np.array_equal(painter.draw(images[index : index + 1])[0], together[index])
+            assert np.array_equal(painter.draw(images[index:])[0], together[index])
     finally:
         torch.set_num_threads(threads)
 

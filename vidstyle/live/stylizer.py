@@ -283,7 +283,8 @@ def passing_colors(fast: FastStylizer, vector: Tensor) -> np.ndarray:
 
     A style has a gain for each colour; where chroma is kept, it acts on luma alone.
     """
-    gain = vector.split(fast.network.architecture.style_splits())[-2].numpy().astype(np.float32)
+    splits = fast.style.network.architecture.style_splits()
+    gain = vector.split(splits)[-2].numpy().astype(np.float32)
     if fast.options.color == "style":
         return np.diag(gain)
     return np.eye(3, dtype=np.float32) + np.outer(np.ones(3), LUMA * (gain - 1)).astype(np.float32)

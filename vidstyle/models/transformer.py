@@ -42,7 +42,12 @@ class Architecture:
     half: int = 16
     """Channels at half of the size."""
     margin: int = 24
-    """Reflected pixels around the picture, a multiple of 8, that are drawn and cut off again."""
+    """Reflected pixels around the picture that are drawn and cut off again: a multiple of twice the
+    stride."""
+    stride: int = 4
+    """Of the first convolution: 4, or 2 for pictures at half of their size. With 2, all that is
+    said of sizes here and below is meant of the whole picture, and no layer but the input and the
+    output runs at half of it."""
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
@@ -55,8 +60,7 @@ class Architecture:
             *[self.deep] * (1 + 2 * self.deep_blocks),
             self.width,
             *[self.width] * (2 * self.fine_blocks),
-            self.half,
-            self.half,
+            *[self.half] * (self.stride // 2),
         ]
         return [size for channels in norms for size in (channels, channels)] + [3, 3]
 
@@ -102,7 +106,7 @@ class TransformerNet(nn.Module):
     def __init__(self, architecture: Architecture | None = None) -> None:
         super().__init__()
         self.architecture = a = architecture or Architecture()
-        self.conv_in = nn.Conv2d(3, a.width, 12, stride=4, bias=False)
+        self.conv_in = nn.Conv2d(3, a.width, 3 * a.stride, stride=a.stride, bias=False)
         self.norm_in = ConditionalNorm()
         self.conv_down = nn.Conv2d(a.width, a.deep, 3, stride=2, bias=False)
         self.norm_down = ConditionalNorm()
@@ -112,8 +116,9 @@ class TransformerNet(nn.Module):
         self.fine = nn.ModuleList(ResidualBlock(a.width) for _ in range(a.fine_blocks))
         self.conv_narrow = nn.Conv2d(a.width, a.half, 3, bias=False)
         self.norm_narrow = ConditionalNorm()
-        self.conv_half = nn.Conv2d(a.half, a.half, 3, bias=False)
-        self.norm_half = ConditionalNorm()
+        if a.stride == 4:
+            self.conv_half = nn.Conv2d(a.half, a.half, 3, bias=False)
+            self.norm_half = ConditionalNorm()
         self.conv_out = nn.Conv2d(a.half, 12, 3, bias=False)
         self._initialize()
 
@@ -174,10 +179,11 @@ class TransformerNet(nn.Module):
 
     def surround(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Pixels that a picture is reflected outwards by: left, right, top, bottom."""
+        stride = self.architecture.stride
         # At least two cells of an eighth's size a side: statistics need more than one.
-        right, bottom = (max(-side % 8, 16 - side) for side in (width, height))
+        right, bottom = (max(-side % (2 * stride), 4 * stride - side) for side in (width, height))
         # Two cells of a quarter's size more: one each for conv_in and conv_down.
-        around = self.architecture.margin + 8
+        around = self.architecture.margin + 2 * stride
         return around, around + right, around, around + bottom
 
     def _draw(self, image: Tensor, norms: Sequence[Tensor]) -> Tensor:
@@ -188,12 +194,13 @@ class TransformerNet(nn.Module):
             x = block(repeat_pad(x, 2), vectors)
         x = enlarge(self.conv_up(x)).add_(crop(quarter, 1))
         x = self.norm_up(x, next(vectors), next(vectors)).relu_()
-        # What the convolutions still to come take away: 2 a block, 1, and twice a half.
+        # What the convolutions still to come take away: 2 a block, 1, and twice a half or 1.
         x = repeat_pad(x, 2 * len(self.fine) + 2)
         for block in self.fine:
             x = block(x, vectors)
         x = self.norm_narrow(self.conv_narrow(x), next(vectors), next(vectors)).relu_()
-        x = self.norm_half(self.conv_half(enlarge(x)), next(vectors), next(vectors)).relu_()
+        if self.architecture.stride == 4:
+            x = self.norm_half(self.conv_half(enlarge(x)), next(vectors), next(vectors)).relu_()
         return pixel_shuffle(self.conv_out(x))
 
 

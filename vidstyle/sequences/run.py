@@ -408,7 +408,7 @@ class Painter:
     def notices(self) -> list[str]:
         return list(dict.fromkeys(notice for s in self.stylizers for notice in s.notices))
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def draw(self, images: np.ndarray) -> np.ndarray:
         """N×H×W×3 to N×R×H×W×3, one picture for each of R regions."""
         count = len(images)
         missing = self.batch_size - count

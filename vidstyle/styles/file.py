@@ -173,7 +173,9 @@ def _architecture(sizes: object) -> Architecture:
         raise ValueError(f"a network of {channels} channels")
     if not all(0 <= size <= _MOST_BLOCKS for size in blocks):
         raise ValueError(f"a network of {blocks} blocks")
-    if made.margin % 8 or not 0 <= made.margin <= _WIDEST_MARGIN:
+    if made.stride not in (2, 4):
+        raise ValueError(f"a network of stride {made.stride}")
+    if made.margin % (2 * made.stride) or not 0 <= made.margin <= _WIDEST_MARGIN:
         raise ValueError(f"a margin of {made.margin} pixels")
     return made
 

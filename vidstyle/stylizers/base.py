@@ -8,11 +8,19 @@ from typing import Protocol
 import numpy as np
 
 
-class Stylizer(Protocol):
-    """Turns pictures into stylized pictures of the same size, in the same order."""
+class Artist(Protocol):
+    """Draws pictures, in the order in which they come."""
 
     batch_size: int
     """How many pictures it likes to get at once."""
+
+    def draw(self, images: np.ndarray) -> np.ndarray:
+        """What is drawn of N×H×W×3, RGB, uint8 or float32 from 0 to 255: N of anything."""
+        ...
+
+
+class Stylizer(Artist, Protocol):
+    """Turns pictures into stylized pictures of the same size, in the same order."""
 
     @property
     def notices(self) -> Sequence[str]:
@@ -21,4 +29,8 @@ class Stylizer(Protocol):
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB, N×H×W×3 to N×H×W×3 (or H×W×3 to H×W×3), uint8, or float32 from 0 to 255."""
+        ...
+
+    def enlarge(self, photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
+        """What was drawn of H×W×3, h×w×3, at the photo's size and of its type."""
         ...

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidstyle.device import (
+    Backend,
     device_errors,
     out_of_memory,
     parallel_map,
+    pick_backend,
     pick_device,
     pick_precision,
     precision_name,
@@ -25,21 +30,28 @@ from vidstyle.device import (
 from vidstyle.errors import DeviceError, OptionError
 from vidstyle.models.quantized import quantize_blocks
 from vidstyle.models.tiles import TILE_STEP, draw_in_tiles
+from vidstyle.styles.draft import SHRINK, Draft, find_draft
 from vidstyle.styles.registry import Style, load_style
-from vidstyle.stylizers.color import keep_chroma
+from vidstyle.stylizers.color import LUMA, keep_chroma
 from vidstyle.stylizers.strokes import (
     StrokeSize,
     brought_to,
     check_stroke_size,
     drawing_size,
+    quickly_enlarged,
     resized,
 )
+
+if TYPE_CHECKING:
+    from vidstyle.models.openvino import OpenVinoNetwork
 
 WHOLE_PIXELS = 2**22
 """Pictures of more pixels are drawn in tiles unless told otherwise: 4K is, 2560×1600 is not."""
 TILE = 256
 """Rows of a tile unless told otherwise."""
 SMALLEST_TILE = 4 * TILE_STEP
+
+Quality = Literal["draft", "standard", "fine"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +75,11 @@ class FastOptions:
     """As a multiple of what the network draws by itself: pictures are drawn smaller, or larger, and
     brought to their size. ``auto`` is 1 up to 2048 pixels on the longer side, and grows with the
     picture above."""
+    quality: Quality = "standard"
+    """``draft`` draws at half of the size, by a leaner network that was taught to draw the same;
+    ``fine`` computes in fp32, unless a precision is given."""
+    backend: Backend = "auto"
+    """What computes: ``auto`` is OpenVINO on a CPU, where it is installed, and torch elsewhere."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -74,6 +91,10 @@ class FastOptions:
         if self.tile is not None and self.tile < 0:
             raise OptionError(f"a tile has at least 1 row, or 0 for none, not {self.tile}")
         check_stroke_size(self.stroke_size)
+        if self.quality not in get_args(Quality):
+            raise OptionError(f"quality is draft, standard or fine, not '{self.quality}'")
+        if self.quality == "draft" and self.tile:
+            raise OptionError("drafts are small, and drawn whole: leave --tile out")
 
 
 class FastStylizer:
@@ -94,25 +115,40 @@ class FastStylizer:
         self.style = style if isinstance(style, Style) else load_style(style)
         self.options = options
         self.device = pick_device(options.device)
-        self.precision = pick_precision(options.precision, self.device)
+        exact = options.quality == "fine" and options.precision == "auto"
+        self.precision = pick_precision("fp32" if exact else options.precision, self.device)
+        self.backend = pick_backend(options.backend, self.device, self.precision)
         self.batch_size = options.batch_size or usual_batch(self.device)
         self.tile = options.tile
         self.notices: list[str] = []
-        network = deepcopy(self.style.network)
+        draft = options.quality == "draft"
+        self._draft: Draft | None = find_draft(self.style.network) if draft else None
+        network = deepcopy(self._draft.network if self._draft else self.style.network)
         if self.precision == torch.int8:
             network = quantize_blocks(network)
         self.dtype = torch.float32 if self.precision == torch.int8 else self.precision
         self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._graph = self._compile() if self.backend == "openvino" else None
         self.steer(self.style.at_strength(options.strength))
         logger.info(
-            "style %s at %g, on %s in %s, %d at once",
-            *(self.style.label, options.strength, self.device),
-            *(precision_name(self.precision), self.batch_size),
+            "style %s at %g, %s, on %s in %s by %s, %d at once",
+            *(self.style.label, options.strength, options.quality, self.device),
+            *(precision_name(self.precision), self.backend, self.batch_size),
         )
 
+    def _compile(self) -> OpenVinoNetwork:
+        from vidstyle.models.openvino import OpenVinoNetwork
+
+        network = self._draft.network if self._draft else self.style.network
+        return OpenVinoNetwork(network, self.dtype, self.batch_size)
+
     def steer(self, vector: Tensor) -> None:
-        """Draw with another vector of the same network from now on: V numbers."""
-        self.vector = vector[None].to(self.device, self.dtype)
+        """Draw with another vector of the style's backbone from now on: V numbers."""
+        self.gain = vector.split(self.style.network.architecture.style_splits())[-2].float().numpy()
+        """How much of each of a picture's own colours shows in its drawing: 3 numbers."""
+        own = self._draft.vector(vector) if self._draft else vector
+        self.vector = own[None].to(self.device, self.dtype)
+        self._exact_vector = own.float()
 
     def expect(self, width: int, height: int) -> None:
         """Settle for pictures of a size: of large ones fewer come at once."""
@@ -136,10 +172,27 @@ class FastStylizer:
             return self(images[None])[0]
         if not images.size:
             return images.copy()
+        drawn = self.draw(images)
+        if drawn.shape == images.shape:
+            return drawn
+        return np.stack([self.enlarge(*pictures) for pictures in zip(images, drawn, strict=True)])
+
+    @device_errors()
+    def draw(self, images: np.ndarray) -> np.ndarray:
+        """What is drawn of N×H×W×3, at the size that strokes and quality want: N×h×w×3.
+
+        It is uint8, or float32 from 0 to 255 where the pictures are, or are drawn at another size
+        in more than a draft.
+        """
+        natural = self._drawn_size(images) == images.shape[2:0:-1]
+        if not natural:
+            images = np.stack([self._resized(image) for image in images])
+        # What is drawn at another size is given its picture's chroma when it is enlarged.
+        draw = partial(self._draw, keep=self.options.color == "keep" and natural)
         parts, done = [], 0
         while done < len(images):
             batch = images[done : done + self.batch_size]
-            drawn = self._attempt(batch)
+            drawn = self._attempt(draw, batch)
             if drawn is None:
                 self._use_less(batch)
             else:
@@ -147,16 +200,35 @@ class FastStylizer:
                 done += len(batch)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def enlarge(self, photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
+        """A drawing, h×w×3, at the size of its picture, H×W×3, and of its type."""
+        if drawing.shape == photo.shape:
+            return drawing
+        keep = self.options.color == "keep"
+        small = self._resized(photo)
+        if drawing.dtype == np.uint8:
+            return quickly_enlarged(photo, small, drawing, keep)
+        return brought_to(photo, small, drawing, self.gain, keep)
+
+    def _resized(self, photo: np.ndarray) -> np.ndarray:
+        """As it is drawn."""
+        width, height = self._drawn_size(photo[None])
+        if self._draft and photo.dtype == np.uint8:
+            return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+        return resized(photo, width, height)
+
     # -- memory -------------------------------------------------------------------------------
 
-    def _attempt(self, images: np.ndarray) -> list[np.ndarray] | None:
+    def _attempt(
+        self, draw: Callable[[np.ndarray], np.ndarray], images: np.ndarray
+    ) -> list[np.ndarray] | None:
         """A batch, in one or several parts; None when memory ran out."""
         try:
             if self.device.type != "cpu":
-                return [self._stylize(images)]
+                return [draw(images)]
             # Each frame by itself, as a batch would only fall out of the caches.
-            workers = 1 if self._tile_rows(*self._drawn_size(images)) else self.batch_size
-            return parallel_map(self._stylize, list(images[:, None]), workers)
+            workers = 1 if self._tile_rows(*images.shape[2:0:-1]) else self.batch_size
+            return parallel_map(draw, list(images[:, None]), workers)
         except (RuntimeError, MemoryError) as error:
             # To go on from in here would keep alive what the failed attempt holds.
             if not out_of_memory(error):
@@ -169,7 +241,7 @@ class FastStylizer:
         Raises DeviceError when neither can be less.
         """
         count, height, width, _ = images.shape
-        tile = self._tile_rows(*self._drawn_size(images))
+        tile = self._tile_rows(width, height)
         if count > 1:
             self.batch_size = count // 2
         elif not tile or tile > SMALLEST_TILE:
@@ -188,7 +260,10 @@ class FastStylizer:
     def _drawn_size(self, images: np.ndarray) -> tuple[int, int]:
         """Width and height at which N×H×W×3 are drawn."""
         height, width = images.shape[1:3]
-        return drawing_size(width, height, self.options.stroke_size)
+        width, height = drawing_size(width, height, self.options.stroke_size)
+        if self._draft:
+            return -(-width // SHRINK), -(-height // SHRINK)
+        return width, height
 
     def _tile_rows(self, width: int, height: int) -> int:
         """Of pictures that are drawn at this size; 0 when they are drawn whole."""
@@ -198,26 +273,17 @@ class FastStylizer:
 
     # -- drawing ------------------------------------------------------------------------------
 
-    def _stylize(self, images: np.ndarray) -> np.ndarray:
-        """N×H×W×3, drawn at the size that the strokes want."""
-        size = self._drawn_size(images)
-        keep = self.options.color == "keep"
-        if size == images.shape[2:0:-1]:
-            return self._draw(images, keep)
-        gain = self.vector[0].split(self.network.architecture.style_splits())[-2]
-        passing = gain.float().cpu().numpy()
-        small = np.stack([resized(image, *size) for image in images])
-        drawn = zip(images, small, self._draw(small, False), strict=True)
-        return np.stack([brought_to(*pictures, passing, keep) for pictures in drawn])
-
     @torch.inference_mode()
     def _draw(self, images: np.ndarray, keep: bool) -> np.ndarray:
         """N×H×W×3 at their own size, ``keep`` with their own chroma."""
+        height, width = images.shape[1:3]
+        tile = self._tile_rows(width, height)
+        if self._graph and images.dtype == np.uint8 and not tile:
+            luma = LUMA if keep else None
+            return np.stack([self._graph(image, self._exact_vector, luma) for image in images])
         # N×H×W×3 in memory is channels_last already.
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2)
         pixels = pixels.to(self.device, non_blocking=True)
-        height, width = images.shape[1:3]
-        tile = self._tile_rows(width, height)
         if tile:
             coded = torch.empty_like(pixels)
             for picture, place in zip(pixels.split(1), coded.split(1), strict=True):

@@ -110,21 +110,49 @@ def brought_to(
     return result
 
 
+def quickly_enlarged(
+    photo: np.ndarray, drawn_from: np.ndarray, painted: np.ndarray, keep_chroma: bool = False
+) -> np.ndarray:
+    """A painting at its picture's own size, as ``brought_to``, in 8 bits and with luma's detail.
+
+    Args:
+        photo: H×W×3 uint8.
+        drawn_from, painted: the same smaller, and what was drawn of it, h×w×3 uint8.
+        keep_chroma: take luma alone from the painting.
+    """
+    size = photo.shape[1::-1]
+    light, small_light, drawing = (luma(image) for image in (photo, drawn_from, painted))
+    steepness = _steepness(drawing.astype(np.float32), small_light.astype(np.float32))
+    steepness = cv2.resize(steepness, size, interpolation=cv2.INTER_LINEAR)
+    smooth = cv2.resize(small_light, size, interpolation=cv2.INTER_CUBIC)
+    detail = cv2.subtract(light, smooth, dtype=cv2.CV_16S)
+    detail = cv2.multiply(detail, steepness, dtype=cv2.CV_16S)
+    if keep_chroma:
+        base = photo
+        enlarged = cv2.resize(drawing, size, interpolation=cv2.INTER_CUBIC)
+        detail = cv2.add(detail, cv2.subtract(enlarged, light, dtype=cv2.CV_16S))
+    else:
+        base = cv2.resize(painted, size, interpolation=cv2.INTER_CUBIC)
+    return cv2.add(base, cv2.merge([detail, detail, detail]), dtype=cv2.CV_8U)
+
+
 def luma(image: np.ndarray) -> np.ndarray:
-    """H×W×3 float32 to H×W."""
+    """H×W×3, uint8 or float32, to H×W of the same type."""
     return cv2.transform(image, np.array([LUMA], np.float32))
 
 
 def _steepness(drawing: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """How each colour of a drawing follows the picture's light around each place, h×w×3."""
+    """How each colour of a drawing, h×w×3, or its luma, h×w, follows the light near each place."""
 
     def mean(x: np.ndarray) -> np.ndarray:
         return cv2.blur(x, (3, 3), borderType=cv2.BORDER_REPLICATE)
 
     level = mean(light)
     variance = mean(light * light) - level * level
-    both = mean(drawing * light[:, :, None]) - mean(drawing) * level[:, :, None]
-    steepness = both / (variance + _NOISE**2)[:, :, None]
+    if drawing.ndim == 3:
+        light, level, variance = (x[:, :, None] for x in (light, level, variance))
+    both = mean(drawing * light) - mean(drawing) * level
+    steepness = both / (variance + _NOISE**2)
     return steepness.clip(-_STEEPEST, _STEEPEST)
 
 
