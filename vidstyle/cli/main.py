@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from vidstyle.cli import (
+    distil,
     doctor,
     evaluate,
     features,
@@ -67,6 +68,7 @@ app.command("stream")(stream.stream)
 app.command("image")(image.image)
 app.add_typer(styles.app, name="styles")
 app.command("train")(train.train)
+app.command("distil")(distil.distil)
 app.command("evaluate")(evaluate.evaluate)
 app.command("texture")(texture.texture)
 app.command("reconstruct")(reconstruct.reconstruct)

@@ -39,6 +39,8 @@ class OpenVinoNetwork:
             "INFERENCE_PRECISION_HINT": _HINTS[dtype],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "NUM_STREAMS": min(at_once, torch.get_num_threads()),
+            # Pinned threads would wait for their core while another stage has it.
+            "ENABLE_CPU_PINNING": False,
         }
         self._compiled: dict[object, _Compiled] = {}
         self._compiling = Lock()

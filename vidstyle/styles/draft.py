@@ -22,6 +22,7 @@ from torch import Tensor
 from vidstyle.errors import StyleError
 from vidstyle.models.transformer import Architecture, TransformerNet
 from vidstyle.styles.file import BACKBONE, backbone_hash
+from vidstyle.styles.registry import SUFFIX, user_styles_dir
 
 BUNDLED_DRAFT = Path(__file__).with_name("draft.safetensors")
 FORMAT = "vidstyle-draft"
@@ -57,20 +58,23 @@ class Draft:
 
 
 def find_draft(backbone: TransformerNet) -> Draft:
-    """The draft of a backbone.
+    """The draft of a backbone: the bundled one, or one in the folder ``drafts`` of the user's styles.
 
     Raises:
-        StyleError: there is none.
+        StyleError: there is none, or a file is damaged.
     """
-    draft = _read_draft(BUNDLED_DRAFT)
-    if backbone_hash(backbone.state_dict()) != draft.backbone_id:
-        raise StyleError(
-            "of this style's backbone there is no draft; use --quality standard, or fine"
-        )
-    return draft
+    wanted = backbone_hash(backbone.state_dict())
+    for path in (BUNDLED_DRAFT, *sorted((user_styles_dir() / "drafts").glob("*" + SUFFIX))):
+        draft = _read_draft(path)
+        if draft.backbone_id == wanted:
+            return draft
+    raise StyleError(
+        "of this style's backbone there is no draft: use --quality standard, or make one "
+        f"(vidstyle distil) in {user_styles_dir() / 'drafts'}"
+    )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def _read_draft(path: Path) -> Draft:
     try:
         with safe_open(path, framework="pt") as stored:

@@ -121,7 +121,9 @@ def quickly_enlarged(
         keep_chroma: take luma alone from the painting.
     """
     size = photo.shape[1::-1]
-    light, small_light, drawing = (luma(image) for image in (photo, drawn_from, painted))
+    light, small_light, drawing = (
+        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (photo, drawn_from, painted)
+    )
     steepness = _steepness(drawing.astype(np.float32), small_light.astype(np.float32))
     steepness = cv2.resize(steepness, size, interpolation=cv2.INTER_LINEAR)
     smooth = cv2.resize(small_light, size, interpolation=cv2.INTER_CUBIC)
@@ -137,7 +139,7 @@ def quickly_enlarged(
 
 
 def luma(image: np.ndarray) -> np.ndarray:
-    """H×W×3, uint8 or float32, to H×W of the same type."""
+    """H×W×3 float32 to H×W."""
     return cv2.transform(image, np.array([LUMA], np.float32))
 
 

@@ -64,7 +64,7 @@ _PARAMETERS = {
 _AVX512 = 256
 """OpenCV's number of it (CV_CPU_AVX512_SKX), which its Python module does not name."""
 _DEFAULTS: dict[str, dict[str, str]] = {
-    "libx264": {"crf": "18", "preset": "medium"},
+    "libx264": {"crf": "18", "preset": "faster"},
     "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
     "libsvtav1": {"crf": "28", "preset": "8"},
     "libvpx-vp9": {"crf": "28", "cpu-used": "4", "row-mt": "1"},
@@ -78,7 +78,7 @@ class WriteOptions:
     Attributes:
         codec: FFmpeg's name of a video encoder; None picks what suits the container.
         crf: constant quality, lower is better; None takes the codec's default (x264: 18).
-        preset: the encoder's own name of a speed; None takes its default (x264: medium).
+        preset: the encoder's own name of a speed; None takes its default (x264: faster).
         pix_fmt: FFmpeg's name of a pixel format; None takes 4:2:0 where possible, in 10 bits for
             frames of more than 8; ``keep`` takes what loses least of the source's.
         audio: ``copy`` or ``none``.
