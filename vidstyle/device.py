@@ -63,8 +63,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     """``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8`` as a torch dtype.
 
     On a GPU, auto is fp16. On a CPU it is the fastest of fp32, bf16 and, where that wins clearly,
-    int8, timed once: with the same instruction set, bf16 runs at twice the speed of fp32 on one processor and at half on
-    another. int8 means 8-bit residual blocks in a network of fp32, on CPUs alone.
+    int8, timed once: with the same instruction set, bf16 runs at twice the speed of fp32 on one
+    processor and at half on another. int8 means 8-bit residual blocks in a network of fp32, on CPUs alone.
 
     Raises:
         DeviceError: an unknown name, or int8 where there is none.
@@ -145,10 +145,8 @@ def fastest_cpu_precision(
                 begin = time.perf_counter()
                 convolve()
                 times[dtype].append(time.perf_counter() - begin)
-    cost = {
-        dtype: min(taken) * (1.5 if dtype == torch.int8 else 1) for dtype, taken in times.items()
-    }
-    return min(cost, key=lambda dtype: cost[dtype])
+    handicap = {torch.int8: 1.5}
+    return min(times, key=lambda dtype: min(times[dtype]) * handicap.get(dtype, 1))
 
 
 def _convolution(dtype: torch.dtype) -> Callable[[], Tensor]:

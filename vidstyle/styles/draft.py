@@ -58,7 +58,7 @@ class Draft:
 
 
 def find_draft(backbone: TransformerNet) -> Draft:
-    """The draft of a backbone: the bundled one, or one in the folder ``drafts`` of the user's styles.
+    """The draft of a backbone: bundled, or in the folder ``drafts`` of the user's styles.
 
     Raises:
         StyleError: there is none, or a file is damaged.
