@@ -64,7 +64,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 
     On a GPU, auto is fp16. On a CPU it is the fastest of fp32, bf16 and, where that wins clearly,
     int8, timed once: with the same instruction set, bf16 runs at twice the speed of fp32 on one
-    processor and at half on another. int8 means 8-bit residual blocks in a network of fp32, on CPUs alone.
+    processor and at half on another. int8 means 8-bit residual blocks in a network of fp32, on CPUs
+    alone.
 
     Raises:
         DeviceError: an unknown name, or int8 where there is none.

@@ -28,7 +28,13 @@ def doctor() -> None:
     import torch
 
     from vidstyle import __version__
-    from vidstyle.device import list_devices, pick_device, pick_precision, precision_name
+    from vidstyle.device import (
+        list_devices,
+        pick_backend,
+        pick_device,
+        pick_precision,
+        precision_name,
+    )
     from vidstyle.styles.registry import style_files, user_styles_dir
     from vidstyle.video.probe import encoder_opens
 
@@ -43,7 +49,9 @@ def doctor() -> None:
     for name, about in list_devices():
         line(name, about)
     device = pick_device()
-    line("picked", f"{device}, {precision_name(pick_precision('auto', device))}")
+    precision = pick_precision("auto", device)
+    backend = pick_backend("auto", device, precision)
+    line("picked", f"{device}, {precision_name(precision)}, {backend}")
     opens = [name for name in ENCODERS if encoder_opens(name)]
     line("encoders", ", ".join(opens) or "none")
     line("not here", ", ".join(name for name in ENCODERS if name not in opens) or "-")
