@@ -78,7 +78,7 @@ class Graph:
 
     def constant(self, value: np.ndarray, name: str = "") -> str:
         name = name or f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(numpy_helper.from_array(value, name))
         return name
 
     def integers(self, *values: int) -> str:
@@ -134,11 +134,10 @@ def _style(graph: Graph, network: TransformerNet, vector: Tensor | None) -> list
         flat = graph.node("Reshape", "style", graph.integers(-1))
         graph.nodes.append(helper.make_node("Split", [flat, graph.integers(*splits)], names))
         *norms, gain, shift = names
-        shape = graph.integers(3, 1, 1)
-        colours = [graph.node("Reshape", part, shape) for part in (gain, shift)]
-        return [*map(graph.drawable, norms), *colours]
+        gain = graph.node("Reshape", gain, graph.integers(3, 1, 1, 1))
+        return [*map(graph.drawable, norms), gain, shift]
     *norms, gain, shift = (part.numpy() for part in vector.float().split(splits))
-    parts = [part.astype(graph.dtype) for part in norms] + [gain[:, None, None], shift[:, None, None]]
+    parts = [part.astype(graph.dtype) for part in norms] + [gain.reshape(3, 1, 1, 1), shift]
     return [graph.constant(part, name) for part, name in zip(parts, names, strict=True)]
 
 
@@ -170,7 +169,7 @@ def _restyled(graph: Graph, network: TransformerNet, image: str, style: Sequence
     drawing = graph.node("Slice", drawing, begin, end, graph.integers(2, 3))
     # The network's last normalization is scaled by the gate; all after it is linear.
     drawing = graph.node("Mul", drawing, _contrast_gate(graph, image))
-    passing = graph.node("Add", graph.node("Mul", image, gain), shift)
+    passing = graph.node("Conv", image, gain, shift, group=3)
     return graph.node("Add", drawing, passing)
 
 
@@ -183,14 +182,18 @@ def _reflected(graph: Graph, image: str, axis: int, sides: str, around: int) -> 
     missing = graph.node("Mod", graph.node("Neg", size), graph.integer(8))
     least = graph.node("Sub", graph.integer(16), size)
     after = graph.node("Add", graph.node("Max", missing, least), graph.integer(around))
-    end = graph.node("Add", size, after)
-    positions = graph.node("Range", graph.integer(-around), end, graph.integer(1))
-    # As ``mirror_indices``: there and back again.
-    period = graph.node("Add", graph.node("Add", size, size), graph.integer(-2))
-    period = graph.node("Max", period, graph.integer(1))
-    there = graph.node("Mod", positions, period)
-    back = graph.node("Sub", period, there)
-    return graph.node("Gather", image, graph.node("Min", there, back), axis=axis)
+    double = graph.node("Add", size, size)
+    period = graph.node("Max", graph.node("Sub", double, graph.integer(2)), graph.integer(1))
+
+    def border(begin: str, end: str) -> str:
+        """As ``mirror_indices``: there and back again."""
+        there = graph.node("Mod", graph.node("Range", begin, end, graph.integer(1)), period)
+        indices = graph.node("Min", there, graph.node("Sub", period, there))
+        return graph.node("Gather", image, indices, axis=axis)
+
+    first = border(graph.integer(-around), graph.integer(0))
+    last = border(size, graph.node("Add", size, after))
+    return graph.node("Concat", first, image, last, axis=axis)
 
 
 def _contrast_gate(graph: Graph, image: str) -> str:
