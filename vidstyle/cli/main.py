@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 from vidstyle.cli import (
     doctor,
     evaluate,
+    export,
     features,
     frames,
     image,
@@ -67,6 +68,7 @@ app.command("stream")(stream.stream)
 app.command("image")(image.image)
 app.add_typer(styles.app, name="styles")
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.command("evaluate")(evaluate.evaluate)
 app.command("texture")(texture.texture)
 app.command("reconstruct")(reconstruct.reconstruct)

@@ -9,7 +9,7 @@ Needs the package ``onnx``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -42,9 +42,7 @@ def transfer_model(
         precision: of the weights and of what is drawn; the picture itself passes in float32.
     """
     graph = Graph(np.dtype(np.float16 if precision == "fp16" else np.float32))
-    kind, shape = TensorProto.FLOAT, ["batch", 3, "height", "width"]
-    if pixels == "uint8":
-        kind, shape = TensorProto.UINT8, ["batch", "height", "width", 3]
+    kind, shape = _interface(pixels)
     inputs = [helper.make_tensor_value_info("image", kind, shape)]
     if vector is None:
         size = [1, network.style_size]
@@ -62,6 +60,13 @@ def transfer_model(
         ir_version=helper.find_min_ir_version_for([opset]),
         producer_name="vidstyle",
     )
+
+
+def _interface(pixels: Pixels) -> tuple[int, list[str | int | None]]:
+    """Type and shape of input and output."""
+    if pixels == "uint8":
+        return TensorProto.UINT8, ["batch", "height", "width", 3]
+    return TensorProto.FLOAT, ["batch", 3, "height", "width"]
 
 
 class Graph:
@@ -91,7 +96,7 @@ class Graph:
     def number(self, value: float) -> str:
         return self.constant(np.array(value, np.float32))
 
-    def node(self, operator: str, *inputs: str, output: str = "", **attributes: object) -> str:
+    def node(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Add an operator; its only output's name."""
         output = output or f"{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
@@ -121,8 +126,9 @@ class Graph:
 
     def enlarge(self, x: str) -> str:
         scales = self.constant(np.array([1, 1, 2, 2], np.float32))
-        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-        return self.node("Resize", x, "", scales, **how)
+        return self.node(
+            "Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel"
+        )
 
 
 def _style(graph: Graph, network: TransformerNet, vector: Tensor | None) -> list[str]:
@@ -136,8 +142,8 @@ def _style(graph: Graph, network: TransformerNet, vector: Tensor | None) -> list
         *norms, gain, shift = names
         gain = graph.node("Reshape", gain, graph.integers(3, 1, 1, 1))
         return [*map(graph.drawable, norms), gain, shift]
-    *norms, gain, shift = (part.numpy() for part in vector.float().split(splits))
-    parts = [part.astype(graph.dtype) for part in norms] + [gain.reshape(3, 1, 1, 1), shift]
+    *scales, gain, shift = (part.numpy() for part in vector.float().split(splits))
+    parts = [*(part.astype(graph.dtype) for part in scales), gain.reshape(3, 1, 1, 1), shift]
     return [graph.constant(part, name) for part, name in zip(parts, names, strict=True)]
 
 
@@ -211,10 +217,10 @@ def _drawn(graph: Graph, network: TransformerNet, image: str, style: Iterator[st
     """``TransformerNet._draw``, without the gate."""
 
     def conv(x: str, name: str) -> str:
-        module = network.get_submodule(name)
-        weight = module.weight.detach().numpy().astype(graph.dtype)
-        kernel = graph.constant(weight, f"{name}.weight")
-        return graph.node("Conv", x, kernel, output=name, strides=module.stride)
+        weight = network.get_parameter(f"{name}.weight").detach().numpy()
+        kernel = graph.constant(weight.astype(graph.dtype), f"{name}.weight")
+        strides = network.get_submodule(name).stride
+        return graph.node("Conv", x, kernel, output=name, strides=strides)
 
     def norm(x: str) -> str:
         scale, shift = next(style), next(style)
