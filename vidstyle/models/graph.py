@@ -132,18 +132,17 @@ class Graph:
 
 
 def _style(graph: Graph, network: TransformerNet, vector: Tensor | None) -> list[str]:
-    """A style's parts in the order of ``Architecture.style_splits``: drawable and flat, but gain
-    and shift of the picture float32 3×1×1."""
+    """A style's parts in float32, in the order of ``Architecture.style_splits``; the gain of the
+    picture is 3×1×1×1, the others are flat."""
     splits = network.architecture.style_splits()
     names = [f"style.{number}" for number in range(len(splits))]
     if vector is None:
         flat = graph.node("Reshape", "style", graph.integers(-1))
         graph.nodes.append(helper.make_node("Split", [flat, graph.integers(*splits)], names))
-        *norms, gain, shift = names
-        gain = graph.node("Reshape", gain, graph.integers(3, 1, 1, 1))
-        return [*map(graph.drawable, norms), gain, shift]
-    *scales, gain, shift = (part.numpy() for part in vector.float().split(splits))
-    parts = [*(part.astype(graph.dtype) for part in scales), gain.reshape(3, 1, 1, 1), shift]
+        names[-2] = graph.node("Reshape", names[-2], graph.integers(3, 1, 1, 1))
+        return names
+    parts = [part.numpy() for part in vector.float().split(splits)]
+    parts[-2] = parts[-2].reshape(3, 1, 1, 1)
     return [graph.constant(part, name) for part, name in zip(parts, names, strict=True)]
 
 
@@ -223,8 +222,10 @@ def _drawn(graph: Graph, network: TransformerNet, image: str, style: Iterator[st
         return graph.node("Conv", x, kernel, output=name, strides=strides)
 
     def norm(x: str) -> str:
-        scale, shift = next(style), next(style)
-        return graph.node("InstanceNormalization", x, scale, shift, epsilon=ConditionalNorm.eps)
+        # In float32, as a runtime may sum in the type that it is given: squares exceed float16.
+        inputs = graph.exact(x), next(style), next(style)
+        y = graph.node("InstanceNormalization", *inputs, epsilon=ConditionalNorm.eps)
+        return graph.drawable(y)
 
     def relu(x: str) -> str:
         return graph.node("Relu", x)
