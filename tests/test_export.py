@@ -11,18 +11,22 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from toys import toy_file, toy_photo, toy_style, write_toy
 
 import vidstyle
 from vidstyle import ExportOptions, FastOptions, FastStylizer, export_style
 from vidstyle.errors import OptionError, OutputError, StyleError
+from vidstyle.export import LEAST_FIDELITY, measure_fidelity
 from vidstyle.styles import Style, load_style, write_style_file
 from vidstyle.styles.registry import BUNDLED
 
 
 def draw(path: Path, image: np.ndarray, **more: np.ndarray) -> np.ndarray:
     """A uint8 picture by a file that takes such."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
     (painting,) = session.run(["painting"], {"image": image[None], **more})
     return painting[0]
 
@@ -123,17 +127,28 @@ def test_the_name_is_the_styles_unless_given(
     assert Path("toy.onnx").is_file()
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_what_draws_otherwise_than_torch_is_not_written(tmp_path: Path) -> None:
-    style = toy_style()
-    loud = replace(style, vector=1e5 * style.vector)  # beyond the range of fp16
-    path = tmp_path / "loud.onnx"
+def test_what_draws_otherwise_than_torch_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "toy.onnx"
     path.write_bytes(b"precious")
-    with pytest.raises(OutputError, match=r"loud\.onnx: not written, .* less than 45"):
-        export_style(loud, path, ExportOptions(precision="fp16", overwrite=True))
+    monkeypatch.setitem(LEAST_FIDELITY, "fp32", 160)
+    with pytest.raises(OutputError, match=r"toy\.onnx: not written, .* 1\d\d\.\d dB .* than 160"):
+        export_style(toy_style(), path, ExportOptions(overwrite=True))
+    nothing = replace(toy_style(), vector=torch.nan * toy_style().vector)
+    with pytest.raises(OutputError, match=r"toy\.onnx: not written, .* nan dB .* than 45"):
+        export_style(nothing, path, ExportOptions(precision="fp16", overwrite=True))
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
-    assert export_style(loud, path, ExportOptions(overwrite=True)).fidelity is not None
+
+
+@pytest.mark.parametrize("pixels", ["float", "uint8"])
+def test_what_is_measured(tmp_path: Path, pixels: str) -> None:
+    options = ExportOptions(0.5, pixels=pixels)
+    path = export_style(toy_style(), tmp_path / "a.onnx", options).path
+    assert measure_fidelity(path, toy_style(), options) > 80
+    assert measure_fidelity(path, toy_style(1), options) < 30
+    assert 20 < measure_fidelity(path, toy_style(), replace(options, strength=0.48)) < 50
 
 
 def test_without_onnx_runtime_nothing_is_measured(

@@ -164,7 +164,7 @@ def measure_fidelity(path: Path, style: Style, options: ExportOptions) -> float:
 
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3  # errors
-    settings.intra_op_num_threads = torch.get_num_threads()
+    settings.intra_op_num_threads = 1  # small pictures; others would spin
     session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
     vector = style.at_strength(options.strength)[None]
     found = []
