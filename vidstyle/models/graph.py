@@ -167,13 +167,13 @@ def _restyled(graph: Graph, network: TransformerNet, image: str, style: Sequence
     padded, sides = graph.drawable(image), graph.node("Shape", image)
     for axis in (2, 3):
         padded = _reflected(graph, padded, axis, sides, margin + 8)
-    drawing = graph.exact(_drawn(graph, network, padded, iter(norms)))
+    drawing = _drawn(graph, network, padded, iter(norms))
     begin = graph.integers(margin, margin)
     end = graph.node("Slice", sides, graph.integers(2), graph.integers(4))
     end = graph.node("Add", end, begin)
     drawing = graph.node("Slice", drawing, begin, end, graph.integers(2, 3))
     # The network's last normalization is scaled by the gate; all after it is linear.
-    drawing = graph.node("Mul", drawing, _contrast_gate(graph, image))
+    drawing = graph.node("Mul", graph.exact(drawing), _contrast_gate(graph, image))
     passing = graph.node("Conv", image, gain, shift, group=3)
     return graph.node("Add", drawing, passing)
 
