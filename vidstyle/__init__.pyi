@@ -11,6 +11,11 @@ from .errors import (
     VidstyleError,
     WeightsError,
 )
+from .export import (
+    Export,
+    ExportOptions,
+    export_style,
+)
 from .frame import (
     ColorTags,
     Frame,
@@ -89,6 +94,8 @@ __all__ = [
     "ColorTags",
     "CutShortError",
     "DeviceError",
+    "Export",
+    "ExportOptions",
     "FastOptions",
     "FastStylizer",
     "Frame",
@@ -132,6 +139,7 @@ __all__ = [
     "WeightsError",
     "WriteOptions",
     "available_styles",
+    "export_style",
     "find_recipe",
     "load_style",
     "open_live",

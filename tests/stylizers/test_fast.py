@@ -266,7 +266,8 @@ def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 
 torch.set_num_threads(1)
-stylizer = FastStylizer("wave", FastOptions(device="cpu", precision="fp32", backend="torch", tile=int(sys.argv[1])))
+chosen = dict(device="cpu", precision="fp32", backend="torch", tile=int(sys.argv[1]))
+stylizer = FastStylizer("wave", FastOptions(**chosen))
 photo = np.random.default_rng(0).integers(0, 256, (1200, 2000, 3), np.uint8)
 stylizer(photo[:64, :64])
 before = peak()

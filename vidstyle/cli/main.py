@@ -19,6 +19,7 @@ from vidstyle.cli import (
     distil,
     doctor,
     evaluate,
+    export,
     features,
     frames,
     image,
@@ -69,6 +70,7 @@ app.command("image")(image.image)
 app.add_typer(styles.app, name="styles")
 app.command("train")(train.train)
 app.command("distil")(distil.distil)
+app.command("export")(export.export)
 app.command("evaluate")(evaluate.evaluate)
 app.command("texture")(texture.texture)
 app.command("reconstruct")(reconstruct.reconstruct)

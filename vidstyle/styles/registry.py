@@ -44,6 +44,7 @@ class Style:
         network: the backbone, in float32 on the CPU.
         vector: V numbers; what makes the style.
         identity: V numbers that return the photo; ``strength`` mixes towards it.
+        licence: of the files it comes from, as far as they tell.
     """
 
     label: str
@@ -51,6 +52,7 @@ class Style:
     network: TransformerNet
     vector: Tensor
     identity: Tensor
+    licence: str = ""
 
     def at_strength(self, strength: float) -> Tensor:
         """The vector for a strength from 0 (the photo) to 1 (the style)."""
@@ -123,7 +125,8 @@ def load_style(spec: str | Path) -> Style:
     info = infos[0] if len(infos) == 1 else StyleInfo(label, " + ".join(i.title for i in infos))
     network = backbone.network()
     identity = backbone.vectors.get(IDENTITY, network.identity_style())
-    return Style(label, info, network, mixed, identity)
+    licence = "; ".join(dict.fromkeys(file.licence for file in files if file.licence))
+    return Style(label, info, network, mixed, identity, licence)
 
 
 def parse_blend(spec: str) -> list[tuple[str, float]]:

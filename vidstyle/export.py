@@ -1,0 +1,230 @@
+"""Styles as ONNX files, which other programs draw with: whole, described, and compared with torch.
+
+The graph is that of ``models/graph``. ``docs/export.md`` shows how to use the files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vidstyle import __version__
+from vidstyle.disk import complete_file
+from vidstyle.errors import OptionError, OutputError
+from vidstyle.styles.file import IDENTITY, backbone_hash, read_style_file
+from vidstyle.styles.paintings import has_pictures
+from vidstyle.styles.registry import Style, available_styles, load_style
+
+if TYPE_CHECKING:
+    import onnx
+
+LEAST_FIDELITY = {"fp32": 70.0, "fp16": 45.0}
+"""Decibels (PSNR) below which a file is not written."""
+TEST_SIZES = ((120, 160), (61, 97))
+"""Heights and widths of the pictures that it is found with."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the file draws, and what it is given."""
+
+    strength: float = 1.0
+    """From 0, the photo, to 1, the style."""
+    precision: Literal["fp32", "fp16"] = "fp32"
+    """Of the weights and of what is drawn; the picture itself passes in float32."""
+    pixels: Literal["float", "uint8"] = "float"
+    """Of input and output: float32 N×3×H×W in [0, 1], or uint8 N×H×W×3."""
+    steerable: bool = False
+    """The style is a second input, and the file describes all styles of its backbone."""
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise OptionError(f"strength is from 0 to 1, not {self.strength:g}")
+        if self.precision not in ("fp32", "fp16"):
+            raise OptionError(f"precision of a file is 'fp32' or 'fp16', not '{self.precision}'")
+        if self.pixels not in ("float", "uint8"):
+            raise OptionError(f"pixels are 'float' or 'uint8', not '{self.pixels}'")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written.
+
+    Attributes:
+        bytes: its size.
+        fidelity: PSNR in decibels between ONNX Runtime's pictures and those of torch in fp32, 150
+            at most; None when ONNX Runtime is not installed.
+    """
+
+    path: Path
+    bytes: int
+    fidelity: float | None
+
+
+def export_style(
+    style: str | Path | Style,
+    path: str | Path | None = None,
+    options: ExportOptions = ExportOptions(),
+) -> Export:
+    """Write a style and its network as an ONNX file that needs nothing else.
+
+    Where ONNX Runtime is installed, the file draws two sizes of pictures, which are compared with
+    torch's before it gets its name.
+
+    Args:
+        style: a Style, or what ``load_style`` takes.
+        path: ``LABEL.onnx`` in the current folder unless given.
+
+    Raises:
+        OptionError: the package ``onnx`` is not installed, or the style is a picture.
+        OutputError: the place cannot be written, or the file draws other pictures than torch.
+        StyleError: as ``load_style`` does.
+    """
+    if find_spec("onnx") is None:
+        raise OptionError("export needs onnx: pip install 'vidstyle[onnx]'")
+    if not isinstance(style, Style):
+        if has_pictures(str(style)):
+            raise OptionError(
+                f"'{style}': no network has learned it; name a style or a style file, "
+                "or learn it with vidstyle train"
+            )
+        style = load_style(style)
+    path = Path(path or f"{style.label}.onnx")
+    _check_output(path, options.overwrite)
+    model = describe(style, options)
+    with complete_file(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+        size = temporary.stat().st_size
+        fidelity = None
+        if find_spec("onnxruntime") is not None:
+            fidelity = measure_fidelity(temporary, style, options)
+            least = LEAST_FIDELITY[options.precision]
+            if not fidelity >= least:
+                raise OutputError(
+                    f"{path}: not written, as ONNX Runtime draws with it at {fidelity:.1f} dB "
+                    f"from torch, less than {least:g}"
+                )
+    return Export(path, size, fidelity)
+
+
+def describe(style: Style, options: ExportOptions = ExportOptions()) -> onnx.ModelProto:
+    """The model of a style, checked, with all that is known of it as metadata."""
+    import onnx
+
+    from vidstyle.models.graph import transfer_model
+
+    vector = style.at_strength(options.strength)
+    model = transfer_model(
+        style.network,
+        None if options.steerable else vector,
+        options.precision,
+        options.pixels,
+    )
+    info = style.info
+    facts = {
+        "name": info.name,
+        "title": info.title,
+        "artist": info.artist,
+        "year": info.year,
+        "licence": style.licence,
+        "strength": f"{options.strength:g}",
+        "precision": options.precision,
+        "pixels": "RGB float32 N×3×H×W, 0 to 1"
+        if options.pixels == "float"
+        else "RGB uint8 N×H×W×3, 0 to 255",
+        "smallest_size": "1x1",
+        "vidstyle": __version__,
+    }
+    if options.steerable:
+        facts["style"] = json.dumps(_numbers(vector))
+        facts["styles"] = json.dumps({n: _numbers(v) for n, v in _relatives(style).items()})
+    onnx.helper.set_model_props(model, facts)
+    about = ", ".join(filter(None, (info.title or info.name, info.artist, info.year)))
+    model.doc_string = (
+        f"Draws pictures in the style of {about}. image, painting: {facts['pixels']}; any size, "
+        f"each picture of a batch by itself. Made by vidstyle {__version__}."
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def measure_fidelity(path: Path, style: Style, options: ExportOptions) -> float:
+    """PSNR in decibels between a file's pictures and torch's in fp32, of the worse size."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3  # errors
+    settings.intra_op_num_threads = 1  # small pictures; others would spin
+    session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    vector = style.at_strength(options.strength)[None]
+    found = []
+    for height, width in TEST_SIZES:
+        image = clouds(height, width)
+        with torch.inference_mode():
+            expected = style.network(image, vector).clamp(0, 1).numpy()
+        given = image.numpy()
+        if options.pixels == "uint8":
+            given, expected = (_as_uint8(colours) for colours in (given, expected))
+        inputs = {"image": given, **({"style": vector.numpy()} if options.steerable else {})}
+        (painting,) = session.run(["painting"], inputs)
+        range_ = 255.0 if options.pixels == "uint8" else 1.0
+        error = np.square((painting.astype(np.float64) - expected) / range_).mean()
+        found.append(-10 * np.log10(error + 1e-15))
+    return float(np.min(found))  # which no NaN escapes
+
+
+def clouds(height: int, width: int) -> Tensor:
+    """Two different pictures of coloured clouds, large and small: 2×3×H×W in whole 255ths."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.full((2, 3, height, width), 0.5)
+    for cell in (32, 8, 2):
+        size = (2, 3, height // cell + 2, width // cell + 2)
+        noise = torch.randn(size, generator=generator) * cell / 160
+        image += F.interpolate(noise, (height, width), mode="bilinear")
+    return image.clamp(0, 1).mul(255).round().div(255)
+
+
+def _as_uint8(colours: np.ndarray) -> np.ndarray:
+    """N×3×H×W in [0, 1] as N×H×W×3."""
+    return (colours * 255 + 0.5).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def _numbers(vector: Tensor) -> Sequence[float]:
+    return [float(f"{number:.7g}") for number in vector.tolist()]
+
+
+def _relatives(style: Style) -> dict[str, Tensor]:
+    """The vectors of a style itself, the photo, and all known styles of their backbone."""
+    backbone = backbone_hash(style.network.state_dict())
+    entries = available_styles()
+    files = {path: read_style_file(path) for path in {entry.path for entry in entries.values()}}
+    others = {
+        name: files[entry.path].vectors[name]
+        for name, entry in entries.items()
+        if files[entry.path].backbone_id == backbone
+    }
+    return {IDENTITY: style.identity, **others, style.label: style.vector}
+
+
+def _check_output(path: Path, overwrite: bool) -> None:
+    """See before the work whether a model can be written there."""
+    if path.suffix.lower() != ".onnx":
+        raise OutputError(f"{path}: is an ONNX file; name it {path.stem}.onnx")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no directory {path.parent}")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise OutputError(f"{path}: is not a regular file")
+    if not overwrite:
+        raise OutputError(f"{path}: exists already; remove it, or overwrite it with --overwrite")
