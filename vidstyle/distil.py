@@ -31,12 +31,13 @@ from vidstyle.styles.file import IDENTITY, StyleFile
 
 @dataclass(frozen=True)
 class DistilOptions:
-    """How to distil."""
+    """How to distil. ``steps`` or ``minutes``, whichever is given, is the whole of the training, and
+    sets the course of the learning rate."""
 
     width: int = 32
     deep: int = 64
-    minutes: float = 60.0
-    """The whole of the training, which sets the course of the learning rate."""
+    steps: int | None = None
+    minutes: float | None = None
     batch_size: int = 8
     crop: int = 256
     """Side, in pixels of the teacher, of the largest crops in the first part of the training."""
@@ -56,8 +57,12 @@ class DistilOptions:
     log_every: int = 50
 
     def __post_init__(self) -> None:
-        if self.minutes <= 0 or self.batch_size < 1:
-            raise OptionError("distilling needs some minutes, and pictures in each batch")
+        if (self.steps is None) == (self.minutes is None):
+            raise OptionError("distilling needs either a number of steps or of minutes")
+        for name in ("steps", "minutes", "batch_size", "width", "deep"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise OptionError(f"{name} must be above zero, not {value}")
         if min(self.crop, self.late_crop) < 32:
             raise OptionError("crops must have at least 32 pixels a side")
 
@@ -157,7 +162,9 @@ class Distiller:
     @property
     def progress(self) -> float:
         """From 0 to 1."""
-        return self.seconds / (60 * self.options.minutes)
+        if self.options.steps is not None:
+            return self.step / self.options.steps
+        return self.seconds / (60 * (self.options.minutes or 0))
 
     def _learn(self) -> tuple[float, float]:
         """One step; its loss and squared error."""

@@ -22,7 +22,10 @@ def distil(
             "--from", help="The style file whose backbone and styles teach; the bundled one."
         ),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Stop after so long.")] = DEFAULT_MINUTES,
+    steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help=f"Stop after so long; {DEFAULT_MINUTES:g} unless given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another course.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -37,7 +40,11 @@ def distil(
     from vidstyle.styles import read_style_file
     from vidstyle.styles.registry import BUNDLED
 
-    options = DistilOptions(minutes=minutes, seed=seed, device=device, precision=precision)
+    if steps is None and minutes is None:
+        minutes = DEFAULT_MINUTES
+    options = DistilOptions(
+        steps=steps, minutes=minutes, seed=seed, device=device, precision=precision
+    )
     distiller = Distiller(read_style_file(base or BUNDLED), photos, output, options)
     if resume:
         distiller.resume()

@@ -64,7 +64,9 @@ def find_draft(backbone: TransformerNet) -> Draft:
         StyleError: there is none, or a file is damaged.
     """
     wanted = backbone_hash(backbone.state_dict())
-    for path in (BUNDLED_DRAFT, *sorted((user_styles_dir() / "drafts").glob("*" + SUFFIX))):
+    own = (user_styles_dir() / "drafts").glob("*" + SUFFIX)
+    whole = (path for path in sorted(own) if not path.stem.endswith(".checkpoint"))
+    for path in (BUNDLED_DRAFT, *whole):
         draft = _read_draft(path)
         if draft.backbone_id == wanted:
             return draft

@@ -1,0 +1,107 @@
+"""Distilling: a pupil that begins as its teacher, learns, and goes on where it ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from toys import TINY, toy_file, toy_network, toy_vector, write_photos
+from typer.testing import CliRunner
+
+from vidstyle.cli.main import app
+from vidstyle.distil import DistilEvent, Distiller, DistilOptions, pruned
+from vidstyle.errors import OptionError, TrainingError
+from vidstyle.styles.draft import find_draft
+
+OPTIONS = DistilOptions(
+    width=6,
+    deep=12,
+    steps=30,
+    batch_size=2,
+    crop=64,
+    late_crop=64,
+    device="cpu",
+    precision="fp32",
+    log_every=10,
+)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return write_photos(tmp_path / "photos", 4, 300, 280)
+
+
+def test_a_pupil_as_wide_as_its_teacher_has_its_first_layers() -> None:
+    teacher = toy_network()
+    vectors = torch.stack([toy_vector(teacher, n) for n in range(3)])
+    pupil = pruned(
+        teacher, "", vectors, DistilOptions(width=TINY.width, deep=TINY.deep, steps=1)
+    ).network
+    assert pupil.architecture == replace(TINY, stride=2, margin=12)
+    small = torch.rand(1, 3, 30, 38)
+    whole = F.interpolate(small, scale_factor=2, mode="nearest")
+    torch.testing.assert_close(pupil.conv_in(small), teacher.conv_in(whole), rtol=1e-4, atol=1e-4)
+    for name in ("conv_down.weight", "deep.0.conv2.weight", "fine.0.conv1.weight"):
+        torch.testing.assert_close(pupil.state_dict()[name], teacher.state_dict()[name])
+
+
+def test_it_learns_and_goes_on(tmp_path: Path, photos: Path) -> None:
+    teacher, output = toy_file(["alpha", "beta"]), tmp_path / "draft.safetensors"
+    first = Distiller(teacher, photos, output, OPTIONS)
+    events: list[DistilEvent] = []
+    first.train(events.append)
+    assert events[-1].progress == 1
+    assert len(events) > 2
+    assert events[-1].loss < 0.9 * events[0].loss
+    assert output.is_file()
+
+    longer = replace(OPTIONS, steps=60)
+    second = Distiller(teacher, photos, output, longer)
+    second.resume()
+    assert (second.step, second.seconds) == (first.step, first.seconds)
+    for name, weight in first.average.items():
+        torch.testing.assert_close(second.average[name], weight)
+    moments = [d.optimizer.state_dict()["state"][0]["exp_avg"] for d in (first, second)]
+    torch.testing.assert_close(*moments)
+
+
+def test_the_loss_knows_blends_and_layers_of_their_own(tmp_path: Path, photos: Path) -> None:
+    distiller = Distiller(toy_file(["alpha", "beta"]), photos, tmp_path / "d", OPTIONS)
+    mixtures = distiller._mixtures(np.random.default_rng(0), 200)
+    known = torch.stack([(mixtures == v).all(dim=1) for v in distiller.vectors]).any(dim=0)
+    assert 0.4 < known.float().mean() < 0.7
+    assert mixtures.isfinite().all()
+
+
+def test_what_cannot_be_distilled(tmp_path: Path, photos: Path) -> None:
+    with pytest.raises(TrainingError, match="no styles"):
+        Distiller(toy_file([]), photos, tmp_path / "d", OPTIONS)
+    with pytest.raises(OptionError, match="either"):
+        DistilOptions()
+    with pytest.raises(OptionError, match="minutes must be above zero"):
+        DistilOptions(minutes=0)
+    other = Distiller(toy_file(["alpha"], seed=3), photos, tmp_path / "d.safetensors", OPTIONS)
+    other.save()
+    with pytest.raises(TrainingError, match="another backbone"):
+        Distiller(toy_file(["alpha"]), photos, tmp_path / "d.safetensors", OPTIONS).resume()
+    with pytest.raises(TrainingError, match="no checkpoint"):
+        Distiller(toy_file(["alpha"]), photos, tmp_path / "e.safetensors", OPTIONS).resume()
+
+
+def test_the_command(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vidstyle.styles import write_style_file
+
+    monkeypatch.setenv("VIDSTYLE_STYLES", str(tmp_path))
+    monkeypatch.setattr("vidstyle.distil.DistilOptions.crop", 64)
+    (tmp_path / "drafts").mkdir()
+    base = write_style_file(toy_file(["alpha"]), tmp_path / "toy.safetensors")
+    output = tmp_path / "drafts" / "toy.safetensors"
+    arguments = ["distil", "--photos", str(photos), "-o", str(output), "--from", str(base)]
+    result = CliRunner().invoke(app, [*arguments, "--steps", "2", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert "steps" in result.output
+    assert find_draft(toy_network()).network.architecture.stride == 2
