@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,15 @@ OPTIONS = DistilOptions(
 )
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several would wait for each other longer than such small pictures take."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return write_photos(tmp_path / "photos", 4, 300, 280)
@@ -38,9 +48,8 @@ def photos(tmp_path: Path) -> Path:
 def test_a_pupil_as_wide_as_its_teacher_has_its_first_layers() -> None:
     teacher = toy_network()
     vectors = torch.stack([toy_vector(teacher, n) for n in range(3)])
-    pupil = pruned(
-        teacher, "", vectors, DistilOptions(width=TINY.width, deep=TINY.deep, steps=1)
-    ).network
+    options = DistilOptions(width=TINY.width, deep=TINY.deep, steps=1)
+    pupil = pruned(teacher, "", vectors, options).network
     assert pupil.architecture == replace(TINY, stride=2, margin=12)
     small = torch.rand(1, 3, 30, 38)
     whole = F.interpolate(small, scale_factor=2, mode="nearest")

@@ -31,8 +31,8 @@ from vidstyle.styles.file import IDENTITY, StyleFile
 
 @dataclass(frozen=True)
 class DistilOptions:
-    """How to distil. ``steps`` or ``minutes``, whichever is given, is the whole of the training, and
-    sets the course of the learning rate."""
+    """How to distil. ``steps`` or ``minutes``, whichever is given, is the whole of the training,
+    and sets the course of the learning rate."""
 
     width: int = 32
     deep: int = 64
