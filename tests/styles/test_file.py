@@ -18,7 +18,8 @@ from toys import TINY, toy_file, toy_network, write_toy
 
 from vidstyle.errors import OptionError, StyleError
 from vidstyle.styles import StyleInfo, read_style_file, write_style_file
-from vidstyle.styles.file import MAX_BYTES, backbone_hash
+from vidstyle.styles.file import backbone_hash
+from vidstyle.styles.header import MAX_BYTES
 
 Contents = tuple[dict[str, str], dict[str, Tensor]]
 
