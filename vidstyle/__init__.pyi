@@ -1,3 +1,9 @@
+from .batch import (
+    BatchSummary,
+    FileProgress,
+    Outcome,
+    stylize_videos,
+)
 from .errors import (
     CutShortError,
     DeviceError,
@@ -85,12 +91,14 @@ from .video import (
 __all__ = [
     "Anchor",
     "AudioPacket",
+    "BatchSummary",
     "ClipOptions",
     "ColorTags",
     "CutShortError",
     "DeviceError",
     "FastOptions",
     "FastStylizer",
+    "FileProgress",
     "Frame",
     "FrameOptions",
     "InputError",
@@ -106,6 +114,7 @@ __all__ = [
     "OptimizeOptions",
     "OptimizeStylizer",
     "OptionError",
+    "Outcome",
     "OutputError",
     "Progress",
     "ReadOptions",
@@ -141,6 +150,7 @@ __all__ = [
     "stylize_clip",
     "stylize_frames",
     "stylize_video",
+    "stylize_videos",
     "synthesize_texture",
 ]
 __version__: str

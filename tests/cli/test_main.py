@@ -48,7 +48,14 @@ def test_help(arguments: list[str], expected: list[str], capsys: Capture) -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nosuch"], ["run"], ["run", "a.mp4", "b.mp4", "--jobs", "0"], ["styles", "nosuch"], ["train"]]
+    "arguments",
+    [
+        ["nosuch"],
+        ["run"],
+        ["run", "a.mp4", "b.mp4", "--jobs", "0"],
+        ["styles", "nosuch"],
+        ["train"],
+    ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], capsys: Capture) -> None:
     assert call(*arguments) == 2

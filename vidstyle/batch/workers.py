@@ -96,7 +96,7 @@ class _Worker:
                 self.end()
                 self._start()
             self.task = waiting.popleft()
-            with suppress(OSError):  # it has died since; which is heard
+            with suppress(OSError), _whole():  # if it has died since, that is heard
                 self.pipe.send(self.task)
 
     def hear(self, listener: Callable[[Event], None]) -> bool:
@@ -107,7 +107,8 @@ class _Worker:
         """
         assert self.task is not None
         try:
-            message = self.pipe.recv()
+            with _whole():
+                message = self.pipe.recv()
         except (EOFError, OSError):
             self._process.join(_PATIENCE)
             reason = f"{self.task.source}: its process ended ({_end_of(self._process.exitcode)})"
@@ -169,6 +170,24 @@ def _deaf() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Ctrl-C counts at the end of the block, so that no message is cut in two."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    raising = [n for n in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(n))]
+    before = {n: signal.signal(n, lambda number, frame: heard.append(number)) for n in raising}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 # ---- in the process -----------------------------------------------------------------------
