@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -108,8 +109,6 @@ def test_each_file_is_drawn_as_if_it_were_alone(tmp_path: Path) -> None:
     sources = [clip(tmp_path, name, 4, size) for name, size in sizes.items()]
     for precision in ("fp32", "auto"):
         folder, fast = tmp_path / precision, replace(FAST, precision=precision)
-        if precision == "auto":  # timed once for all in this process
-            fast = replace(fast, precision="auto")
         batch = stylize(sources, folder, fast=fast, write=QUICK, temporal=TemporalOptions(0.5))
         assert states(batch) == ["done"] * 3
         for source in sources:
@@ -122,7 +121,7 @@ def test_each_file_is_drawn_as_if_it_were_alone(tmp_path: Path) -> None:
 
 def test_a_large_file_leaves_nothing_behind(tmp_path: Path, monkeypatch) -> None:
     """Fewer at once, smaller tiles and notices are of the file that needed them."""
-    monkeypatch.setattr("vidstyle.stylizers.fast.WHOLE_PIXELS", 160 * 96)
+    monkeypatch.setattr("vidstyle.stylizers.fast.WHOLE_PIXELS", 160 * 96 // 4)
     stylizer = FastStylizer(toy_style(), replace(FAST, batch_size=4))
     big, small = clip(tmp_path, "big.mp4", 3, (160, 96)), clip(tmp_path, "small.mp4", 3, (64, 48))
     restyle_video(big, tmp_path / "1.mp4", stylizer, write=QUICK)
@@ -311,7 +310,7 @@ def test_devices(asked: str, jobs: int, gpus: int, expected: list[str]) -> None:
 
 
 class Fatal(FastWork):
-    """One file takes its process with it; what the others' processes are like is in the log."""
+    """One file takes its process with it."""
 
     def load(self, device: str) -> Restyle:
         restyle = super().load(device)
@@ -351,9 +350,24 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert all(map(np.array_equal, together, images(alone)))
 
 
-def test_a_model_that_cannot_be_loaded_by_several(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="abacus"):
-        stylize([tmp_path / "a.mp4", tmp_path / "b.mp4"], jobs=2, fast=FastOptions(device="abacus"))
+def test_ctrl_c_with_two_at_once(tmp_path: Path) -> None:
+    sources = [clip(tmp_path, f"{name}.mp4", 240) for name in "abc"]
+    style = write_toy(tmp_path / "toy.safetensors")
+    ends: list[Outcome] = []
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Outcome):
+            ends.append(event)
+        elif event.progress.frames > 60:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        stylize(sources, tmp_path, style=style, jobs=2, listener=interrupt)
+    assert {end.state for end in ends} == {"interrupted"} and 1 <= len(ends) <= 2
+    assert caught.value.partial in {end.partial for end in ends}
+    assert 24 <= len(images(caught.value.partial)) < 240
+    assert not (tmp_path / "c.alpha.mp4").exists()
+    assert not multiprocessing.active_children()
 
 
 def test_public_names() -> None:
