@@ -104,7 +104,7 @@ def test_events_name_their_file(folder: Path, capsys: Capture) -> None:
     assert ends[0]["input"] == "a.mp4" and ends[0]["output"] == "out/a.alpha.mp4"
     assert ends[0]["first_frame"] > 0 and ends[0]["complete"] is True
     assert ends[1]["complete"] is False
-    assert any("truncated" in e["message"] and e["input"] == "cut.mkv" for e in events[:-3])
+    assert any("truncated" in e.get("message", "") and e["input"] == "cut.mkv" for e in events[:-3])
     assert ends[2]["message"].startswith("bad.mp4: not a video") and ends[2]["input"] == "bad.mp4"
     batch = ends[3]
     assert (batch["files"], batch["done"], batch["failed"]) == (3, 2, 1)
