@@ -195,6 +195,7 @@ def _whole() -> Iterator[None]:
 
 def _serve(pipe: Connection, level: int, work: Work, device: str, jobs: int) -> None:
     """Take files and restyle them until nobody sends any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where that is not inherited
     warnings.simplefilter("ignore")  # of styles, say; they were told when the batch began
     sender = _Sender(pipe)
     logger = logging.getLogger("vidstyle")

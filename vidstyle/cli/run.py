@@ -330,7 +330,6 @@ def check_batch(sources: list[Path], output: str | None) -> None:
 
     if output is not None and not (output.endswith(("/", os.sep)) or Path(output).is_dir()):
         raise OptionError(f"-o {output}: several inputs go into a directory; write -o {output}/")
-
     for source in sources:
         if is_sequence(source):
             raise OptionError(
