@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from vidstyle.batch import (
 )
 from vidstyle.batch.ledger import NAME
 from vidstyle.batch.tasks import Event, Restyle
+from vidstyle.batch.workers import _whole
 from vidstyle.errors import DeviceError, Interrupted, OptionError, OutputError, StyleError
 from vidstyle.pipeline import restyle_video, stylize_video
 from vidstyle.styles import Paintings
@@ -323,8 +326,9 @@ class Fatal(FastWork):
         return unless_fatal
 
 
-def test_two_at_once(tmp_path: Path) -> None:
-    """One of them fails, and one takes its process with it."""
+def test_two_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One of them fails, and one takes its process with it, which is made anew."""
+    caplog.set_level(logging.INFO, "vidstyle")
     sources = [clip(tmp_path, f"{name}.mp4") for name in ("fatal", "a", "b", "c")]
     sources.insert(1, tmp_path / "nosuch.mp4")
     style = write_toy(tmp_path / "toy.safetensors")
@@ -339,6 +343,9 @@ def test_two_at_once(tmp_path: Path) -> None:
         f"{sources[1]}: no such file",
     ]
     assert batch.frames == 18
+    messages = [record.getMessage() for record in caplog.records]
+    assert sum("style alpha at 1, on cpu" in message for message in messages) == 3
+    assert any(record.exc_text and "no such file" in record.exc_text for record in caplog.records)
     assert {e.task.source.name for e in events if isinstance(e, FileProgress)} == {
         "a.mp4",
         "b.mp4",
@@ -348,6 +355,16 @@ def test_two_at_once(tmp_path: Path) -> None:
     stylize_video(sources[2], alone, style, fast=FAST, write=LOSSLESS)
     together = images(tmp_path / "out" / "a.alpha.mkv")
     assert all(map(np.array_equal, together, images(alone)))
+
+
+def test_ctrl_c_does_not_cut_messages() -> None:
+    ended = False
+    with pytest.raises(KeyboardInterrupt), _whole():
+        signal.raise_signal(signal.SIGINT)
+        ended = True
+    assert ended
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_ctrl_c_with_two_at_once(tmp_path: Path) -> None:
