@@ -76,8 +76,8 @@ class Summary:
         warnings: what a user should know, one line each.
         lost: those of them that say what of the input is not in the output, or not as it was.
         stages: where the time went.
-        first_frame: seconds from the call until the first frame was written, that of loading the
-            model included; None when none was.
+        first_frame: seconds from the call until the first frame was written, those of loading the
+            fast engine included; None when none was.
     """
 
     output: Path
