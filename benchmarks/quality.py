@@ -30,7 +30,7 @@ from vidstyle.models.losses import (
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.photos import as_tensor, find_photos
 from vidstyle.styles import load_style, read_style_file
-from vidstyle.styles.file import IDENTITY
+from vidstyle.styles.header import IDENTITY
 from vidstyle.styles.registry import BUNDLED
 from vidstyle.stylizers import FastOptions, FastStylizer
 

@@ -22,7 +22,7 @@ from vidstyle.cli.choices import TV_WEIGHT
 from vidstyle.cli.texture import LAYERS
 from vidstyle.models.vgg import load_vgg19, parse_layers
 from vidstyle.styles import read_style_file
-from vidstyle.styles.file import IDENTITY
+from vidstyle.styles.header import IDENTITY
 from vidstyle.styles.registry import BUNDLED, SWATCHES
 
 HERE = Path(__file__).parent

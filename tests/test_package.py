@@ -55,6 +55,17 @@ def test_importing_does_not_wait_for_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_a_network_is_built_without_torchs_compiler() -> None:
+    script = (
+        "import sys; from vidstyle.styles import load_style; load_style('scream')\n"
+        "print({'sympy', 'torch._dynamo', 'torch._inductor'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
 def test_one_tree_of_errors() -> None:
     ours = [
         e

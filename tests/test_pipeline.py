@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -233,6 +234,17 @@ def test_the_listener_hears_of_every_batch(tmp_path: Path) -> None:
     assert heard[-1].rate == pytest.approx(10 / seconds[-1])
     assert summary.seconds >= seconds[-1] > 0
     assert summary.rate == pytest.approx(10 / summary.seconds)
+
+
+def test_the_time_to_the_first_frame(tmp_path: Path) -> None:
+    """From the call, that of loading the model included."""
+    source = write_clip(tmp_path / "a.mp4", Recipe(ticks=tuple(range(10))))
+    began = time.perf_counter()
+    summary = stylize(source, tmp_path / "b.mp4", fast=fast(2))
+    first = summary.first_frame
+    assert first is not None and 0 < first < time.perf_counter() - began
+    assert first > summary.stages["encode"].seconds / 10
+    assert Summary(source, 0, 0.0).first_frame is None
 
 
 def test_no_time_is_no_rate() -> None:

@@ -38,6 +38,20 @@ def test_times_add_up() -> None:
     assert encode.seconds >= PAUSE
 
 
+def test_the_first_frame_is_one_that_left_the_last_stage() -> None:
+    began, times = time.perf_counter(), StageTimes()
+    times.add("inference", StageTime(1))
+    times.add("encode", StageTime(starved=1.0))
+    assert times.first is None
+    time.sleep(PAUSE)
+    times.add("encode", StageTime(1))
+    first = times.first
+    assert first is not None and PAUSE <= first <= time.perf_counter() - began
+    time.sleep(PAUSE)
+    times.add("encode", StageTime(1))
+    assert times.first == first
+
+
 def test_only_getting_the_items_counts() -> None:
     def slow() -> Iterator[int]:
         for number in range(3):

@@ -1,3 +1,9 @@
+from .batch import (
+    BatchSummary,
+    FileProgress,
+    Outcome,
+    stylize_videos,
+)
 from .errors import (
     CutShortError,
     DeviceError,
@@ -90,6 +96,7 @@ from .video import (
 __all__ = [
     "Anchor",
     "AudioPacket",
+    "BatchSummary",
     "ClipOptions",
     "ColorTags",
     "CutShortError",
@@ -98,6 +105,7 @@ __all__ = [
     "ExportOptions",
     "FastOptions",
     "FastStylizer",
+    "FileProgress",
     "Frame",
     "FrameOptions",
     "InputError",
@@ -113,6 +121,7 @@ __all__ = [
     "OptimizeOptions",
     "OptimizeStylizer",
     "OptionError",
+    "Outcome",
     "OutputError",
     "Progress",
     "ReadOptions",
@@ -149,6 +158,7 @@ __all__ = [
     "stylize_clip",
     "stylize_frames",
     "stylize_video",
+    "stylize_videos",
     "synthesize_texture",
 ]
 __version__: str

@@ -168,7 +168,8 @@ def optimize_video(
     work.remove()
     frames = counter.frames // video.passes
     seconds = time.perf_counter() - began
-    return logged(Summary(target, frames, seconds, warnings, lost, times.result()))
+    stages, first = times.result(), times.first
+    return logged(Summary(target, frames, seconds, warnings, lost, stages, first_frame=first))
 
 
 class _Counter:

@@ -76,6 +76,8 @@ class Summary:
         warnings: what a user should know, one line each.
         lost: those of them that say what of the input is not in the output, or not as it was.
         stages: where the time went.
+        first_frame: seconds from the call until the first frame was written, those of loading the
+            fast engine included; None when none was.
     """
 
     output: Path
@@ -85,6 +87,7 @@ class Summary:
     lost: tuple[str, ...] = ()
     stages: Mapping[str, StageTime] = field(default_factory=dict)
     skipped: int = 0
+    first_frame: float | None = None
 
     @property
     def rate(self) -> float:
@@ -132,10 +135,43 @@ def stylize_video(
             that something has changed since the earlier run.
         Interrupted: Ctrl-C; its ``partial`` names the playable file that was kept.
     """
-    stylizer = FastStylizer(style, fast)
-    temporal = past_needed(temporal, fast)
-    target = Path(output) if output else default_output(source, stylizer.style.label)
     times = StageTimes()
+    stylizer = FastStylizer(style, fast)
+    target = Path(output) if output else default_output(source, stylizer.style.label)
+    return restyle_video(
+        source,
+        target,
+        stylizer,
+        temporal=temporal,
+        read=read,
+        write=write,
+        compare=compare,
+        resume=resume,
+        listener=listener,
+        times=times,
+    )
+
+
+def restyle_video(
+    source: str | Path,
+    target: Path,
+    stylizer: FastStylizer,
+    *,
+    temporal: TemporalOptions = TemporalOptions(),
+    read: ReadOptions = ReadOptions(),
+    write: WriteOptions = WriteOptions(),
+    compare: bool = False,
+    resume: bool = False,
+    listener: Listener = lambda progress: None,
+    times: StageTimes | None = None,
+) -> Summary:
+    """``stylize_video`` with a stylizer that is ready, for one video after the other.
+
+    Args:
+        times: to add to; of this call alone unless given.
+    """
+    times = times or StageTimes()
+    temporal = past_needed(temporal, stylizer.options)
     with (
         VideoReader(source, read, times) as reader,
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
@@ -317,7 +353,8 @@ def restyle(
         raise
     warnings = (*reader.warnings, *reader.notices, *stylizer.notices, *writer.notices)
     lost, seconds = tuple(reader.warnings), time.perf_counter() - began
-    return logged(Summary(target, frames, seconds, warnings, lost, times.result(), skipped))
+    stages, first = times.result(), times.first
+    return logged(Summary(target, frames, seconds, warnings, lost, stages, skipped, first))
 
 
 def _after(
@@ -339,6 +376,8 @@ def logged(summary: Summary) -> Summary:
             "%s: %.3f s for %d, %.3f s starved, %.3f s blocked",
             *(stage, spent.seconds, spent.items, spent.starved, spent.blocked),
         )
+    if summary.first_frame is not None:
+        logger.info("the first frame was written after %.3f s", summary.first_frame)
     logger.info("%s: %d frames in %.3f s", summary.output, summary.frames, summary.seconds)
     return summary
 

@@ -44,15 +44,23 @@ class StageTime:
 
 
 class StageTimes:
-    """Adds up the times of all stages. Threads may share it."""
+    """Adds up the times of all stages, and notes when a frame first left the last.
+
+    Threads may share it.
+    """
 
     def __init__(self) -> None:
+        self._began = perf_counter()
         self._times: dict[str, StageTime] = {}
+        self.first: float | None = None
+        """Seconds from the beginning until the first frame was written."""
         self._lock = Lock()
 
     def add(self, stage: str, time: StageTime) -> None:
         with self._lock:
             self._times[stage] = self._times.get(stage, StageTime()) + time
+            if stage == STAGES[-1] and time.items and self.first is None:
+                self.first = perf_counter() - self._began
 
     @contextmanager
     def measure(self, stage: str, items: int = 1) -> Iterator[None]:

@@ -34,7 +34,8 @@ from vidstyle.models.losses import (
 from vidstyle.models.transformer import TransformerNet, crop
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.photos import PhotoCrops, as_image, as_tensor, find_photos, shaken_pair
-from vidstyle.styles.file import IDENTITY, StyleFile, StyleInfo, backbone_hash, write_style_file
+from vidstyle.styles.file import StyleFile, backbone_hash, write_style_file
+from vidstyle.styles.header import IDENTITY, StyleInfo
 
 SMALLEST_CROP = 32
 

@@ -105,6 +105,7 @@ def test_a_run_as_json(clip: Path, style: Path, capsys: Capture) -> None:
     assert summary["event"] == "done" and summary["complete"] is True
     assert summary["output"] == str(clip.with_name("clip.alpha.mp4"))
     assert summary["frames"] == 8 and summary["warnings"] == []
+    assert summary["first_frame"] > 0
     assert tuple(summary["stages"]) == STAGES
     for stage in summary["stages"].values():
         assert stage.keys() == {"items", "seconds", "starved", "blocked"}
@@ -161,6 +162,7 @@ def test_a_log_tells_what_was_chosen(tmp_path: Path, style: Path, capsys: Captur
     for words in (
         *("Python", "style alpha at 1, on cpu in fp32", "h264 yuv420p, 64×48", "24 frames/s"),
         *("libx264 yuv420p, 64×48", "a shot begins at 0.000 s", "inference: ", "frames in"),
+        "the first frame was written after",
     ):
         assert any(words in line and " INFO " in line for line in lines), words
     assert any("truncated" in line and " WARNING " in line for line in lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,22 @@ def call(*arguments: str) -> int:
     with pytest.raises(SystemExit) as left:
         main(list(arguments))
     return int(left.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["--version"], ["styles"], ["styles", "--json"]]
+)
+def test_what_needs_no_torch_does_not_wait_for_it(arguments: list[str]) -> None:
+    script = (
+        "import atexit, sys\n"
+        "heavy = {'torch', 'cv2', 'av'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
+        "from vidstyle.cli.main import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n" and done.stdout
 
 
 def test_version(capsys: Capture) -> None:
@@ -48,7 +66,14 @@ def test_help(arguments: list[str], expected: list[str], capsys: Capture) -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nosuch"], ["run"], ["run", "a.mp4", "b.mp4"], ["styles", "nosuch"], ["train"]]
+    "arguments",
+    [
+        ["nosuch"],
+        ["run"],
+        ["run", "a.mp4", "b.mp4", "--jobs", "0"],
+        ["styles", "nosuch"],
+        ["train"],
+    ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], capsys: Capture) -> None:
     assert call(*arguments) == 2

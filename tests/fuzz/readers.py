@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from shutil import copyfile
@@ -12,7 +13,7 @@ import numpy as np
 from tests.toys import identity
 from vidstyle.checkpoints import Checkpoints
 from vidstyle.cuts import read_cuts
-from vidstyle.errors import OutputError
+from vidstyle.errors import OutputError, StyleError
 from vidstyle.evaluate import evaluate
 from vidstyle.image import read_image
 from vidstyle.models.vgg import load_vgg19
@@ -20,7 +21,7 @@ from vidstyle.pipeline import stylize_video
 from vidstyle.sequences import read_picture, write_picture
 from vidstyle.sequences.clip import ClipOptions, SequenceReader
 from vidstyle.sound import read_sound
-from vidstyle.styles import load_style, read_style_file
+from vidstyle.styles import load_style, read_header, read_style_file
 from vidstyle.stylizers import FastOptions
 from vidstyle.video import ReadOptions, VideoReader, WriteOptions
 
@@ -102,6 +103,8 @@ def read_still(path: Path, seed: Path) -> None:
 
 
 def read_style(path: Path, seed: Path) -> None:
+    with suppress(StyleError):  # to go on to what reads the whole
+        read_header(path)
     file = read_style_file(path)
     if file.backbone is not None:
         file.network()

@@ -29,7 +29,7 @@ from vidstyle.sequences import read_picture
 from vidstyle.sequences.directory import Directory, build, header, numbers_tag
 from vidstyle.sequences.picture import PictureOptions
 from vidstyle.sound import read_sound
-from vidstyle.styles import load_style, read_style_file, write_style_file
+from vidstyle.styles import load_style, read_header, read_style_file, write_style_file
 from vidstyle.video import VideoReader
 from vidstyle.video.boxes import MOST_SAMPLES
 
@@ -399,13 +399,15 @@ def test_a_picture_inside_that_is_larger_than_the_container_says(
 def test_style_headers_of_gigabytes(tmp_path: Path, size: int) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(struct.pack("<Q", size) + b"{}")
-    assert "header" in refused(path, read_style_file, StyleError)
+    for read in (read_style_file, read_header):
+        assert "header" in refused(path, read, StyleError)
 
 
 def test_a_style_header_of_many_megabytes_that_are_there(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(struct.pack("<Q", 64 << 20) + b"{" + b" " * (64 << 20))
-    assert "header" in refused(path, read_style_file, StyleError)
+    for read in (read_style_file, read_header):
+        assert "header" in refused(path, read, StyleError)
 
 
 def rewritten(path: Path, **metadata: str) -> Path:
@@ -450,12 +452,14 @@ def test_networks_that_cannot_be(tmp_path: Path, architecture: object) -> None:
 def test_metadata_nested_deeply(tmp_path: Path, depth: int) -> None:
     path = rewritten(write_toy(tmp_path / "a.safetensors"), styles="[" * depth)
     refused(path, read_style_file, StyleError)
+    refused(path, read_header, StyleError)
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, "1e400", "NaN", "-1x", ""])
 def test_versions_that_are_no_numbers(tmp_path: Path, value: str) -> None:
     path = rewritten(write_toy(tmp_path / "a.safetensors"), version=value)
     refused(path, read_style_file, StyleError)
+    refused(path, read_header, StyleError)
 
 
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "a\0", "x" * 2000, "\u202etxt"])
@@ -468,6 +472,7 @@ def test_texts_that_would_garble_a_terminal(tmp_path: Path, text: str) -> None:
             styles[text] = styles.pop("alpha")
         rewritten(path, styles=json.dumps(styles))
         refused(path, read_style_file, StyleError)
+        refused(path, read_header, StyleError)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

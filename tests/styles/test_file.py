@@ -17,8 +17,9 @@ from torch import Tensor
 from toys import TINY, toy_file, toy_network, write_toy
 
 from vidstyle.errors import OptionError, StyleError
-from vidstyle.styles import StyleInfo, read_style_file, write_style_file
-from vidstyle.styles.file import MAX_BYTES, backbone_hash
+from vidstyle.styles import StyleInfo, read_header, read_style_file, write_style_file
+from vidstyle.styles.file import backbone_hash
+from vidstyle.styles.header import MAX_BYTES
 
 Contents = tuple[dict[str, str], dict[str, Tensor]]
 
@@ -30,10 +31,13 @@ def contents(path: Path) -> Contents:
 
 
 def refusal(path: Path) -> str:
-    """The message with which a file is refused; it is one line and names the file."""
+    """The message with which a file is refused, by its header; it is one line and names it."""
     with pytest.raises(StyleError) as caught:
         read_style_file(path)
     message = str(caught.value)
+    with pytest.raises(StyleError) as again:
+        read_header(path)
+    assert str(again.value) == message
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
     return message
@@ -84,6 +88,35 @@ def test_vectors_can_stand_alone(tmp_path: Path) -> None:
     assert path.stat().st_size < 4096
     with pytest.raises(StyleError, match=r"a\.safetensors: .*no backbone"):
         read_style_file(path).network()
+
+
+def test_a_header_tells_what_is_in_the_file(tmp_path: Path) -> None:
+    file = toy_file(["alpha", "beta"])
+    header = read_header(write_style_file(file, tmp_path / "a.safetensors"))
+    assert header.infos == file.infos and header.backbone_id == file.backbone_id
+    assert header.bytes == {name: 2 * vector.numel() for name, vector in file.vectors.items()}
+    assert header.has_backbone
+    alone = write_style_file(dataclasses.replace(file, backbone=None), tmp_path / "b.safetensors")
+    assert not read_header(alone).has_backbone
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float64, torch.bool])
+def test_numbers_of_other_types(tmp_path: Path, dtype: torch.dtype) -> None:
+    metadata, tensors = contents(write_toy(tmp_path / "good.safetensors"))
+    tensors["style.alpha"] = tensors["style.alpha"].to(dtype)
+    save_file(tensors, tmp_path / "a.safetensors", metadata)
+    for read in (read_style_file, read_header):
+        with pytest.raises(StyleError, match="its numbers are of the type"):
+            read(tmp_path / "a.safetensors")
+
+
+def test_vectors_of_other_shapes(tmp_path: Path) -> None:
+    metadata, tensors = contents(write_toy(tmp_path / "good.safetensors"))
+    tensors["style.alpha"] = tensors["style.alpha"].view(2, -1)
+    save_file(tensors, tmp_path / "a.safetensors", metadata)
+    for read in (read_style_file, read_header):
+        with pytest.raises(StyleError, match=r"a\.safetensors: .*damaged"):
+            read(tmp_path / "a.safetensors")
 
 
 def test_the_hash_tells_backbones_apart() -> None:
@@ -177,7 +210,8 @@ def test_a_flipped_bit_in_the_backbone_is_noticed(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(weight) + 100] ^= 0b100
     path.write_bytes(content)
-    assert "damaged" in refusal(path)
+    with pytest.raises(StyleError, match="damaged, its weights"):
+        read_style_file(path)
 
 
 def test_too_large(tmp_path: Path) -> None:

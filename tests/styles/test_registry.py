@@ -10,7 +10,14 @@ import torch
 from toys import toy_file, write_toy
 
 from vidstyle.errors import OptionError, StyleError
-from vidstyle.styles import Style, available_styles, load_style, read_style_file, write_style_file
+from vidstyle.styles import (
+    Style,
+    available_styles,
+    load_style,
+    read_style_file,
+    style_label,
+    write_style_file,
+)
 from vidstyle.styles.registry import BUNDLED, parse_blend, user_styles_dir
 
 CLASSICS = ("scream", "wave", "udnie", "la_muse", "rain_princess", "wreck")
@@ -162,6 +169,18 @@ def test_a_damaged_file_of_the_user_is_passed_over(own: Path) -> None:
         assert load_style("alpha").label == "alpha"
 
 
+def test_damaged_numbers_are_told_when_their_style_is_asked_for(own: Path) -> None:
+    """Lists read headers alone; and no other style of the name takes its place."""
+    path = write_toy(own / "mine.safetensors", ["scream", "alpha"])
+    content = bytearray(path.read_bytes())
+    content[8 + int.from_bytes(content[:8], "little")] ^= 0b100  # the first of its weights
+    path.write_bytes(content)
+    assert available_styles()["scream"].path == path
+    assert load_style("wave").label == "wave"
+    with pytest.raises(StyleError, match=r"mine\.safetensors: .*damaged"):
+        load_style("scream")
+
+
 # -- vectors without a backbone -------------------------------------------------------------
 
 
@@ -212,6 +231,21 @@ def blend(*parts: tuple[str, float]) -> torch.Tensor:
 def test_blends(spec: str, parts: list[tuple[str, float]]) -> None:
     style = load_style(spec)
     torch.testing.assert_close(style.vector, blend(*parts), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", ["wave", "scream:0.7,wave:0.3", "{toy}", "{toy}#photo,wave:0"])
+def test_labels_are_known_without_loading(tmp_path: Path, spec: str) -> None:
+    spec = spec.format(toy=write_toy(tmp_path / "mine.safetensors"))
+    names = {"wave": "wave", "scream:0.7,wave:0.3": "scream+wave"}
+    own = "photo+wave" if "#" in spec else "alpha"
+    assert style_label(spec) == names.get(spec, own)
+    if "#" not in spec:  # else of different backbones
+        assert load_style(spec).label == style_label(spec)
+
+
+def test_labels_of_unknown_styles() -> None:
+    with pytest.raises(StyleError, match="unknown style 'screem'"):
+        style_label("scream,screem")
 
 
 def test_a_blend_is_named_after_its_parts() -> None:

@@ -54,14 +54,15 @@ def load_vgg(path: Path | None, options: OptimizeOptions) -> VGG19:
 
 
 def fast_stylizer(style: str, device: str) -> FastStylizer:
-    """What draws the pictures to start from.
+    """What draws the pictures to start from; raises OptionError as ``check_start`` does."""
+    check_start(style)
+    return FastStylizer(style, FastOptions(device=device))
 
-    Raises:
-        OptionError: a picture is among the styles.
-    """
+
+def check_start(style: str) -> None:
+    """Raises OptionError when no network can draw the pictures to start from."""
     if has_pictures(style):
         raise OptionError(f"--init fast: no network has learned '{style}'; name a style")
-    return FastStylizer(style, FastOptions(device=device))
 
 
 def place(

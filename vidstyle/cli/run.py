@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -50,10 +51,11 @@ from vidstyle.cli.choices import (
     usual_engine,
 )
 from vidstyle.cli.frames import Frames, InputSpace, InputSpaceOption
-from vidstyle.cli.progress import AsJson, ProgressKind, Reporter
+from vidstyle.cli.progress import AsJson, BatchReporter, ProgressKind, Reporter
 from vidstyle.errors import OptionError
 
 if TYPE_CHECKING:
+    from vidstyle.batch import OptimizeWork, Work
     from vidstyle.pipeline import Summary
     from vidstyle.sequences.clip import ClipOptions
     from vidstyle.stylizers import FastOptions
@@ -78,18 +80,20 @@ def parse_time(text: str) -> float:
 
 
 def run(
-    source: Annotated[
-        Path,
+    sources: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="INPUT", help="The video to restyle, or pictures: a directory or a pattern."
+            metavar="INPUT...",
+            help="The video to restyle, or several; or pictures: a directory or a pattern.",
         ),
     ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
-            help="Where to; INPUT.<style>.mp4 unless told otherwise. "
+            metavar="PATH",
+            help="Where to; INPUT.<style>.mp4 unless told otherwise. DIR/: into that directory. "
             "Pictures, if it is a pattern (out/%04d.png).",
         ),
     ] = None,
@@ -200,6 +204,9 @@ def run(
     ] = Hdr.sdr,
     audio: Annotated[Audio, typer.Option(help="Copy the sound, or leave it out.")] = Audio.copy,
     overwrite: Overwrite = False,
+    jobs: Annotated[
+        int, typer.Option(help="Of several inputs, so many at once: in turns on all GPUs.", min=1)
+    ] = 1,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail when the input is damaged or cut short.")
     ] = False,
@@ -244,8 +251,8 @@ def run(
         "refresh": refresh or None,
     }
     job = Job(
-        source,
-        output,
+        sources[0],
+        Path(output) if output else None,
         style,
         color,
         device,
@@ -255,27 +262,39 @@ def run(
         WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite, hdr.value),
         compare,
         ClipOptions(fps, numbers, input_space.value),
-        (is_sequence(source), output is not None and is_sequence(output)),
+        (is_sequence(sources[0]), output is not None and is_sequence(output)),
     )
-    if not any(job.pictures) and job.clip != ClipOptions():
+    many = len(sources) > 1 or names_directory(output, job)
+    if many:
+        check_batch(sources, output)
+    if (many or not any(job.pictures)) and job.clip != ClipOptions():
         raise OptionError("--fps, --frames and --input-space are for pictures")
-    with Reporter(progress, as_json) as reporter:
-        if (engine or usual_engine(style)) is Engine.fast:
-            others = {
-                "recipe": recipe,
-                "first_iterations": first_iterations,
-                "vgg": vgg,
-            }
-            refuse(Engine.optimize, {**losses, **of_video, **others})
-            summary = run_fast(job, strength, batch_size, tile, stroke_size, resume, reporter)
-        else:
-            of_fast = {"strength": strength, "batch_size": batch_size}
-            refuse(Engine.fast, {**of_fast, "tile": tile, "stroke_size": stroke_size})
-            if any(job.pictures):
-                raise OptionError("directories and patterns of pictures are for --engine fast")
-            losses["iterations"] = first_iterations
-            summary = run_optimized(job, recipe, losses, of_video, vgg, resume, reporter)
-        reporter.done(summary)
+    if (engine or usual_engine(style)) is Engine.fast:
+        others = {
+            "recipe": recipe,
+            "first_iterations": first_iterations,
+            "vgg": vgg,
+        }
+        refuse(Engine.optimize, {**losses, **of_video, **others})
+        fast = fast_options(job, strength, batch_size, tile, stroke_size)
+        if many:
+            from vidstyle.batch import FastWork
+
+            work: Work = FastWork(style, fast, job.temporal, job.read, job.write, compare, resume)
+            run_many(sources, output, work, jobs, progress, as_json)
+        with Reporter(progress, as_json) as reporter:
+            reporter.done(run_fast(job, fast, resume, reporter))
+    else:
+        of_fast = {"strength": strength, "batch_size": batch_size}
+        refuse(Engine.fast, {**of_fast, "tile": tile, "stroke_size": stroke_size})
+        if any(job.pictures) and not many:
+            raise OptionError("directories and patterns of pictures are for --engine fast")
+        losses["iterations"] = first_iterations
+        work = optimize_work(job, recipe, losses, of_video, vgg, resume)
+        if many:
+            run_many(sources, output, work, jobs, progress, as_json)
+        with Reporter(progress, as_json) as reporter:
+            reporter.done(run_optimized(job, work, reporter))
 
 
 @dataclass(frozen=True)
@@ -297,22 +316,66 @@ class Job:
     """Whether input and output are pictures."""
 
 
-def run_fast(
+def names_directory(output: str | None, job: Job) -> bool:
+    """Whether a single video goes into a directory, as its name ends like one's.
+
+    Without that ending, pictures go into one that is there.
+    """
+    return output is not None and output.endswith(("/", os.sep)) and not job.pictures[0]
+
+
+def check_batch(sources: list[Path], output: str | None) -> None:
+    """Raises OptionError when several inputs are no videos, or have one file to go to."""
+    from vidstyle.sequences.clip import is_sequence
+
+    if output is not None and not (output.endswith(("/", os.sep)) or Path(output).is_dir()):
+        raise OptionError(f"-o {output}: several inputs go into a directory; write -o {output}/")
+    for source in sources:
+        if is_sequence(source):
+            raise OptionError(
+                f"{source}: stands for pictures; several inputs are videos, and pictures come alone"
+            )
+
+
+def run_many(
+    sources: list[Path],
+    folder: str | None,
+    work: Work,
+    jobs: int,
+    progress: ProgressKind,
+    as_json: bool,
+) -> NoReturn:
+    """File after file, or several at once, with a summary at the end.
+
+    Raises:
+        typer.Exit: with the code of the batch.
+        Interrupted: Ctrl-C, after the summary.
+    """
+    from vidstyle.batch import plan_tasks, run_batch
+
+    tasks = plan_tasks(sources, folder, work.label)
+    with BatchReporter(progress, as_json, tasks, min(jobs, len(tasks))) as reporter:
+        try:
+            run_batch(tasks, work, jobs=jobs, listener=reporter)
+        except KeyboardInterrupt:
+            reporter.summarize()
+            raise
+        reporter.summarize()
+        raise typer.Exit(reporter.code)
+
+
+def fast_options(
     job: Job,
     strength: float | None,
     batch_size: int | None,
     tile: int | None,
     stroke_size: str | None,
-    resume: bool,
-    listener: Reporter,
-) -> Summary:
-    """Frame by frame through the network, steadied afterwards."""
-    from vidstyle.pipeline import stylize_video
-    from vidstyle.sequences.clip import stylize_clip
+) -> FastOptions:
+    """How the fast engine shall draw."""
     from vidstyle.stylizers import FastOptions
 
     check_fast(job.style, job.color)
-    fast = FastOptions(
+    return FastOptions(
         strength=1.0 if strength is None else strength,
         color="keep" if job.color is Color.keep else "style",
         device=job.device,
@@ -321,6 +384,13 @@ def run_fast(
         tile=tile,
         stroke_size=parse_stroke_size(stroke_size),
     )
+
+
+def run_fast(job: Job, fast: FastOptions, resume: bool, listener: Reporter) -> Summary:
+    """Frame by frame through the network, steadied afterwards."""
+    from vidstyle.pipeline import stylize_video
+    from vidstyle.sequences.clip import stylize_clip
+
     if all(job.pictures):
         return run_frames(job, fast, listener)
     if any(job.pictures):
@@ -378,19 +448,18 @@ def run_frames(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
     )
 
 
-def run_optimized(
+def optimize_work(
     job: Job,
     recipe: Preset | None,
     losses: Mapping[str, object],
     of_video: Mapping[str, Any],
     vgg: Path | None,
     resume: bool,
-    listener: Reporter,
-) -> Summary:
+) -> OptimizeWork:
     """Frame after frame, each from the one before."""
-    from vidstyle.cli.optimizing import choose, fast_stylizer, load_vgg
-    from vidstyle.optimized import FRAMES, VideoOptions, optimize_video
-    from vidstyle.pipeline import default_output
+    from vidstyle.batch import OptimizeWork
+    from vidstyle.cli.optimizing import check_start, choose
+    from vidstyle.optimized import FRAMES, VideoOptions
     from vidstyle.styles import load_paintings
 
     given = {name: value for name, value in losses.items() if value is not None}
@@ -408,19 +477,25 @@ def run_optimized(
     init_fast = losses["init"] == "fast"
     if video.refresh and not init_fast:
         raise OptionError("--refresh goes with --init fast")
-    paintings = load_paintings(job.style)
-    return optimize_video(
-        job.source,
-        job.output or default_output(job.source, paintings.label),
-        paintings.weighted,
-        optimize=options,
-        video=video,
-        temporal=job.temporal,
-        read=job.read,
-        write=job.write,
-        fast=fast_stylizer(job.style, job.device) if init_fast else None,
-        vgg=load_vgg(vgg, options),
-        compare=job.compare,
-        resume=resume,
-        listener=listener,
+    if init_fast:
+        check_start(job.style)
+    return OptimizeWork(
+        load_paintings(job.style),
+        options,
+        video,
+        job.temporal,
+        job.read,
+        job.write,
+        job.compare,
+        resume,
+        vgg,
+        job.style if init_fast else None,
     )
+
+
+def run_optimized(job: Job, work: OptimizeWork, listener: Reporter) -> Summary:
+    """One video by it."""
+    from vidstyle.pipeline import default_output
+
+    output = job.output or default_output(job.source, work.label)
+    return work.load(work.device)(job.source, output, listener)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import floor
 from pathlib import Path
 
-from vidstyle.styles.file import StyleInfo, backbone_hash
+from vidstyle.styles.file import backbone_hash
+from vidstyle.styles.header import StyleInfo
 from vidstyle.styles.registry import Style, available_styles, load_style
 
 

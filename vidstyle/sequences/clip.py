@@ -274,10 +274,10 @@ def stylize_clip(
     """
     if is_sequence(source) and output and is_sequence(output):
         raise OptionError(f"{output}: from pictures to pictures is for stylize_frames")
+    times = StageTimes()
     stylizer = FastStylizer(style, fast)
     temporal = past_needed(temporal, fast)
     target = Path(output) if output else video_beside(source, stylizer.style.label)
-    times = StageTimes()
     with (
         _open_reader(source, read, clip, times) as reader,
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,

@@ -168,7 +168,8 @@ def stylize_frames(
         raise Interrupted(kept, advice) from interrupt
     lost = tuple(run.lost())
     warnings, seconds = (*lost, *run.warnings()), time.perf_counter() - began
-    return logged(Summary(Path(output), drawn, seconds, warnings, lost, run.times.result()))
+    stages, first = run.times.result(), run.times.first
+    return logged(Summary(Path(output), drawn, seconds, warnings, lost, stages, first_frame=first))
 
 
 def _styles(style: Painting | Sequence[Painting], options: FrameOptions) -> list[Painting]:

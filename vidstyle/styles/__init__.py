@@ -1,19 +1,6 @@
 """Styles: the registry, and the files they live in."""
 
-from vidstyle.styles.file import StyleFile, StyleInfo, read_style_file, write_style_file
-from vidstyle.styles.paintings import Paintings, has_pictures, load_paintings
-from vidstyle.styles.registry import Style, StyleEntry, available_styles, load_style
+import lazy_loader
 
-__all__ = [
-    "Paintings",
-    "Style",
-    "StyleEntry",
-    "StyleFile",
-    "StyleInfo",
-    "available_styles",
-    "has_pictures",
-    "load_paintings",
-    "load_style",
-    "read_style_file",
-    "write_style_file",
-]
+# As in the package itself: the names stand in __init__.pyi, and a list of styles needs no torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,55 +11,27 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vidstyle.errors import OptionError, StyleError
+from vidstyle.errors import StyleError
 from vidstyle.models.transformer import Architecture, TransformerNet
+from vidstyle.styles.header import (
+    BACKBONE,
+    FORMAT,
+    STYLE,
+    VERSION,
+    StyleInfo,
+    check_names,
+    opened,
+    parse_infos,
+)
 
-FORMAT = "vidstyle-style"
-IDENTITY = "photo"
-VERSION = 1
-BACKBONE = "backbone."
-STYLE = "style."
-MAX_BYTES = 256 << 20
-MAX_HEADER_BYTES = 4 << 20
-"""Of the description at the beginning of a file, which is JSON."""
-_LONGEST_TEXT = 1000
 _MOST_CHANNELS, _MOST_BLOCKS, _WIDEST_MARGIN = 2048, 64, 512
-FORBIDDEN = ",:#/\\"
-"""What separates names in a blend, or folders."""
-
-
-@dataclass(frozen=True)
-class StyleInfo:
-    """What is known of a style besides its numbers."""
-
-    name: str
-    title: str = ""
-    artist: str = ""
-    year: str = ""
-    training: dict[str, object] = field(default_factory=dict)
-    """The recipe: steps, weights, the painting's size."""
-
-    def __post_init__(self) -> None:
-        for text in (self.name, self.title, self.artist, self.year):
-            if not isinstance(text, str):
-                raise OptionError(f"a style's name, title, artist and year are text, not {text!r}")
-            if len(text) > _LONGEST_TEXT or not text.isprintable():
-                raise OptionError(
-                    f"a style's name, title, artist and year are a line of {_LONGEST_TEXT} "
-                    f"characters at most, not {text[:40]!r}"
-                )
-        if not self.name or any(mark in self.name for mark in FORBIDDEN):
-            raise OptionError(
-                f"'{self.name}' cannot name a style: none of {FORBIDDEN} may be in it"
-            )
 
 
 @dataclass(frozen=True)
@@ -129,38 +101,9 @@ def read_style_file(path: str | Path) -> StyleFile:
         StyleError: missing, damaged, too large, foreign, or of a later version.
     """
     path = Path(path)
-    try:
-        _check_sizes(path)
-        with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except OSError as error:
-        raise StyleError(f"{path}: {error.strerror or error}") from error
-    except SafetensorError as error:
-        raise StyleError(f"{path}: damaged, or not a style file ({error})") from error
-    try:
-        return _parse(path, metadata, tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise StyleError(f"{path}: damaged style metadata ({_short(error)})") from error
-
-
-def _short(error: Exception) -> str:
-    return repr(error)[:200]
-
-
-def _check_sizes(path: Path) -> None:
-    """Before anything is allocated for what the file claims."""
-    size = path.stat().st_size
-    if not path.is_file():
-        raise StyleError(f"{path}: is no regular file")
-    if size > MAX_BYTES:
-        raise StyleError(f"{path}: too large for a style file")
-    with path.open("rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-    if 8 + header > size:
-        raise StyleError(f"{path}: damaged, or not a style file (its header is cut short)")
-    if header > MAX_HEADER_BYTES:
-        raise StyleError(f"{path}: damaged, or not a style file (its header is too large)")
+    with opened(path, "pt") as stored:
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        return _parse(path, stored.metadata() or {}, tensors)
 
 
 def _architecture(sizes: object) -> Architecture:
@@ -180,20 +123,9 @@ def _architecture(sizes: object) -> Architecture:
     return made
 
 
-def _info(description: object) -> StyleInfo:
-    info = StyleInfo(**description)  # type: ignore[arg-type]
-    if not isinstance(info.training, dict):
-        raise TypeError("the recipe of a style is no table")
-    return info
-
-
 def _parse(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> StyleFile:
-    if metadata.get("format") != FORMAT:
-        raise StyleError(f"{path}: a safetensors file, but not a vidstyle style")
-    if int(metadata["version"]) > VERSION:
-        raise StyleError(f"{path}: made by a later vidstyle; update this one")
+    infos = parse_infos(path, metadata)
     architecture = _architecture(json.loads(metadata["architecture"]))
-    infos = {name: _info(entry) for name, entry in json.loads(metadata["styles"]).items()}
     odd = {tensor.dtype for tensor in tensors.values()} - {torch.float16, torch.float32}
     if odd:
         raise StyleError(f"{path}: damaged, its numbers are of the type {min(map(str, odd))}")
@@ -211,8 +143,7 @@ def _parse(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor
         raise StyleError(f"{path}: damaged, its weights are not those it was written with")
     if not all(torch.isfinite(weight).all() for weight in backbone.values()):
         raise StyleError(f"{path}: damaged, some of its weights are no numbers")
-    if not vectors or {name: name for name in vectors} != {k: v.name for k, v in infos.items()}:
-        raise StyleError(f"{path}: style vectors and their descriptions do not match")
+    check_names(path, infos, vectors)
     size = sum(architecture.style_splits())
     for name, vector in vectors.items():
         if vector.shape != (size,) or not torch.isfinite(vector).all():

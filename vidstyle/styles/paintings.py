@@ -56,8 +56,8 @@ def _find(name: str) -> tuple[str, Path]:
     """What to call it, and its picture."""
     if is_picture_name(name):
         return Path(name).stem, Path(name)
-    file, style = find_style(name)
-    swatch = find_swatch(file.path, style) if file.path else None
+    header, style = find_style(name)
+    swatch = find_swatch(header.path, style)
     if swatch is None:
         raise StyleError(f"style '{name}' has no swatch; name a picture of its painting instead")
     return style, swatch

@@ -1,4 +1,7 @@
-"""One registry with two verbs: which styles are there, and load one (or a blend)."""
+"""One registry with two verbs: which styles are there, and load one (or a blend).
+
+torch is imported to load one, not to say which there are.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,18 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-import torch
-from torch import Tensor
 
 from vidstyle.errors import OptionError, StyleError
-from vidstyle.models.transformer import TransformerNet
-from vidstyle.styles.file import IDENTITY, StyleFile, StyleInfo, read_style_file
+from vidstyle.styles.header import IDENTITY, StyleHeader, StyleInfo, read_header
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vidstyle.models.transformer import TransformerNet
+    from vidstyle.styles.file import StyleFile
 
 BUNDLED = Path(__file__).with_name("bundled.safetensors")
 SUFFIX = ".safetensors"
@@ -77,19 +84,19 @@ def style_files() -> list[Path]:
 def available_styles() -> dict[str, StyleEntry]:
     """All styles by name. A user's style takes precedence over a bundled one of its name.
 
-    A damaged file of the user's is passed over with a Python warning.
+    Only the headers of files are read. One of the user's that is damaged is passed over with a
+    Python warning.
 
     Raises:
         StyleError: the bundled style file is damaged.
     """
     entries: dict[str, StyleEntry] = {}
-    for path, file in _read_all():
-        for name, info in file.infos.items():
+    for header in _headers():
+        path = header.path
+        for name, info in header.infos.items():
             if name == IDENTITY and name in entries:
                 continue
-            entries[name] = StyleEntry(
-                info, path, 2 * file.vectors[name].numel(), find_swatch(path, name)
-            )
+            entries[name] = StyleEntry(info, path, header.bytes[name], find_swatch(path, name))
     return entries
 
 
@@ -111,8 +118,11 @@ def load_style(spec: str | Path) -> Style:
         StyleError: unknown (the nearest names are listed), damaged or foreign.
         OptionError: weights that are negative or all zero.
     """
+    import torch
+
     parts = parse_blend(str(spec))
-    found = [find_style(name) for name, _ in parts]
+    places = [find_style(name) for name, _ in parts]
+    found = [(_read(header.path), name) for header, name in places]
     files = [file for file, _ in found]
     if len({file.backbone_id for file in files}) > 1:
         raise StyleError(f"'{spec}': styles of different backbones cannot be blended")
@@ -127,6 +137,11 @@ def load_style(spec: str | Path) -> Style:
     identity = backbone.vectors.get(IDENTITY, network.identity_style())
     licence = "; ".join(dict.fromkeys(file.licence for file in files if file.licence))
     return Style(label, info, network, mixed, identity, licence)
+
+
+def style_label(spec: str | Path) -> str:
+    """The label that ``load_style`` gives a style, without loading it; raises the same errors."""
+    return "+".join(find_style(name)[1] for name, _ in parse_blend(str(spec)))
 
 
 def parse_blend(spec: str) -> list[tuple[str, float]]:
@@ -147,7 +162,7 @@ def parse_blend(spec: str) -> list[tuple[str, float]]:
     return parts
 
 
-def find_style(name: str) -> tuple[StyleFile, str]:
+def find_style(name: str) -> tuple[StyleHeader, str]:
     """The file in which a style lives, and its name there; ``name`` may be a file's.
 
     Raises:
@@ -156,49 +171,49 @@ def find_style(name: str) -> tuple[StyleFile, str]:
     path, _, inner = name.partition("#")
     if path.endswith(SUFFIX) or os.sep in path or Path(path).is_file():
         return _find_in_file(Path(path), inner)
-    for _, file in reversed(_read_all()):
-        if name in file.vectors:
-            return file, name
+    for header in reversed(_headers()):
+        if name in header.infos:
+            return header, name
     known = sorted(available_styles())
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
     raise StyleError(f"unknown style '{name}'; {hint}")
 
 
-def _find_in_file(path: Path, inner: str) -> tuple[StyleFile, str]:
+def _find_in_file(path: Path, inner: str) -> tuple[StyleHeader, str]:
     if path.is_dir():
         raise StyleError(f"{path}: a directory, not a style file")
-    file = _read(path)
-    names = [n for n in file.vectors if n != IDENTITY]
+    header = read_header(path)
+    names = [n for n in header.infos if n != IDENTITY]
     if inner:
-        if inner not in file.vectors:
+        if inner not in header.infos:
             raise StyleError(f"{path}: no style '{inner}'; it holds {', '.join(names)}")
-        return file, inner
+        return header, inner
     if len(names) > 1:
         raise StyleError(f"{path}: holds {', '.join(names)}; choose one as {path.name}#{names[0]}")
-    return file, (names or [IDENTITY])[0]
+    return header, (names or [IDENTITY])[0]
 
 
 def _backbone(file: StyleFile) -> StyleFile:
     if file.backbone is not None:
         return file
-    for _, other in _read_all():
-        if other.backbone is not None and other.backbone_id == file.backbone_id:
-            return other
+    for header in _headers():
+        if header.backbone_id == file.backbone_id and header.has_backbone:
+            return _read(header.path)
     raise StyleError(
         f"{file.path}: its vectors are for backbone {file.backbone_id}, which is not installed"
     )
 
 
-def _read_all() -> list[tuple[Path, StyleFile]]:
-    """All style files; one damaged file of the user's must not make the others unusable."""
-    files = [(BUNDLED, _read(BUNDLED))]
+def _headers() -> list[StyleHeader]:
+    """Of all style files; one damaged file of the user's must not make the others unusable."""
+    headers = [read_header(BUNDLED)]
     for path in style_files()[1:]:
         try:
-            files.append((path, _read(path)))
+            headers.append(read_header(path))
         except StyleError as error:
             warnings.warn(f"{error}; passed over", stacklevel=1)
-    return files
+    return headers
 
 
 def _read(path: Path) -> StyleFile:
@@ -211,4 +226,6 @@ def _read(path: Path) -> StyleFile:
 
 @lru_cache(maxsize=32)
 def _read_cached(path: Path, stamp: int) -> StyleFile:
+    from vidstyle.styles.file import read_style_file
+
     return read_style_file(path)

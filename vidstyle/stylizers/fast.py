@@ -151,7 +151,13 @@ class FastStylizer:
         self._exact_vector = own.float()
 
     def expect(self, width: int, height: int) -> None:
-        """Settle for pictures of a size: of large ones fewer come at once."""
+        """Settle for a clip's pictures of a size: of large ones fewer come at once.
+
+        What was learned of memory in the clip before is forgotten.
+        """
+        self.batch_size = self.options.batch_size or usual_batch(self.device)
+        self.tile = self.options.tile
+        self.notices.clear()
         most = self.batch_size * WHOLE_PIXELS // (width * height)
         self.batch_size = min(self.batch_size, max(most, 1))
 

@@ -1,0 +1,165 @@
+"""What a batch does with each file, by either engine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import vidstyle
+from vidstyle.batch.tasks import Restyle
+from vidstyle.models.vgg import deepest, load_vgg19
+from vidstyle.optimized import FRAMES, VideoOptions, optimize_video
+from vidstyle.pipeline import Listener, Summary, restyle_video
+from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings
+from vidstyle.styles.paintings import Paintings
+from vidstyle.styles.registry import Style, find_style, parse_blend, style_label
+from vidstyle.stylizers import FastOptions, FastStylizer, OptimizeOptions
+from vidstyle.temporal import TemporalOptions
+from vidstyle.video import ReadOptions, WriteOptions
+
+
+@dataclass(frozen=True)
+class FastWork:
+    """``stylize_video`` of file after file with one model."""
+
+    style: str | Path | Style
+    fast: FastOptions = field(default_factory=FastOptions)
+    temporal: TemporalOptions = field(default_factory=TemporalOptions)
+    read: ReadOptions = field(default_factory=ReadOptions)
+    write: WriteOptions = field(default_factory=WriteOptions)
+    compare: bool = False
+    resume: bool = False
+
+    @property
+    def label(self) -> str:
+        """Raises StyleError, OptionError: there is no such style."""
+        return self.style.label if isinstance(self.style, Style) else style_label(self.style)
+
+    @property
+    def device(self) -> str:
+        return self.fast.device
+
+    def settings(self, source: Path) -> dict[str, Any]:
+        """All that a file's result depends on, as JSON values."""
+        return {
+            **_settings(source, self.temporal, self.read, self.write, self.compare),
+            "fast": asdict(self.fast),
+            "style": _style_settings(self.style),
+        }
+
+    def load(self, device: str) -> Restyle:
+        """Raises StyleError, OptionError, DeviceError."""
+        stylizer = FastStylizer(self.style, replace(self.fast, device=device))
+
+        def restyle(source: Path, output: Path, listener: Listener) -> Summary:
+            return restyle_video(
+                source,
+                output,
+                stylizer,
+                temporal=self.temporal,
+                read=self.read,
+                write=self.write,
+                compare=self.compare,
+                resume=self.resume,
+                listener=listener,
+            )
+
+        return restyle
+
+
+@dataclass(frozen=True)
+class OptimizeWork:
+    """``optimize_video`` of file after file with one VGG19.
+
+    Attributes:
+        vgg: its file; where ``load_vgg19`` looks unless given.
+        fast: the style by which the fast engine draws pictures to start from, if it shall.
+    """
+
+    paintings: Paintings
+    optimize: OptimizeOptions = FRAMES
+    video: VideoOptions = field(default_factory=VideoOptions)
+    temporal: TemporalOptions = field(default_factory=TemporalOptions)
+    read: ReadOptions = field(default_factory=ReadOptions)
+    write: WriteOptions = field(default_factory=WriteOptions)
+    compare: bool = False
+    resume: bool = False
+    vgg: Path | None = None
+    fast: str | None = None
+
+    @property
+    def label(self) -> str:
+        return self.paintings.label
+
+    @property
+    def device(self) -> str:
+        return self.optimize.device
+
+    def settings(self, source: Path) -> dict[str, Any]:
+        """All that a file's result depends on, as JSON values."""
+        init = file_or_word(self.optimize.init, ("content", "noise"))
+        return {
+            **_settings(source, self.temporal, self.read, self.write, self.compare),
+            "optimize": asdict(self.optimize) | {"init": init},
+            "video": asdict(self.video),
+            "paintings": [[fingerprint([p]), weight] for p, weight in self.paintings.weighted],
+            "vgg": str(self.vgg),
+            "start": self.fast and _style_settings(self.fast),
+        }
+
+    def load(self, device: str) -> Restyle:
+        """Raises WeightsError, StyleError, DeviceError."""
+        options = replace(self.optimize, device=device)
+        vgg = load_vgg19(self.vgg, deepest([*options.active_content, *options.active_style]))
+        fast = FastStylizer(self.fast, FastOptions(device=device)) if self.fast else None
+
+        def restyle(source: Path, output: Path, listener: Listener) -> Summary:
+            return optimize_video(
+                source,
+                output,
+                self.paintings.weighted,
+                optimize=options,
+                video=self.video,
+                temporal=self.temporal,
+                read=self.read,
+                write=self.write,
+                fast=fast,
+                vgg=vgg,
+                compare=self.compare,
+                resume=self.resume,
+                listener=listener,
+            )
+
+        return restyle
+
+
+def _settings(
+    source: Path, temporal: TemporalOptions, read: ReadOptions, write: WriteOptions, compare: bool
+) -> dict[str, Any]:
+    """What both engines have."""
+    return {
+        "vidstyle": vidstyle.__version__,
+        **input_settings([source]),
+        "temporal": asdict(temporal) | {"cuts": file_or_word(temporal.cuts, ("auto", "none"))},
+        "read": asdict(read),
+        "write": asdict(write) | {"overwrite": None},
+        "compare": compare,
+    }
+
+
+def _style_settings(style: str | Path | Style) -> Any:
+    """A style's numbers, or the files that they are in, with their sizes and times."""
+    if isinstance(style, Style):
+        return fingerprint([style.vector, *arrays(style.network)])
+    found = [(*find_style(name), weight) for name, weight in parse_blend(str(style))]
+    return [
+        [str(header.path.resolve()), name, weight, *_state(header.path)]
+        for header, name, weight in found
+    ]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Size and time of a file."""
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
