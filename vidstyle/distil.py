@@ -26,7 +26,8 @@ from vidstyle.errors import OptionError, TrainingError
 from vidstyle.models.transformer import TransformerNet
 from vidstyle.photos import PhotoCrops, find_photos
 from vidstyle.styles.draft import SHRINK, Draft, write_draft
-from vidstyle.styles.file import IDENTITY, StyleFile
+from vidstyle.styles.file import StyleFile
+from vidstyle.styles.header import IDENTITY
 
 
 @dataclass(frozen=True)

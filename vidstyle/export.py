@@ -20,7 +20,8 @@ from torch import Tensor
 from vidstyle import __version__
 from vidstyle.disk import complete_file
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.styles.file import IDENTITY, backbone_hash, read_style_file
+from vidstyle.styles.file import backbone_hash, read_style_file
+from vidstyle.styles.header import IDENTITY
 from vidstyle.styles.paintings import has_pictures
 from vidstyle.styles.registry import Style, available_styles, load_style
 

@@ -47,6 +47,18 @@ class Preset(StrEnum):
     owl = "owl"
 
 
+class Quality(StrEnum):
+    draft = "draft"
+    standard = "standard"
+    fine = "fine"
+
+
+class Backend(StrEnum):
+    auto = "auto"
+    torch = "torch"
+    openvino = "openvino"
+
+
 class BitDepth(StrEnum):
     auto = "auto"
     eight = "8"
@@ -208,6 +220,13 @@ Temporal = Annotated[
 FlowOption = Annotated[
     Flow, typer.Option("--flow", help="Optical flow that the past is moved along.")
 ]
+VideoFlowOption = Annotated[
+    Flow | None,
+    typer.Option(
+        "--flow",
+        help="Optical flow that the past is moved along; medium, or fast for drafts.",
+    ),
+]
 Cuts = Annotated[
     str,
     typer.Option("--cuts", metavar="auto|none|FILE", help="Where shots begin: found, or listed."),
@@ -238,6 +257,20 @@ StrokeSizeOption = Annotated[
         "--stroke-size",
         metavar="auto|FACTOR",
         help="Fast: times the network's own; auto: 1 up to 2048 pixels, and as the picture above.",
+    ),
+]
+QualityOption = Annotated[
+    Quality | None,
+    typer.Option(
+        "--quality",
+        help="Fast: draft is drawn at half size, by a leaner network; fine in fp32. "
+        "standard unless given.",
+    ),
+]
+BackendOption = Annotated[
+    Backend | None,
+    typer.Option(
+        "--backend", help="Fast: what computes; OpenVINO on a CPU, where it is installed."
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]

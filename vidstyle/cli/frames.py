@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli.choices import (
+    Backend,
+    BackendOption,
     BatchSize,
     Color,
     Cuts,
@@ -122,6 +124,7 @@ def frames(
     fps: Annotated[float, typer.Option(help="For listed cuts: numbers a second.")] = 24.0,
     device: Device = "auto",
     precision: FastPrecision = "auto",
+    backend: BackendOption = None,
     batch_size: BatchSize = None,
     tile: Tile = None,
     stroke_size: StrokeSizeOption = None,
@@ -153,6 +156,7 @@ def frames(
                 batch_size=batch_size,
                 tile=tile,
                 stroke_size=parse_stroke_size(stroke_size),
+                backend=(backend or Backend.auto).value,
             ),
             temporal=TemporalOptions(temporal, flow.value, cuts),
             frames=FrameOptions(

@@ -14,6 +14,8 @@ from vidstyle.cli.choices import (
     BIT_DEPTHS,
     COLORS,
     Audio,
+    Backend,
+    BackendOption,
     BatchSize,
     BitDepth,
     Color,
@@ -26,7 +28,6 @@ from vidstyle.cli.choices import (
     EngineOption,
     FastPrecision,
     Flow,
-    FlowOption,
     Hdr,
     LearningRate,
     OptimizerOption,
@@ -34,6 +35,8 @@ from vidstyle.cli.choices import (
     PoolingOption,
     Preset,
     Progress,
+    Quality,
+    QualityOption,
     Scales,
     Seed,
     StrokeSizeOption,
@@ -45,6 +48,7 @@ from vidstyle.cli.choices import (
     Tolerance,
     TvWeight,
     Vgg,
+    VideoFlowOption,
     check_fast,
     parse_stroke_size,
     refuse,
@@ -117,7 +121,7 @@ def run(
         ),
     ] = Color.style,
     temporal: Temporal = 0.6,
-    flow: FlowOption = Flow.medium,
+    flow: VideoFlowOption = None,
     cuts: Cuts = "auto",
     max_side: Annotated[
         int | None, typer.Option(help="Work and write with the longer side at most this.")
@@ -137,8 +141,10 @@ def run(
     ] = None,
     numbers: Frames = None,
     input_space: InputSpaceOption = InputSpace.auto,
+    quality: QualityOption = None,
     device: Device = "auto",
     precision: FastPrecision = "auto",
+    backend: BackendOption = None,
     batch_size: BatchSize = None,
     tile: Tile = None,
     stroke_size: StrokeSizeOption = None,
@@ -250,6 +256,10 @@ def run(
         "temporal_weight": temporal_weight,
         "refresh": refresh or None,
     }
+    if (engine or usual_engine(style)) is Engine.optimize:
+        refuse(Engine.fast, {"quality": quality})
+    quality = quality or Quality.standard
+    flow = flow or (Flow.fast if quality is Quality.draft else Flow.medium)
     job = Job(
         sources[0],
         Path(output) if output else None,
@@ -259,7 +269,7 @@ def run(
         precision,
         TemporalOptions(temporal, flow.value, cuts),
         ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth], deinterlace.value),
-        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite, hdr.value),
+        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite, hdr.value, quality.value),
         compare,
         ClipOptions(fps, numbers, input_space.value),
         (is_sequence(sources[0]), output is not None and is_sequence(output)),
@@ -276,7 +286,7 @@ def run(
             "vgg": vgg,
         }
         refuse(Engine.optimize, {**losses, **of_video, **others})
-        fast = fast_options(job, strength, batch_size, tile, stroke_size)
+        fast = fast_options(job, strength, batch_size, tile, stroke_size, quality, backend)
         if many:
             from vidstyle.batch import FastWork
 
@@ -285,7 +295,7 @@ def run(
         with Reporter(progress, as_json) as reporter:
             reporter.done(run_fast(job, fast, resume, reporter))
     else:
-        of_fast = {"strength": strength, "batch_size": batch_size}
+        of_fast = {"strength": strength, "batch_size": batch_size, "backend": backend}
         refuse(Engine.fast, {**of_fast, "tile": tile, "stroke_size": stroke_size})
         if any(job.pictures) and not many:
             raise OptionError("directories and patterns of pictures are for --engine fast")
@@ -370,6 +380,8 @@ def fast_options(
     batch_size: int | None,
     tile: int | None,
     stroke_size: str | None,
+    quality: Quality,
+    backend: Backend | None,
 ) -> FastOptions:
     """How the fast engine shall draw."""
     from vidstyle.stylizers import FastOptions
@@ -383,6 +395,8 @@ def fast_options(
         batch_size=batch_size,
         tile=tile,
         stroke_size=parse_stroke_size(stroke_size),
+        quality=quality.value,
+        backend=(backend or Backend.auto).value,
     )
 
 

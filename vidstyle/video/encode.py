@@ -63,6 +63,14 @@ _PARAMETERS = {
 }
 _AVX512 = 256
 """OpenCV's number of it (CV_CPU_AVX512_SKX), which its Python module does not name."""
+Effort = Literal["draft", "standard", "fine"]
+_PRESETS: dict[str, dict[str, dict[str, str]]] = {
+    "libx264": {"draft": {"preset": "veryfast"}, "fine": {"preset": "slow"}},
+    "libx265": {"draft": {"preset": "superfast"}, "fine": {"preset": "slow"}},
+    "libsvtav1": {"draft": {"preset": "10"}, "fine": {"preset": "6"}},
+    "libvpx-vp9": {"draft": {"cpu-used": "7"}, "fine": {"cpu-used": "2"}},
+}
+"""Of efforts other than standard."""
 _DEFAULTS: dict[str, dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "faster"},
     "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
@@ -78,13 +86,15 @@ class WriteOptions:
     Attributes:
         codec: FFmpeg's name of a video encoder; None picks what suits the container.
         crf: constant quality, lower is better; None takes the codec's default (x264: 18).
-        preset: the encoder's own name of a speed; None takes its default (x264: faster).
+        preset: the encoder's own name of a speed; None takes one after ``effort`` (x264: veryfast,
+            faster or slow).
         pix_fmt: FFmpeg's name of a pixel format; None takes 4:2:0 where possible, in 10 bits for
             frames of more than 8; ``keep`` takes what loses least of the source's.
         audio: ``copy`` or ``none``.
         overwrite: replace an existing file.
         hdr: what becomes of PQ and HLG: ``sdr`` writes their view (``video/hdr.py``) as BT.709,
             ``keep`` turns that back and writes it in 10 bits or more, with the source's tags.
+        effort: ``draft``, ``standard`` or ``fine``: how hard the encoder works for a small file.
 
     Raises:
         OptionError: a value makes no sense.
@@ -97,8 +107,11 @@ class WriteOptions:
     audio: str = "copy"
     overwrite: bool = False
     hdr: Hdr = "sdr"
+    effort: Effort = "standard"
 
     def __post_init__(self) -> None:
+        if self.effort not in get_args(Effort):
+            raise OptionError(f"effort is draft, standard or fine, not {self.effort!r}")
         if self.audio not in ("copy", "none"):
             raise OptionError(f"audio must be copy or none, not {self.audio!r}")
         if self.crf is not None and not 0 <= self.crf <= 63:
@@ -770,7 +783,7 @@ def _output_tags(tags: ColorTags, pix_fmt: str) -> ColorTags:
 def _encoder_options(stream: VideoStream, options: WriteOptions) -> dict[str, str]:
     codec = stream.codec_context
     known = {option.name for option in codec.supported_options.private}
-    chosen = dict(_DEFAULTS.get(codec.name, {}))
+    chosen = _DEFAULTS.get(codec.name, {}) | _PRESETS.get(codec.name, {}).get(options.effort, {})
     if codec.name == "libx264" and cv2.checkHardwareSupport(_AVX512):
         # Its AVX-512 code reads memory that nobody wrote, and no two files are the same.
         chosen["x264-params"] = "asm=AVX2"
