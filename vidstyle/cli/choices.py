@@ -260,6 +260,16 @@ StrokeSizeOption = Annotated[
     ),
 ]
 QualityOption = Annotated[
+    Quality,
+    typer.Option(
+        "--quality", help="draft is drawn at half size, by a leaner network; fine in fp32."
+    ),
+]
+BackendOption = Annotated[
+    Backend,
+    typer.Option("--backend", help="What computes; OpenVINO on a CPU, where it is installed."),
+]
+FastQuality = Annotated[
     Quality | None,
     typer.Option(
         "--quality",
@@ -267,7 +277,7 @@ QualityOption = Annotated[
         "standard unless given.",
     ),
 ]
-BackendOption = Annotated[
+FastBackend = Annotated[
     Backend | None,
     typer.Option(
         "--backend", help="Fast: what computes; OpenVINO on a CPU, where it is installed."

@@ -124,7 +124,7 @@ def frames(
     fps: Annotated[float, typer.Option(help="For listed cuts: numbers a second.")] = 24.0,
     device: Device = "auto",
     precision: FastPrecision = "auto",
-    backend: BackendOption = None,
+    backend: BackendOption = Backend.auto,
     batch_size: BatchSize = None,
     tile: Tile = None,
     stroke_size: StrokeSizeOption = None,
@@ -156,7 +156,7 @@ def frames(
                 batch_size=batch_size,
                 tile=tile,
                 stroke_size=parse_stroke_size(stroke_size),
-                backend=(backend or Backend.auto).value,
+                backend=backend.value,
             ),
             temporal=TemporalOptions(temporal, flow.value, cuts),
             frames=FrameOptions(

@@ -119,8 +119,8 @@ def stream(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace recordings.")] = False,
     device: Device = "auto",
     precision: FastPrecision = "auto",
-    quality: QualityOption = None,
-    backend: BackendOption = None,
+    quality: QualityOption = Quality.standard,
+    backend: BackendOption = Backend.auto,
     duration: Annotated[float | None, typer.Option(help="End after so many seconds.")] = None,
     progress: Annotated[
         ProgressKind, typer.Option(help="A status line, one JSON object a line, or nothing.")
@@ -184,8 +184,8 @@ def stream(
                 color=color.value,
                 device=device,
                 precision=precision,
-                quality=(quality or Quality.standard).value,
-                backend=(backend or Backend.auto).value,
+                quality=quality.value,
+                backend=backend.value,
             ),
             temporal=TemporalOptions(temporal, flow.value, cuts.value),
             controls=controls,
