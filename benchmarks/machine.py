@@ -135,8 +135,9 @@ def run_child(
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             errors.seek(0)
-            sys.exit(f"{' '.join(map(str, command))}\nended with {process.returncode}:\n"
-                     f"{errors.read()}")
+            sys.exit(
+                f"{' '.join(map(str, command))}\nended with {process.returncode}:\n{errors.read()}"
+            )
     unit = 1 if sys.platform == "darwin" else 1024
     processor = used.ru_utime + used.ru_stime
     return Child("".join(lines), seconds, first, processor, used.ru_maxrss * unit)

@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from machine import (
@@ -63,7 +64,7 @@ def parts(clip: str) -> dict[str, float]:
     names = ("import command line", "import torch", "import pipeline (OpenCV, PyAV)")
     names += (f"style and precision ({torch.get_num_threads()} threads)",)
     names += ("open and decode a batch", "draw a batch")
-    seconds = (after - before for before, after in zip(clock, clock[1:], strict=False))
+    seconds = (after - before for before, after in pairwise(clock))
     return dict(zip(names, seconds, strict=True))
 
 

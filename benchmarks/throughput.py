@@ -130,9 +130,7 @@ def measure(cases: Sequence[Case], options: argparse.Namespace) -> Plain:
     quality = ["18", options.preset or "medium"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clips = {
-            size: make_clip(folder / f"{size}.mp4", size, options.frames) for size in plain
-        }
+        clips = {size: make_clip(folder / f"{size}.mp4", size, options.frames) for size in plain}
         for case in cases:
             run(clips[case.size], [*case.options, "--end", WARM_UP], folder)
         for number in range(options.rounds):
