@@ -441,6 +441,7 @@ def decoding(clip: Path, decoder: str) -> float | None:
         stream = container.streams.video[0]
         try:
             context = av.CodecContext.create(decoder, "r")
+            assert isinstance(context, av.VideoCodecContext)
             context.extradata = stream.codec_context.extradata
             context.thread_type = "AUTO"
             assert sum(len(context.decode(packet)) for packet in container.demux(stream))

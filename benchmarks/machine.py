@@ -58,7 +58,8 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    fields = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
+    parts = (line.partition(":") for line in lines)
+    fields = {name.strip(): value.strip() for name, _, value in parts}
     of_amx = " with AMX" if "amx_tile" in fields.get("flags", "") else ""
     return fields.get("model name", platform.machine()) + of_amx
 
@@ -105,11 +106,15 @@ class Child:
 
 
 def run_child(
-    command: Sequence[str | Path], until: Callable[[str], bool] = lambda line: False
+    command: Sequence[object], until: Callable[[str], bool] = lambda line: False
 ) -> Child:
     """Run a program with this checkout's package before any that is installed.
 
     Ends this one when it fails, with what it wrote to stderr.
+
+    Args:
+        command: program and arguments; each becomes a string.
+        until: see ``Child.first``.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -17,6 +17,7 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from machine import (
     PROGRAM,
@@ -61,9 +62,14 @@ def parts(clip: str) -> dict[str, float]:
         clock.append(time.perf_counter())
         stylizer(batch)
     clock.append(time.perf_counter())
-    names = ("import command line", "import torch", "import pipeline (OpenCV, PyAV)")
-    names += (f"style and precision ({torch.get_num_threads()} threads)",)
-    names += ("open and decode a batch", "draw a batch")
+    names = (
+        "import command line",
+        "import torch",
+        "import pipeline (OpenCV, PyAV)",
+        f"style and precision ({torch.get_num_threads()} threads)",
+        "open and decode a batch",
+        "draw a batch",
+    )
     seconds = (after - before for before, after in pairwise(clock))
     return dict(zip(names, seconds, strict=True))
 
@@ -86,8 +92,8 @@ def main() -> None:
     inside: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         clip = make_clip(Path(folder) / "clip.mp4", options.size, FRAMES)
-        run = [*PROGRAM, "run", clip, "-o", Path(folder) / "out.mp4", "--overwrite"]
-        commands = {
+        run: list[object] = [*PROGRAM, "run", clip, "-o", Path(folder) / "out.mp4", "--overwrite"]
+        commands: dict[str, list[Any]] = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "vidstyle --help": [*PROGRAM, "--help"],
             "vidstyle styles": [*PROGRAM, "styles"],
