@@ -1,7 +1,7 @@
 """How fast the network is on a GPU, against what the card's memory and arithmetic allow.
 
     python benchmarks/gpu.py [--sizes 1920x1080,3840x2160] [--batches 1,2,4,8,16] [--rounds 5]
-        [--json FILE] [--device cuda]
+        [--no-compile] [--json FILE] [--device cuda]
 
 Needs torch, OpenCV, safetensors, lazy-loader and the package (`pip install --no-deps .`), and no
 PyAV; with it, runs from file to file are measured, too. Without CUDA it ends with exit code 2;
@@ -57,7 +57,7 @@ from vidstyle.temporal import (
     thumbnail,
 )
 
-assert "av" not in sys.modules, "stylizers and temporal are to be had without PyAV"
+assert sys.modules.get("av") is None, "stylizers and temporal are to be had without PyAV"
 
 STYLE = "scream"
 IN_FLIGHT = 3
@@ -281,7 +281,7 @@ def psnr(result: Tensor, reference: Tensor) -> float:
 
 
 def network_rows(
-    bench: Bench, card: Card, style: Style, size: str, batches: list[int]
+    bench: Bench, card: Card, style: Style, size: str, batches: list[int], ways: list[Way]
 ) -> Iterator[Row]:
     photos = torch.from_numpy(pictures(size, max(batches))).permute(0, 3, 1, 2)
     works = layers(style, photos[:1].float() / 255)
@@ -292,7 +292,7 @@ def network_rows(
         run = runner(way, style, image)
         return bench.seconds(partial(run, image)) / len(image), psnr(run(image)[:1], reference)
 
-    for way in WAYS:
+    for way in ways:
         if way.graph and bench.device.type != "cuda":
             continue
         rate = card.flops["tf32" if way.tf32 else way.name.partition(",")[0]]
@@ -465,10 +465,11 @@ def pictures(size: str, count: int) -> np.ndarray:
 
 def rows(bench: Bench, card: Card, options: argparse.Namespace) -> Iterator[Row]:
     style = load_style(f"{BUNDLED}#{STYLE}")
+    ways = [way for way in WAYS if way.compiled <= options.compile]
     batches = [int(batch) for batch in options.batches.split(",")]
     for size in options.sizes.split(","):
         width, height = parse_size(size)
-        yield from network_rows(bench, card, style, size, batches)
+        yield from network_rows(bench, card, style, size, batches, ways)
         yield from product_rows(bench, size, batches, max(width, height) > 2048)
         yield from transfer_rows(bench, style, size, batches[len(batches) // 2])
         yield from host_rows(bench, size)
@@ -483,6 +484,7 @@ def main() -> None:
     arguments.add_argument("--batches", default="1,2,4,8,16")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--device", default="cuda")
+    arguments.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     arguments.add_argument("--json", type=Path, help="for the raw numbers")
     options = arguments.parse_args()
     device = torch.device(options.device)
