@@ -14,6 +14,8 @@ from torch import Tensor
 
 from vidstyle.device import (
     device_errors,
+    fitting_batch,
+    memory_size,
     out_of_memory,
     parallel_map,
     pick_device,
@@ -40,6 +42,8 @@ WHOLE_PIXELS = 2**22
 TILE = 256
 """Rows of a tile unless told otherwise."""
 SMALLEST_TILE = 4 * TILE_STEP
+NUMBERS = 40
+"""For each pixel of a picture drawn whole, at most: layers, and itself (measured: 32 to 37)."""
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +119,12 @@ class FastStylizer:
         self.vector = vector[None].to(self.device, self.dtype)
 
     def expect(self, width: int, height: int) -> None:
-        """Settle for pictures of a size: of large ones fewer come at once."""
+        """Settle for pictures of a size: fewer come at once of large ones, or to little memory."""
         most = self.batch_size * WHOLE_PIXELS // (width * height)
-        self.batch_size = min(self.batch_size, max(most, 1))
+        batch = min(self.batch_size, max(most, 1))
+        # Larger ones are drawn smaller, or in tiles.
+        bytes_each = NUMBERS * self.dtype.itemsize * min(width * height, WHOLE_PIXELS)
+        self.batch_size = fitting_batch(batch, bytes_each, memory_size(self.device))
 
     @device_errors()
     def __call__(self, images: np.ndarray) -> np.ndarray:
