@@ -55,16 +55,6 @@ def test_importing_does_not_wait_for_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_loading_a_style_does_not_wait_for_compilers() -> None:
-    script = (
-        "import sys, vidstyle; vidstyle.load_style('scream'); print('torch._dynamo' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "False"
-
-
 def test_one_tree_of_errors() -> None:
     ours = [
         e

@@ -118,8 +118,8 @@ class TransformerNet(nn.Module):
         self._initialize()
 
     def _initialize(self) -> None:
-        if self.conv_in.weight.is_meta:
-            return  # nothing to fill, and to fill it would import torch's compiler: a second
+        if self.conv_out.weight.is_meta:
+            return  # weights are to come; to draw none, torch would first import its compiler
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
