@@ -18,6 +18,7 @@ row, with options of `vidstyle run` of its own after those for all:
     slowest       the slowest stage alone on the whole machine (stages.py), and the run's share
     cores         a second ceiling, as on a CPU all stages share the cores: their number by the
                   seconds of processors that all the stages take for a frame, each measured alone
+    cores busy    share of their time that the run used, start-up included
     busy, starved, blocked   of a stage in the run, in ms a frame: at work, waiting for frames,
                   waiting for room behind (flow on several threads, so that its sum counts twice)
 """
@@ -79,6 +80,11 @@ class Case:
     @property
     def rate_with_start(self) -> float:
         return median(run["frames"] / run["wall"] for run in self.runs)
+
+    @property
+    def busy(self) -> float:
+        """Share of the cores' time that the run used, start-up included."""
+        return median(run["processor"] / (run["wall"] * cores()) for run in self.runs)
 
     def rate_alone(self, stage: str) -> float:
         return median(times[stage]["frames"] / times[stage]["seconds"] for times in self.alone)
@@ -154,7 +160,7 @@ def plain_seconds(plain: Plain, size: str, *parts: str) -> float:
 
 def whole_table(cases: Sequence[Case], plain: Plain) -> str:
     head = ["size", "variant", "frames/s", "with start", "plain", "times plain"]
-    head += ["slowest alone", "frames/s", "run", "cores, frames/s", "run"]
+    head += ["slowest alone", "frames/s", "run", "cores, frames/s", "run", "cores busy"]
 
     def row(case: Case) -> list[str]:
         base = plain_seconds(plain, case.size, "decode", "inference", "encode")
@@ -163,6 +169,7 @@ def whole_table(cases: Sequence[Case], plain: Plain) -> str:
             *(f"{1 / base:.3f}", f"{case.rate * base:.1f}×"),
             *(case.slowest, f"{case.ceiling:.2f}", f"{case.rate / case.ceiling:.0%}"),
             *(f"{case.ceiling_of_cores:.2f}", f"{case.rate / case.ceiling_of_cores:.0%}"),
+            f"{case.busy:.0%}",
         ]
 
     return table(head, map(row, cases))
