@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 import torch
+from machine import heading, run_script, table
 
 SIZES = "1920x1080,3840x2160,7680x4320"
 WAYS = "whole,tiles,auto,steady"
@@ -104,16 +102,13 @@ def main() -> None:
         size, way = options.measure
         print(json.dumps(measure(size, way, options)))
         return
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, ", end="")
-    print(f"{options.threads} threads, {options.batch} at once, tiles of {options.tile} rows\n")
-    print("| size | way | precision | peak GB | s | s of processor |\n|---|---|---|---|---|---|")
+    print(heading(threads=options.threads, at_once=options.batch, tile=options.tile))
+    print(table(["size", "way", "precision", "peak GB", "s", "s of processor"], []), end="")
     for size in options.sizes.split(","):
         for way in options.ways.split(","):
-            command = [sys.executable, __file__, "--measure", size, way]
-            for name in ("tile", "precision", "frames", "batch", "threads"):
-                command += [f"--{name}", str(getattr(options, name))]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            row = json.loads(output)
+            same = ("tile", "precision", "frames", "batch", "threads")
+            more = [part for name in same for part in (f"--{name}", getattr(options, name))]
+            row = run_script(__file__, "--measure", size, way, *more)
             print(
                 f"| {size} | {way} | {row['precision']} | {row['peak'] / 1e9:.2f} "
                 f"| {row['clock']:.2f} | {row['processor']:.2f} |",

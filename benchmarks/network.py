@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from machine import heading, run_script
 from torch import Tensor, nn
 
 FRAMES = {"plain": 3, "ours": 15}
@@ -111,12 +109,9 @@ def main() -> None:
     results: dict[str, list[dict]] = {name: [] for name in FRAMES}
     for _ in range(options.rounds):
         for name in FRAMES:
-            command = [sys.executable, __file__, "--measure", name, "--size", options.size]
-            command += ["--threads", str(options.threads)]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            results[name].append(json.loads(output))
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, ", end="")
-    print(f"{options.threads} threads, {options.size}, {options.rounds} rounds in turns\n")
+            measured = ["--size", options.size, "--threads", options.threads]
+            results[name].append(run_script(__file__, "--measure", name, *measured))
+    print(heading(threads=options.threads, size=options.size, rounds=options.rounds))
     print(f"{'network':10}{'precision':>10}{'parameters':>12}{'mult-adds/px':>14}", end="")
     print(f"{'ms median':>11}{'ms best':>9}{'times':>8}")
     base = statistics.median(t for r in results["plain"] for t in r["seconds"])

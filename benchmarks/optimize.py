@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from machine import heading
 
 from vidstyle import image as images
 from vidstyle.errors import VidstyleError
@@ -187,10 +187,7 @@ def main() -> None:
     try:
         vgg = load_vgg19(data / VGG_FILE)
         pairs = [Pair.read(data, *names, a.side) for names in PAIRS[: a.pairs]]
-        print(
-            f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
-            f"{a.threads} threads, {len(pairs)} pairs, short side {a.side}\n"
-        )
+        print(heading(threads=a.threads, pairs=len(pairs), short_side=a.side))
         for part in a.parts:
             parts[part](pairs, vgg, a)
     except VidstyleError as error:

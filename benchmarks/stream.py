@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -31,21 +30,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from threading import Event, Thread
 
 import av
 import cv2
 import numpy as np
+from machine import ROOT, heading
+from machine import SAMPLE as HARBOUR
 
-ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from streams import NUMBERS, Receiver, coded, decoded, free_port  # noqa: E402
 
 from vidstyle import VideoReader  # noqa: E402
 
-HARBOUR = ROOT / "samples" / "harbour.mp4"
 CODE = 0.4
 """Share of width and height that the number takes."""
 LEGIBLE = ["--strength", "0.4"]
@@ -211,8 +209,8 @@ def main() -> None:
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("more", nargs="*", help="options of vidstyle stream, after --")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {options.fps} pictures/s sent, ", end="")
-    print(f"{options.seconds:g} s each, options: {' '.join(options.more) or 'none'}\n")
+    more = " ".join(options.more) or "none"
+    print(heading(fps=options.fps, seconds=options.seconds, options=more))
     print(HEADER)
     for size in options.sizes.split(","):
         width, height = map(int, size.split("x"))

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from vidstyle.device import (
+    fitting_batch,
     list_devices,
     parallel_map,
     pick_device,
@@ -196,3 +197,11 @@ def test_a_processor_takes_a_picture_for_each_core(
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert usual_batch(torch.device("cpu")) == pictures
     assert usual_batch(torch.device("cuda")) == 8
+
+
+def test_fewer_pictures_at_once_where_memory_is_short() -> None:
+    gib = 2**30
+    assert fitting_batch(8, gib // 8, 80 * gib) == 8
+    assert fitting_batch(8, gib // 8, gib) == 4
+    assert fitting_batch(8, gib, gib) == 1
+    assert fitting_batch(8, gib, None) == 8

@@ -166,6 +166,13 @@ def usual_batch(device: torch.device) -> int:
     return min(torch.get_num_threads(), 4) if device.type == "cpu" else 8
 
 
+def fitting_batch(batch: int, bytes_each: int, memory: int | None) -> int:
+    """How many pictures of so many bytes a computation may work on at once: ``batch``, or the fewer
+    that half of a memory has room for, and 1 at least. The other half is for what else there is:
+    frames that wait, workspaces, other programs."""
+    return batch if memory is None else max(1, min(batch, memory // 2 // bytes_each))
+
+
 def parallel_map(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
     """Results in order, of as many items at once as there are workers, on the CPU.
 

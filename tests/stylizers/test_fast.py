@@ -257,6 +257,15 @@ def test_of_large_pictures_fewer_come_at_once() -> None:
         assert stylizer.batch_size == expected
 
 
+def test_to_little_memory_fewer_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidstyle.stylizers.fast.memory_size", lambda device: 2**30)
+    stylizer = engine(batch_size=4, precision="fp32")
+    stylizer.expect(640, 360)  # 37 MB each
+    assert stylizer.batch_size == 4
+    stylizer.expect(1920, 1080)  # 332 MB
+    assert stylizer.batch_size == 1
+
+
 MEMORY_OF_TILES = """
 import re, sys
 import numpy as np, torch

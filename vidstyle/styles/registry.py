@@ -13,8 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from vidstyle.errors import OptionError, StyleError
 from vidstyle.styles.header import IDENTITY, StyleHeader, StyleInfo, read_header
 
@@ -71,7 +69,11 @@ class Style:
 def user_styles_dir() -> Path:
     """Where a user's own styles live: ``VIDSTYLE_STYLES``, or the platform's data folder."""
     chosen = os.environ.get("VIDSTYLE_STYLES")
-    return Path(chosen) if chosen else platformdirs.user_data_path("vidstyle") / "styles"
+    if chosen:
+        return Path(chosen)
+    import platformdirs  # not on bare GPU machines, which need no more than the bundled styles
+
+    return platformdirs.user_data_path("vidstyle") / "styles"
 
 
 def style_files() -> list[Path]:

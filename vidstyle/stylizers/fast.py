@@ -18,6 +18,8 @@ from torch import Tensor
 from vidstyle.device import (
     Backend,
     device_errors,
+    fitting_batch,
+    memory_size,
     out_of_memory,
     parallel_map,
     pick_backend,
@@ -50,6 +52,8 @@ WHOLE_PIXELS = 2**22
 TILE = 256
 """Rows of a tile unless told otherwise."""
 SMALLEST_TILE = 4 * TILE_STEP
+NUMBERS = 40
+"""For each pixel of a picture drawn whole, at most: layers, and itself (measured: 32 to 37)."""
 
 Quality = Literal["draft", "standard", "fine"]
 
@@ -151,7 +155,8 @@ class FastStylizer:
         self._exact_vector = own.float()
 
     def expect(self, width: int, height: int) -> None:
-        """Settle for a clip's pictures of a size: of large ones fewer come at once.
+        """Settle for a clip's pictures of a size: fewer come at once of large ones, or to little
+        memory.
 
         What was learned of memory in the clip before is forgotten.
         """
@@ -159,7 +164,10 @@ class FastStylizer:
         self.tile = self.options.tile
         self.notices.clear()
         most = self.batch_size * WHOLE_PIXELS // (width * height)
-        self.batch_size = min(self.batch_size, max(most, 1))
+        batch = min(self.batch_size, max(most, 1))
+        # Larger ones are drawn smaller, or in tiles.
+        bytes_each = NUMBERS * self.dtype.itemsize * min(width * height, WHOLE_PIXELS)
+        self.batch_size = fitting_batch(batch, bytes_each, memory_size(self.device))
 
     @device_errors()
     def __call__(self, images: np.ndarray) -> np.ndarray:
