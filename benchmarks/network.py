@@ -3,8 +3,9 @@
     python benchmarks/network.py [--size 1280x720] [--rounds 3] [--threads 2]
 
 Each network runs in processes of its own, in turns: the plain one without our allocator
-settings, as people run it. Times are medians of single frames after warm-up, from a float image
-in memory to a float image in memory.
+settings, as people run it, from a float picture in memory to another. Ours go from pictures in 8 bits
+to drawings in 8 bits, in batches as in a run (a draft's drawing has half of the size). Times are
+medians for a picture after warm-up.
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
 
+import numpy as np
 import torch
 from machine import heading, run_script
 from torch import Tensor, nn
 
-FRAMES = {"plain": 3, "ours": 15}
+OURS = {
+    "torch": {"backend": "torch"},
+    "openvino": {"backend": "openvino"},
+    "draft, torch": {"backend": "torch", "quality": "draft"},
+    "draft": {"backend": "openvino", "quality": "draft"},
+}
+"""Options of ``FastOptions``; those of OpenVINO only where it is installed."""
 
 
 @dataclass
@@ -29,8 +39,10 @@ class Subject:
 
     network: nn.Module
     count: Callable[[], Tensor]
-    run: Callable[[], Tensor]
+    run: Callable[[], object]
     precision: str
+    pictures: int = 1
+    """In a run."""
 
 
 def plain(width: int, height: int) -> Subject:
@@ -41,19 +53,23 @@ def plain(width: int, height: int) -> Subject:
     return Subject(network, lambda: network(image), lambda: network(image), "fp32")
 
 
-def ours(width: int, height: int) -> Subject:
-    from vidstyle import FastStylizer
+def ours(width: int, height: int, options: dict[str, Any]) -> Subject:
+    from vidstyle import FastOptions, FastStylizer
     from vidstyle.device import precision_name
+    from vidstyle.models.transformer import TransformerNet
 
-    stylizer = FastStylizer("scream")
-    photo = torch.rand(1, 3, height, width)
-    image = photo.to(stylizer.device, stylizer.dtype).contiguous(memory_format=torch.channels_last)
-    style = stylizer.style
+    stylizer = FastStylizer("scream", FastOptions(**options))
+    count = stylizer.batch_size
+    images = np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+    drawn = stylizer.draw(images)[0]
+    network = TransformerNet(stylizer.network.architecture)
+    picture = torch.rand(1, 3, *drawn.shape[:2])
     return Subject(
-        style.network,
-        lambda: style.network(photo, style.vector[None]),
-        lambda: stylizer.network(image, stylizer.vector),
+        network,
+        lambda: network(picture, network.new_style()[None]),
+        lambda: stylizer.draw(images),
         precision_name(stylizer.precision),
+        count,
     )
 
 
@@ -77,16 +93,17 @@ def measure(name: str, width: int, height: int, threads: int) -> dict[str, objec
     """In this process: parameters, multiply-adds and seconds of single frames."""
     torch.set_num_threads(threads)
     with torch.inference_mode():
-        subject = {"plain": plain, "ours": ours}[name](width, height)
+        own = name != "plain"
+        subject = ours(width, height, OURS[name]) if own else plain(width, height)
         multiply_adds = count_multiply_adds(subject.network, subject.count)
         subject.run()
         seconds = []
-        for _ in range(FRAMES[name]):
+        for _ in range(12 if own else 3):
             begin = time.perf_counter()
             subject.run()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - begin)
+            seconds.append((time.perf_counter() - begin) / subject.pictures)
     return {
         "parameters": sum(p.numel() for p in subject.network.parameters()),
         "multiply_adds": multiply_adds,
@@ -100,19 +117,21 @@ def main() -> None:
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--measure", choices=FRAMES, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     if options.measure:
         print(json.dumps(measure(options.measure, width, height, options.threads)))
         return
-    results: dict[str, list[dict]] = {name: [] for name in FRAMES}
+    has_openvino = find_spec("openvino") is not None
+    names = ["plain", *(n for n, o in OURS.items() if has_openvino or o["backend"] == "torch")]
+    results: dict[str, list[dict]] = {name: [] for name in names}
     for _ in range(options.rounds):
-        for name in FRAMES:
+        for name in names:
             measured = ["--size", options.size, "--threads", options.threads]
             results[name].append(run_script(__file__, "--measure", name, *measured))
     print(heading(threads=options.threads, size=options.size, rounds=options.rounds))
-    print(f"{'network':10}{'precision':>10}{'parameters':>12}{'mult-adds/px':>14}", end="")
+    print(f"{'network':14}{'precision':>10}{'parameters':>12}{'mult-adds/px':>14}", end="")
     print(f"{'ms median':>11}{'ms best':>9}{'times':>8}")
     base = statistics.median(t for r in results["plain"] for t in r["seconds"])
     for name, rounds in results.items():
@@ -120,7 +139,7 @@ def main() -> None:
         median, one = statistics.median(seconds), rounds[0]
         per_pixel = one["multiply_adds"] / (width * height)
         print(
-            f"{name:10}{one['precision']:>10}{one['parameters']:>12,}{per_pixel:>14,.0f}"
+            f"{name:14}{one['precision']:>10}{one['parameters']:>12,}{per_pixel:>14,.0f}"
             f"{median * 1e3:>11.1f}{min(seconds) * 1e3:>9.1f}{base / median:>7.1f}×"
         )
 

@@ -66,16 +66,17 @@ def taken_apart(stages: Times) -> Callable[..., Summary]:
             np.stack([frame.image for frame in group])
             for group in batches(frames, stylizer.batch_size)
         ]
-        stylizer(groups[0])  # to warm up
+        stylizer.draw(groups[0])  # to warm up
         with measure(stages, "inference"):
-            drawn = [image for group in groups for image in stylizer(group)]
+            drawn = [image for group in groups for image in stylizer.draw(group)]
         kept = writer if isinstance(writer, ResumableWriter) else None
         memory, finished, states = TemporalMemory(temporal), [], {}
         with measure(stages, "blend"):
             for number, (frame, image, motion) in enumerate(
                 zip(frames, drawn, motions, strict=True)
             ):
-                finished.append(finish(frame, memory(image, motion)))
+                drawing = stylizer.enlarge(frame.image, memory(image, motion))
+                finished.append(finish(frame, drawing))
                 if kept and kept.ends_segment(number):
                     states[number] = Checkpoint(motion.thumbnail, (memory.state(),))
         with measure(stages, "encode"), writer:
