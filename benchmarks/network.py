@@ -4,8 +4,8 @@
 
 Each network runs in processes of its own, in turns: the plain one without our allocator
 settings, as people run it, from a float picture in memory to another. Ours go from pictures in 8
-bits to drawings in 8 bits, in batches as in a run (a draft's drawing has half of the size). Times are
-medians for a picture after warm-up.
+bits to drawings in 8 bits, in batches as in a run (a draft's drawing has half of the size). Times
+are medians for a picture after warm-up.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -195,12 +194,12 @@ class FastStylizer:
     def draw(self, images: np.ndarray) -> np.ndarray:
         """What is drawn of N×H×W×3, at the size that strokes and quality want: N×h×w×3.
 
-        It is uint8, or float32 from 0 to 255 where the pictures are, or are drawn at another size
-        in more than a draft.
+        Of the pictures' type, uint8, or float32 from 0 to 255.
         """
-        natural = self._drawn_size(images) == images.shape[2:0:-1]
+        size = self._drawn_size(images)
+        natural = size == images.shape[2:0:-1]
         if not natural:
-            images = np.stack([self._resized(image) for image in images])
+            images = np.stack([resized(image, *size) for image in images])
         # What is drawn at another size is given its picture's chroma when it is enlarged.
         draw = partial(self._draw, keep=self.options.color == "keep" and natural)
         parts, done = [], 0
@@ -219,17 +218,10 @@ class FastStylizer:
         if drawing.shape == photo.shape:
             return drawing
         keep = self.options.color == "keep"
-        small = self._resized(photo)
-        if drawing.dtype == np.uint8:
+        small = resized(photo, *self._drawn_size(photo[None]))
+        if self._draft and photo.dtype == np.uint8:
             return quickly_enlarged(photo, small, drawing, keep)
         return brought_to(photo, small, drawing, self.gain, keep)
-
-    def _resized(self, photo: np.ndarray) -> np.ndarray:
-        """As it is drawn."""
-        width, height = self._drawn_size(photo[None])
-        if self._draft and photo.dtype == np.uint8:
-            return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
-        return resized(photo, width, height)
 
     # -- memory -------------------------------------------------------------------------------
 

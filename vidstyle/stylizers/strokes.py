@@ -56,12 +56,12 @@ def drawing_size(width: int, height: int, size: StrokeSize) -> tuple[int, int]:
 
 
 def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture at the size at which it is drawn, float32 H×W×3, 0 to 255."""
+    """A picture, H×W×3 of 0 to 255, at the size at which it is drawn, of its own type."""
     smaller = width < image.shape[1]
     scaled = cv2.resize(
         image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     )
-    return scaled.astype(np.float32).clip(0, 255)
+    return scaled if scaled.dtype == np.uint8 else scaled.clip(0, 255)
 
 
 def brought_to(
@@ -75,7 +75,7 @@ def brought_to(
 
     Args:
         photo: H×W×3, uint8 or float32, 0 to 255.
-        drawn_from, painted: the same ``resized``, and what was drawn of it, float32 h×w×3.
+        drawn_from, painted: the same ``resized``, and what was drawn of it, h×w×3 of either type.
         gain: how much the style lets through of each of the picture's own colours.
         keep_chroma: take luma alone from the painting.
 
@@ -83,13 +83,14 @@ def brought_to(
         H×W×3 of the photo's type.
     """
     height, width = photo.shape[:2]
+    small = drawn_from.astype(np.float32)
     passing = np.diag(gain.astype(np.float32))
-    drawing = painted - cv2.transform(drawn_from, passing)
+    drawing = painted - cv2.transform(small, passing)
     if drawing.shape[0] >= height and drawing.shape[1] >= width:
         drawing = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA)
         steepness = None
     else:
-        light = luma(drawn_from)
+        light = luma(small)
         steepness = _steepness(drawing, light)
         # The light as well, so that what is lost of a drawing that follows it comes back.
         drawing, light = (cv2.GaussianBlur(x, (3, 3), _LATTICE_BLUR) for x in (drawing, light))
