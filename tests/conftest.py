@@ -29,12 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
-@pytest.fixture(autouse=True)
-def plain_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenVINO, which comes with the tests, draws only where a test asks for it by name."""
-    monkeypatch.setattr("vidstyle.device.has_openvino", lambda: False)
-
-
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The shared data; for tests marked ``data``."""

@@ -273,7 +273,7 @@ class Draw:
     def __init__(self, fails: bool = False) -> None:
         self.fails = fails
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def draw(self, images: np.ndarray) -> np.ndarray:
         if self.fails:
             raise Trouble("drawing")
         return images

@@ -97,7 +97,7 @@ class Draw:
     def __init__(self, pause: float) -> None:
         self.pause = pause
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def draw(self, images: np.ndarray) -> np.ndarray:
         time.sleep(self.pause * len(images))
         return images
 

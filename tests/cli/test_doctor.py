@@ -35,7 +35,9 @@ def test_doctor(
     assert said["torch"] == torch.__version__
     assert said["av"].startswith(av.__version__)
     assert re.search(r"\d threads.*GiB", said["cpu"])
-    assert re.fullmatch(r"(cpu|cuda:\d|mps), (fp32|bf16|fp16|int8), torch", said["picked"])
+    assert re.fullmatch(
+        r"(cpu|cuda:\d|mps), (fp32|bf16|fp16|int8), (torch|openvino)", said["picked"]
+    )
     assert said["encoders"] == "libx264, ffv1"
     absent = re.search(r"^not here +(.*)$", printed.out, re.MULTILINE)
     assert absent

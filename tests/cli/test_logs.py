@@ -160,7 +160,12 @@ def test_a_log_tells_what_was_chosen(tmp_path: Path, style: Path, capsys: Captur
     lines = log.read_text().splitlines()
     assert all(LINE.fullmatch(line) for line in lines)
     for words in (
-        *("Python", "style alpha at 1, on cpu in fp32", "h264 yuv420p, 64×48", "24 frames/s"),
+        *(
+            "Python",
+            "style alpha at 1, standard, on cpu in fp32",
+            "h264 yuv420p, 64×48",
+            "24 frames/s",
+        ),
         *("libx264 yuv420p, 64×48", "a shot begins at 0.000 s", "inference: ", "frames in"),
         "the first frame was written after",
     ):

@@ -27,8 +27,8 @@ needs_int8 = pytest.mark.skipif(not has_int8(), reason="no 8-bit convolutions he
 
 
 def engine(style: str | Style | None = None, **options: object) -> FastStylizer:
-    """On the CPU and in fp32 unless told otherwise."""
-    chosen = {"device": "cpu", "precision": "fp32", **options}
+    """On the CPU, by torch and in fp32 unless told otherwise."""
+    chosen = {"device": "cpu", "precision": "fp32", "backend": "torch", **options}
     return FastStylizer(style or toy_style(), FastOptions(**chosen))  # type: ignore[arg-type]
 
 
