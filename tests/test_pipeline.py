@@ -396,7 +396,7 @@ def test_frames_for_which_memory_ran_out_are_drawn_again(
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     style.network.conv_in.register_forward_pre_hook(run_out)  # goes along when it is copied
-    options = replace(fast(4), tile=tile)
+    options = replace(fast(4), tile=tile, backend="torch")
     summary = stylize(
         source, tmp_path / "c.mkv", style, fast=options, write=lossless, temporal=plain
     )

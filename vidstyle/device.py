@@ -247,7 +247,7 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out; torch has no one type for that."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    known = ("DefaultCPUAllocator", "MPS backend out of memory")
+    known = ("DefaultCPUAllocator", "MPS backend out of memory", "bad_alloc")  # OpenVINO's is last
     return isinstance(error, RuntimeError) and any(text in str(error) for text in known)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -63,6 +65,17 @@ def test_a_flat_picture_stays_flat() -> None:
     flat = np.full((40, 56, 3), 90, np.uint8)
     result = OpenVinoNetwork(network, torch.float32)(flat, toy_vector(network))
     assert np.ptp(result.reshape(-1, 3), axis=0).max() <= 1
+
+
+def test_signals_survive_it() -> None:
+    for seed in range(3):
+        network = toy_network(seed)
+        OpenVinoNetwork(network, torch.float32)(toy_photo(), toy_vector(network))
+        gc.collect()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_threads_may_share_it() -> None:

@@ -7,6 +7,7 @@ cells, each of as many pixels as its stride, so that nothing is rearranged for i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from queue import Empty, SimpleQueue
 from threading import Lock
 
@@ -74,11 +75,18 @@ class OpenVinoNetwork:
             compiled = self._compiled.pop(key, None)
             if compiled is None:
                 graph = _Graph(self._network, height, width, luma)
-                compiled = _Compiled(ov.Core().compile_model(graph.model, "CPU", self._settings))
+                compiled = _Compiled(_core().compile_model(graph.model, "CPU", self._settings))
             self._compiled[key] = compiled
             while len(self._compiled) > _KEPT_SIZES:
                 del self._compiled[next(iter(self._compiled))]
             return compiled
+
+
+@cache
+def _core() -> ov.Core:
+    """One for the process: the last of several to end would leave its thread a stack for signals
+    that is none any more, and the next Ctrl-C would be a crash."""
+    return ov.Core()
 
 
 class _Compiled:
