@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+# As on a plain install, in programs that tests start as well; who wants OpenVINO says so.
+os.environ["VIDSTYLE_OPENVINO"] = "0"
 HARBOUR = Path(__file__).resolve().parents[1] / "samples" / "make_harbour.py"
 
 

@@ -456,3 +456,30 @@ def test_hidden_files_of_killed_runs_are_swept(tmp_path: Path) -> None:
         path.touch()
     run(source, tmp_path / "out.mp4")
     assert not left.exists() and all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("quality", ["standard", "draft"])
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_drawn_by_any_backend_in_any_quality(tmp_path: Path, backend: str, quality: str) -> None:
+    fast = FastOptions(
+        device="cpu",
+        precision="fp32",
+        batch_size=2,
+        backend=backend,  # type: ignore[arg-type]
+        quality=quality,  # type: ignore[arg-type]
+    )
+    source, whole, parts = clip(tmp_path / "a.mp4"), tmp_path / "whole.mp4", tmp_path / "b.mp4"
+
+    def stop(progress: Progress) -> None:
+        if progress.frames >= 50:
+            raise KeyboardInterrupt
+
+    stylize_video(source, whole, "wave", fast=fast)
+    with pytest.raises(Interrupted):
+        stylize_video(source, parts, "wave", fast=fast, listener=stop)
+    summary = stylize_video(source, parts, "wave", fast=fast, resume=True)
+    assert summary.skipped >= 24
+    same(whole, parts)
+    painted = images(whole)
+    assert len(painted) == 80
+    assert all(picture.shape == (64, 96, 3) for picture in painted)

@@ -93,7 +93,7 @@ def pick_backend(
         raise OptionError(f"backend is auto, torch or openvino, not '{name}'")
     fits = device.type == "cpu" and precision in (torch.float32, torch.bfloat16)
     if name == "auto":
-        return "openvino" if fits and has_openvino() else "torch"
+        return "openvino" if fits and wants_openvino() else "torch"
     if name == "openvino" and not fits:
         raise DeviceError(
             f"OpenVINO draws on the CPU in fp32 or bf16, not on {device} in "
@@ -104,9 +104,9 @@ def pick_backend(
     return name
 
 
-def has_openvino() -> bool:
-    """Whether it is installed."""
-    return find_spec("openvino") is not None
+def wants_openvino() -> bool:
+    """Whether it is installed, and ``VIDSTYLE_OPENVINO`` is not 0."""
+    return find_spec("openvino") is not None and os.environ.get("VIDSTYLE_OPENVINO") != "0"
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:

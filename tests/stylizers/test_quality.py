@@ -101,9 +101,18 @@ def test_what_is_refused() -> None:
 
 def test_without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidstyle.device.find_spec", lambda name: None)
+    monkeypatch.delenv("VIDSTYLE_OPENVINO")
     assert engine().backend == "torch"
     with pytest.raises(DeviceError, match=r"pip install 'vidstyle\[openvino\]'"):
         engine(backend="openvino")
+
+
+def test_openvino_is_chosen_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine().backend == "torch"  # as the tests have it
+    monkeypatch.delenv("VIDSTYLE_OPENVINO")
+    assert engine().backend == "openvino"
+    assert engine(precision="fp16").backend == "torch"
+    assert engine(backend="torch").backend == "torch"
 
 
 def test_styles_of_other_backbones_have_no_drafts() -> None:
