@@ -10,24 +10,31 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vidstyle.device import pick_device, training_precision, tune_allocator
 from vidstyle.errors import OptionError, TrainingError
+from vidstyle.learning import (
+    check_course,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizer,
+    write_checkpoint,
+)
 from vidstyle.models.transformer import TransformerNet
 from vidstyle.photos import PhotoCrops, find_photos
 from vidstyle.styles.draft import SHRINK, Draft, write_draft
 from vidstyle.styles.file import StyleFile
 from vidstyle.styles.header import IDENTITY
+
+CHECKPOINT = "vidstyle-distil-checkpoint"
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,11 @@ class DistilOptions:
     log_every: int = 50
 
     def __post_init__(self) -> None:
-        if (self.steps is None) == (self.minutes is None):
-            raise OptionError("distilling needs either a number of steps or of minutes")
+        check_course(self.steps, self.minutes, self.crop, self.late_crop)
         for name in ("steps", "minutes", "batch_size", "width", "deep"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise OptionError(f"{name} must be above zero, not {value}")
-        if min(self.crop, self.late_crop) < 32:
-            raise OptionError("crops must have at least 32 pixels a side")
 
 
 @dataclass(frozen=True)
@@ -264,19 +268,14 @@ class Distiller:
         write_draft(self.result(), self.output)
         tensors = {f"now.{name}": weight for name, weight in self._weights()}
         tensors |= {f"mean.{name}": weight for name, weight in self.average.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        tensors |= optimizer_tensors(self.optimizer)
         metadata = {
-            "format": "vidstyle-distil-checkpoint",
+            "format": CHECKPOINT,
             "state": json.dumps({"step": self.step, "seconds": self.seconds}),
             "backbone_id": self.draft.backbone_id,
             "architecture": json.dumps(asdict(self.pupil.architecture)),
         }
-        temporary = self.checkpoint_path.with_name(f".{self.checkpoint_path.name}")
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata
-        )
-        return temporary.replace(self.checkpoint_path)
+        return write_checkpoint(tensors, metadata, self.checkpoint_path)
 
     def resume(self) -> None:
         """Go on from the checkpoint beside the output.
@@ -285,12 +284,7 @@ class Distiller:
             TrainingError: there is none, or it belongs to another backbone or network.
         """
         path = self.checkpoint_path
-        try:
-            with safe_open(path, framework="pt") as stored:
-                metadata = stored.metadata() or {}
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
-            raise TrainingError(f"{path}: no checkpoint to resume from ({error})") from error
+        metadata, tensors = read_checkpoint(path, CHECKPOINT)
         sizes = json.dumps(asdict(self.pupil.architecture))
         mine = (self.draft.backbone_id, sizes)
         if (metadata.get("backbone_id"), metadata.get("architecture")) != mine:
@@ -301,15 +295,7 @@ class Distiller:
             for name, weight in self._weights():
                 weight.copy_(tensors[f"now.{name}"])
                 self.average[name].copy_(tensors[f"mean.{name}"])
-        self._restore_optimizer(tensors)
-
-    def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".", 2)
-                moments.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        restore_optimizer(self.optimizer, tensors)
 
 
 def pruned(

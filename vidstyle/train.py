@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,13 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vidstyle import image as images
 from vidstyle.device import pick_device, training_precision, tune_allocator
 from vidstyle.errors import OptionError, TrainingError
+from vidstyle.learning import (
+    check_course,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizer,
+    write_checkpoint,
+)
 from vidstyle.models.losses import (
     CONTENT_LAYER,
     STYLE_LAYERS,
@@ -37,7 +41,7 @@ from vidstyle.photos import PhotoCrops, as_image, as_tensor, find_photos, shaken
 from vidstyle.styles.file import StyleFile, backbone_hash, write_style_file
 from vidstyle.styles.header import IDENTITY, StyleInfo
 
-SMALLEST_CROP = 32
+CHECKPOINT = "vidstyle-checkpoint"
 
 
 @dataclass(frozen=True)
@@ -94,14 +98,11 @@ class TrainOptions:
     log_every: int = 25
 
     def __post_init__(self) -> None:
-        if (self.steps is None) == (self.minutes is None):
-            raise OptionError("training needs either a number of steps or of minutes")
+        check_course(self.steps, self.minutes, self.crop, self.early_crop)
         for name in ("steps", "minutes", "batch_size", "crop", "early_crop", "style_size"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise OptionError(f"{name} must be above zero, not {value}")
-        if min(self.crop, self.early_crop) < SMALLEST_CROP:
-            raise OptionError(f"crops must have at least {SMALLEST_CROP} pixels a side")
 
 
 @dataclass(frozen=True)
@@ -385,12 +386,9 @@ class Trainer:
         tensors = {"vectors": self.vectors.detach()}
         if self.options.full:
             tensors |= {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
-        metadata = {"state": json.dumps(asdict(self.state)), "format": "vidstyle-checkpoint"}
-        temporary = self.checkpoint_path.with_name(f".{self.checkpoint_path.name}.{os.getpid()}")
-        save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary, metadata)
-        temporary.replace(self.checkpoint_path)
+        tensors |= optimizer_tensors(self.optimizer)
+        metadata = {"state": json.dumps(asdict(self.state)), "format": CHECKPOINT}
+        write_checkpoint(tensors, metadata, self.checkpoint_path)
         images.write_image(self.output.with_suffix(".sheet.png"), self.sheet())
         return self.checkpoint_path
 
@@ -401,14 +399,7 @@ class Trainer:
             TrainingError: there is none, or it belongs to other paintings or another network.
         """
         path = self.checkpoint_path
-        try:
-            with safe_open(path, framework="pt") as stored:
-                metadata = stored.metadata() or {}
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
-            raise TrainingError(f"{path}: no checkpoint to resume from ({error})") from error
-        if metadata.get("format") != "vidstyle-checkpoint":
-            raise TrainingError(f"{path}: not a training checkpoint")
+        metadata, tensors = read_checkpoint(path, CHECKPOINT)
         try:
             state = TrainState(**json.loads(metadata["state"]))
         except (KeyError, TypeError, ValueError) as error:
@@ -429,13 +420,7 @@ class Trainer:
             self.network.load_state_dict(
                 {k.removeprefix("network."): v for k, v in tensors.items() if k[:8] == "network."}
             )
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".", 2)
-                moments.setdefault(int(index), {})[key] = tensor
-        stored = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({**stored, "state": moments})
+        restore_optimizer(self.optimizer, tensors)
 
     def sheet(self, rows: int = 3, side: int = 256) -> np.ndarray:
         """Held-out photos in all styles: one photo a row, the original first."""
