@@ -344,7 +344,8 @@ def test_two_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ]
     assert batch.frames == 18
     messages = [record.getMessage() for record in caplog.records]
-    assert sum("style alpha at 1, standard, on cpu" in message for message in messages) == 3
+    loaded = sum("style alpha at 1, standard, on cpu" in message for message in messages)
+    assert loaded in (2, 3)  # one of the processes may come too late for any file
     assert any(record.exc_text and "no such file" in record.exc_text for record in caplog.records)
     assert {e.task.source.name for e in events if isinstance(e, FileProgress)} == {
         "a.mp4",
