@@ -34,13 +34,17 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimizer back what ``optimizer_tensors`` took of another like it."""
+    """Give an optimizer back what ``optimizer_tensors`` took of another like it.
+
+    A checkpoint without it, which a repository may keep, lets the optimizer begin anew.
+    """
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("adam."):
             _, index, key = name.split(".", 2)
             moments.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    if moments:
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 
 def write_checkpoint(tensors: Mapping[str, Tensor], metadata: dict[str, str], path: Path) -> Path:

@@ -61,8 +61,14 @@ class PhotoCrops:
         """``count``×3×``size``×``size`` in [0, 1]."""
         return torch.cat([as_tensor(self._crop(size)) for _ in range(count)])
 
+    def _read(self) -> np.ndarray:
+        return images.read_image(self.paths[self.rng.integers(len(self.paths))])
+
     def _crop(self, size: int) -> np.ndarray:
-        photo = images.read_image(self.paths[self.rng.integers(len(self.paths))])
+        photo = self._read()
+        if min(photo.shape[:2]) < size:
+            # An enlarged photo is blurred; another may be large enough.
+            photo = max(photo, self._read(), key=lambda image: min(image.shape[:2]))
         # Photos at many scales, so that strokes suit small and large frames alike.
         short = int(self.rng.integers(max(size, 256), max(size, 512) + 1))
         photo = images.resize_short_side(photo, short)

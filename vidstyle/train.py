@@ -10,6 +10,8 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -28,12 +30,16 @@ from vidstyle.learning import (
     write_checkpoint,
 )
 from vidstyle.models.losses import (
-    CONTENT_LAYER,
+    STRUCTURE_LAYERS,
     STYLE_LAYERS,
-    content_distance,
+    edge_correlation,
     gram_matrices,
     lattice_energy,
+    normalized_content,
+    self_similarity,
+    self_similarity_distance,
     style_distance,
+    tone_correlation,
 )
 from vidstyle.models.transformer import TransformerNet, crop
 from vidstyle.models.vgg import VGG19, load_vgg19
@@ -42,6 +48,12 @@ from vidstyle.styles.file import StyleFile, backbone_hash, write_style_file
 from vidstyle.styles.header import IDENTITY, StyleInfo
 
 CHECKPOINT = "vidstyle-checkpoint"
+EDGE_SIZES = (2, 4)
+"""Pixels to one of the pictures whose edges are compared. Coarser ones are not: a painting raises
+their correlation by a light rim around whatever is dark."""
+EDGE_EXPONENT = 0.5
+"""Below 1, so that a face's faint edges count beside its outline, and a rim costs something."""
+TONE_SIZE = 8
 
 
 @dataclass(frozen=True)
@@ -50,11 +62,13 @@ class Painting:
 
     Attributes:
         weight: multiplies the style weight; lower keeps more of the photo.
+        share: samples in its style to one in a style whose share is 1.
     """
 
     info: StyleInfo
     path: Path
     weight: float = 1.0
+    share: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,21 +80,29 @@ class TrainOptions:
     steps: int | None = None
     minutes: float | None = None
     batch_size: int = 4
-    crop: int = 256
-    """Side of the training crops in pixels, in the last part of the training."""
-    early_crop: int = 160
-    """Side of the crops before that: most is learned there, at a fraction of the cost."""
-    early_part: float = 0.55
-    """How much of the training uses ``early_crop``."""
-    learning_rate: float = 2e-3
-    style_rate: float = 5e-3
+    crop: int = 400
+    """Side of the training crops in pixels, in the last part of the training. The last crops decide
+    how a style looks on large pictures: normalization depends on how much is seen."""
+    early_crop: int = 256
+    """Before that, sides are drawn from between this and ``crop``: small ones cost less."""
+    early_part: float = 0.67
+    """How much of the training comes before."""
+    learning_rate: float = 1e-3
+    style_rate: float = 2.5e-3
     """Learning rate of the style vectors."""
     margin: int = 24
     """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
     and a network whose border is VGG19's border learns to paint a pale frame against them."""
     style_weight: float = 8.0
-    content_weight: float = 1.0
-    stability_weight: float = 25.0
+    content_weight: float = 2.0
+    """Of features normalized per channel."""
+    similarity_weight: float = 1.0
+    """Of how similar places of the picture are to each other."""
+    edge_weight: float = 0.3
+    tone_weight: float = 0.4
+    stability_weight: float = 30.0
+    stability_every: int = 2
+    """Steps to one in which the same scene, moved, must give the same picture."""
     lattice_weight: float = 1000.0
     """Of the penalty for a checkerboard of the pixel shuffle."""
     range_weight: float = 10.0
@@ -128,6 +150,35 @@ class TrainState:
     """Of the frozen backbone; empty when it is trained too."""
 
 
+@dataclass(frozen=True)
+class Photo:
+    """Photos to draw, and what their paintings are compared with: features at
+    ``STRUCTURE_LAYERS`` and how similar their places are."""
+
+    image: Tensor
+    features: Mapping[str, Tensor]
+    similarities: Mapping[str, Tensor]
+
+
+@contextmanager
+def samples_at_once(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Threads for the samples of a step: on a CPU one a core, each computing on that core alone.
+
+    Threads within an operation wait for each other, and beside another busy program most of the
+    time; samples need not.
+    """
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    with ThreadPoolExecutor(cores) as pool:
+        if cores == 1:
+            yield pool
+            return
+        torch.set_num_threads(1)
+        try:
+            yield pool
+        finally:
+            torch.set_num_threads(cores)
+
+
 class Trainer:
     """Trains style vectors, and the backbone with them when ``options.full``.
 
@@ -166,7 +217,7 @@ class Trainer:
         torch.manual_seed(options.seed)
         self.photos, self.held_out = find_photos(photos)
         self.base = base
-        self.vgg: VGG19 = load_vgg19(vgg, last=CONTENT_LAYER).to(self.device)
+        self.vgg: VGG19 = load_vgg19(vgg, last=STYLE_LAYERS[-1]).to(self.device)
         self.network = (base.network() if base else TransformerNet()).to(
             self.device, memory_format=torch.channels_last
         )  # type: ignore[call-overload]
@@ -174,6 +225,7 @@ class Trainer:
         self.vectors = self._first_vectors(names).to(self.device).requires_grad_()
         self.identity = self._identity().to(self.device)
         self.optimizer = self._optimizer()
+        self.average = {name: weight.detach().clone() for name, weight in self._weights()}
         self.targets = self._targets()
         self.weights = torch.tensor([p.weight for p in paintings], device=self.device)
         frozen = "" if options.full or base is None else base.backbone_id
@@ -199,6 +251,18 @@ class Trainer:
                 {"params": list(self.network.parameters()), "base": self.options.learning_rate}
             )
         return torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
+
+    def _weights(self) -> Iterator[tuple[str, Tensor]]:
+        """All that is trained, by names for a checkpoint."""
+        yield "vectors", self.vectors
+        if self.options.full:
+            for name, weight in self.network.named_parameters():
+                yield f"network.{name}", weight
+
+    @torch.no_grad()
+    def _set(self, weights: Mapping[str, Tensor]) -> None:
+        for name, weight in self._weights():
+            weight.copy_(weights[name])
 
     def _targets(self) -> dict[str, Tensor]:
         """Gram matrices of all paintings, S×C×C a layer."""
@@ -227,14 +291,17 @@ class Trainer:
         Raises:
             TrainingError: the loss is no number any more; the last checkpoint is kept.
         """
+        with samples_at_once(self.device) as self._samples:
+            return self._train(listener)
+
+    def _train(self, listener: Callable[[TrainEvent], None]) -> StyleFile:
         tally = Tally(self.state.paintings)
         began, saved = time.monotonic() - self.state.seconds, time.monotonic()
         batches = self._batches()
         try:
             while (progress := self._progress()) < 1:
                 step = self.state.step
-                photo, content = next(batches)
-                tally.add(*self._step(photo, content, progress))
+                tally.add(*self._step(next(batches), progress))
                 self.state.step = step + 1
                 self.state.seconds = time.monotonic() - began
                 checkpoint = None
@@ -257,26 +324,36 @@ class Trainer:
             return self.state.step / self.options.steps
         return self.state.seconds / (60 * (self.options.minutes or 0))
 
-    def _crop_size(self, progress: float) -> int:
-        early = progress < self.options.early_part
-        return min(self.options.early_crop, self.options.crop) if early else self.options.crop
+    def _crop_size(self, progress: float, rng: np.random.Generator) -> int:
+        if progress >= self.options.early_part:
+            return self.options.crop
+        sides = sorted((self.options.early_crop, self.options.crop))
+        return int(rng.integers(sides[0] // 16, sides[1] // 16 + 1)) * 16
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Photos with their content features, each batch as often as ``photo_reuse`` says."""
+    def _batches(self) -> Iterator[list[Photo]]:
+        """Parts of batches of photos, each batch as often as ``photo_reuse`` says."""
         while True:
             # All by the batch's first step: a resumed run sees what an uninterrupted one would.
             step, used = self.state.step, self.state.step % self.options.photo_reuse
             rng = np.random.default_rng((self.options.seed, step - used))
             crops = PhotoCrops(self.photos, rng)
             progress = self._progress() * (step - used) / max(step, 1)
-            size = self._crop_size(progress) + 2 * self.options.margin
+            size = self._crop_size(progress, rng) + 2 * self.options.margin
             photo = crops(self.options.batch_size, size)
             photo = photo.to(self.device, memory_format=torch.channels_last)
-            with torch.inference_mode(), self._autocast():
-                content = self.vgg(self._judged(photo), [CONTENT_LAYER])[CONTENT_LAYER]
-            content = content.clone()
+            batch = list(self._samples.map(self._photo, photo.split(self._part)))
             for _ in range(self.options.photo_reuse - used):
-                yield photo, content
+                yield batch
+
+    @property
+    def _part(self) -> int:
+        """Samples that are computed together: on a GPU all of a batch, on a CPU each by itself."""
+        return 1 if self.device.type == "cpu" else self.options.batch_size
+
+    def _photo(self, image: Tensor) -> Photo:
+        with torch.no_grad(), self._autocast():
+            features = self.vgg(self._judged(image), STRUCTURE_LAYERS)
+        return Photo(image, features, {k: self_similarity(f) for k, f in features.items()})
 
     def _judged(self, image: Tensor) -> Tensor:
         """The part of a picture that style and content are taken from."""
@@ -284,13 +361,15 @@ class Trainer:
         return crop(image, margin) if margin else image
 
     def _round(self, number: int) -> np.ndarray:
-        """All styles in an order of its own."""
+        """All styles, each as often as its share says, in an order of its own."""
         rng = np.random.default_rng((self.options.seed, 1, number))
-        return rng.permutation(len(self.paintings))
+        shares = [painting.share for painting in self.paintings]
+        return rng.permutation(np.repeat(np.arange(len(shares)), shares))
 
     def _choose(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Styles of one batch, evenly used, and the strength of each."""
-        count, batch = len(self.paintings), self.options.batch_size
+        """Styles of one batch, used by their shares, and the strength of each."""
+        count = sum(painting.share for painting in self.paintings)
+        batch = self.options.batch_size
         first = self.state.step * batch
         order = [int(self._round(n // count)[n % count]) for n in range(first, first + batch)]
         strength = np.ones(batch)
@@ -300,49 +379,96 @@ class Trainer:
             strength, dtype=torch.float32, device=self.device
         )
 
-    def _step(
-        self, photo: Tensor, content: Tensor, progress: float
-    ) -> tuple[list[int], dict[str, Tensor]]:
-        o = self.options
-        rng = np.random.default_rng((o.seed, 2, self.state.step))
-        generator = torch.Generator().manual_seed(o.seed * 1_000_003 + self.state.step)
+    def _step(self, batch: Sequence[Photo], progress: float) -> tuple[list[int], dict[str, Tensor]]:
+        rng = np.random.default_rng((self.options.seed, 2, self.state.step))
         order, strength = self._choose(rng)
-        style = self.identity + strength[:, None] * (self.vectors[order] - self.identity)
-        moved, warp, pixel_weight = shaken_pair(photo, rng, generator)
-        with self._autocast():
-            first = self.network(photo, style).float()
-            second = self.network(moved, style).float()
-            shown = first.clamp(0, 1)
-            features = self.vgg(self._judged(shown), [*STYLE_LAYERS, CONTENT_LAYER])
-            grams = gram_matrices(features, STYLE_LAYERS)
-        targets = {layer: target[order] for layer, target in self.targets.items()}
-        # A weaker style asks less of the painting and so keeps more of the photo.
-        style_weight = o.style_weight * self.weights[order] * strength.square()
-        unstable = (warp(shown) - second.clamp(0, 1)).square() * pixel_weight
-        losses = {
-            "style": style_distance(grams, targets),
-            "content": content_distance(features[CONTENT_LAYER], content),
-            "stability": unstable.mean(dim=(1, 2, 3)),
-            "lattice": lattice_energy(first),
-            "range": (first - shown).square().mean(dim=(1, 2, 3)),
-        }
-        total = (
-            style_weight * losses["style"]
-            + o.content_weight * losses["content"]
-            + o.stability_weight * losses["stability"]
-            + o.lattice_weight * losses["lattice"]
-            + o.range_weight * losses["range"]
-        ).mean()
-        if not math.isfinite(total.item()):
-            raise TrainingError(f"the loss is no number at step {self.state.step}; lower the rate")
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        seeds = [int(seed) for seed in rng.integers(2**31, size=len(batch))]
+        parts = zip(batch, order.split(self._part), strength.split(self._part), seeds, strict=True)
+        results = list(self._samples.map(lambda part: self._sample(*part), parts))
+        for gradients, (_, weight) in zip(
+            zip(*(gradients for gradients, _ in results), strict=True), self._weights(), strict=True
+        ):
+            weight.grad = torch.stack(gradients).sum(0)
         for group in self.optimizer.param_groups:
             torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
             group["lr"] = group["base"] * self._rate(progress)
         self.optimizer.step()
+        self._follow()
         whole = [int(n) if s == 1 else -1 for n, s in zip(order, strength, strict=True)]
-        return whole, {name: loss.detach() for name, loss in losses.items()}
+        losses = {
+            name: torch.cat([losses[name] for _, losses in results]) for name in results[0][1]
+        }
+        return whole, losses
+
+    def _sample(
+        self, photo: Photo, order: Tensor, strength: Tensor, seed: int
+    ) -> tuple[Sequence[Tensor], dict[str, Tensor]]:
+        """Gradients of a part of a batch, in the order of ``_weights``, and its losses."""
+        style = self.identity + strength[:, None] * (self.vectors[order] - self.identity)
+        with self._autocast():
+            drawn = self.network(photo.image, style).float()
+        losses = self._losses(photo, drawn, order)
+        if self.state.step % self.options.stability_every == 0:
+            losses["stability"] = self._stability(photo.image, drawn, style, seed)
+        o = self.options
+        weights = {
+            # A weaker style asks less of the painting and so keeps more of the photo.
+            "style": o.style_weight * self.weights[order] * strength.square(),
+            "content": o.content_weight,
+            "similarity": o.similarity_weight,
+            "edges": o.edge_weight,
+            "tone": o.tone_weight,
+            "lattice": o.lattice_weight,
+            "range": o.range_weight,
+            "stability": o.stability_weight,
+        }
+        total = sum((weights[name] * loss).sum() for name, loss in losses.items())
+        assert isinstance(total, Tensor)
+        if not math.isfinite(total.item()):
+            raise TrainingError(f"the loss is no number at step {self.state.step}; lower the rate")
+        trained = [weight for _, weight in self._weights()]
+        gradients = torch.autograd.grad(total / o.batch_size, trained)
+        return gradients, {name: loss.detach() for name, loss in losses.items()}
+
+    def _losses(self, photo: Photo, drawn: Tensor, order: Tensor) -> dict[str, Tensor]:
+        """All but stability, each N."""
+        shown = drawn.clamp(0, 1)
+        judged, image = self._judged(shown), self._judged(photo.image)
+        with self._autocast():
+            features = self.vgg(judged, STYLE_LAYERS)
+            grams = gram_matrices(features, STYLE_LAYERS)
+        targets = {layer: target[order] for layer, target in self.targets.items()}
+        edges = [1 - edge_correlation(judged, image, size, EDGE_EXPONENT) for size in EDGE_SIZES]
+        content = [normalized_content(features[k], f) for k, f in photo.features.items()]
+        similarity = [
+            self_similarity_distance(self_similarity(features[k]), target)
+            for k, target in photo.similarities.items()
+        ]
+        return {
+            "style": style_distance(grams, targets),
+            "content": torch.stack(content).mean(0),
+            "similarity": torch.stack(similarity).mean(0),
+            "edges": torch.stack(edges).mean(0),
+            "tone": 1 - tone_correlation(judged, image, TONE_SIZE),
+            "lattice": lattice_energy(drawn),
+            "range": (drawn - shown).square().mean(dim=(1, 2, 3)),
+        }
+
+    def _stability(self, image: Tensor, drawn: Tensor, style: Tensor, seed: int) -> Tensor:
+        """How much else is drawn of the same scene a moment later: N."""
+        rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        moved, warp, pixel_weight = shaken_pair(image, rng, generator)
+        with self._autocast():
+            again = self.network(moved, style).float()
+        change = warp(drawn.clamp(0, 1)) - again.clamp(0, 1)
+        return (change.square() * pixel_weight).mean(dim=(1, 2, 3))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Keep a running mean of the weights, which draws better than they do at any one step."""
+        share = max(0.002, 1 / (self.state.step / 10 + 1))
+        for name, weight in self._weights():
+            self.average[name].lerp_(weight, share)
 
     def _rate(self, progress: float) -> float:
         """Linear warm-up over 50 steps, then half a cosine down to zero."""
@@ -352,11 +478,16 @@ class Trainer:
 
     def style_file(self) -> StyleFile:
         """The styles as they stand."""
-        vectors = dict(zip(self.state.paintings, self.vectors.detach().cpu(), strict=True))
+        vectors = dict(zip(self.state.paintings, self.average["vectors"].cpu(), strict=True))
         recipe = {k: v for k, v in asdict(self.options).items() if k not in ("device", "log_every")}
         recipe |= {"step": self.state.step, "seconds": round(self.state.seconds)}
         infos = {
-            p.info.name: StyleInfo(**(asdict(p.info) | {"training": recipe | {"weight": p.weight}}))
+            p.info.name: StyleInfo(
+                **(
+                    asdict(p.info)
+                    | {"training": recipe | {"weight": p.weight, "painting": p.path.name}}
+                )
+            )
             for p in self.paintings
         }
         if not self.options.full:
@@ -364,7 +495,11 @@ class Trainer:
             return StyleFile(
                 self.output, self.base.architecture, self.base.backbone_id, None, vectors, infos
             )
-        backbone = {k: v.detach().cpu() for k, v in self.network.state_dict().items()}
+        backbone = {
+            name.removeprefix("network."): weight.cpu()
+            for name, weight in self.average.items()
+            if name != "vectors"
+        }
         vectors[IDENTITY] = self.identity.cpu()
         infos[IDENTITY] = StyleInfo(IDENTITY, "The photo itself", "", "", recipe)
         return StyleFile(
@@ -383,9 +518,8 @@ class Trainer:
     def save(self) -> Path:
         """Write the style file, the checkpoint and the sample sheet."""
         write_style_file(self.style_file(), self.output)
-        tensors = {"vectors": self.vectors.detach()}
-        if self.options.full:
-            tensors |= {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors = {name: weight.detach() for name, weight in self._weights()}
+        tensors |= {f"average.{name}": weight for name, weight in self.average.items()}
         tensors |= optimizer_tensors(self.optimizer)
         metadata = {"state": json.dumps(asdict(self.state)), "format": CHECKPOINT}
         write_checkpoint(tensors, metadata, self.checkpoint_path)
@@ -415,17 +549,17 @@ class Trainer:
         self.state = state
 
     def _restore(self, tensors: Mapping[str, Tensor]) -> None:
-        self.vectors.data.copy_(tensors["vectors"])
-        if self.options.full:
-            self.network.load_state_dict(
-                {k.removeprefix("network."): v for k, v in tensors.items() if k[:8] == "network."}
-            )
+        with torch.no_grad():
+            for name, weight in self._weights():
+                weight.copy_(tensors[name])
+                self.average[name].copy_(tensors[f"average.{name}"])
         restore_optimizer(self.optimizer, tensors)
 
     def sheet(self, rows: int = 3, side: int = 256) -> np.ndarray:
         """Held-out photos in all styles: one photo a row, the original first."""
         pictures = []
-        self.network.eval()
+        now = {name: weight.detach().clone() for name, weight in self._weights()}
+        self._set(self.average)
         for path in (self.held_out or self.photos)[:rows]:
             photo = images.resize_short_side(images.read_image(path), side)
             top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
@@ -435,7 +569,7 @@ class Trainer:
                 with torch.inference_mode():
                     result = self.network(as_tensor(photo).to(self.device), vector[None])
                 pictures.append(as_image(result))
-        self.network.train(self.options.full)
+        self._set(now)
         return images.contact_sheet(pictures, columns=1 + len(self.paintings))
 
 
@@ -479,6 +613,7 @@ def read_painting(
     artist: str = "",
     year: str = "",
     weight: float = 1.0,
+    share: int = 1,
 ) -> Painting:
     """A painting from a file, by default named after it.
 
@@ -487,4 +622,4 @@ def read_painting(
     """
     path = Path(path)
     images.read_image(path)
-    return Painting(StyleInfo(name or path.stem, title, artist, year), path, weight)
+    return Painting(StyleInfo(name or path.stem, title, artist, year), path, weight, share)

@@ -15,6 +15,9 @@ from torch import Tensor
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu4_2"
+STRUCTURE_LAYERS = ("relu3_1", "relu4_1")
+"""Where ``normalized_content`` and ``self_similarity`` compare a painting with its photo. Both are
+style layers too, so nothing more is computed for them."""
 
 Normalization = Literal["relative", "gatys", "mean"]
 """By what one layer's squared errors are divided; see ``content_loss`` and ``style_loss``."""
@@ -56,6 +59,68 @@ def lattice_energy(image: Tensor) -> Tensor:
     phases = F.avg_pool2d(F.pixel_unshuffle(image, 2), 8)
     n, c, h, w = phases.shape
     return phases.view(n, c // 4, 4, h, w).var(dim=2, correction=0).mean(dim=(1, 2, 3))
+
+
+def normalized_content(features: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of features whose channels have mean 0 and deviation 1: N.
+
+    What a painting does to colour and contrast, and so to a channel as a whole, costs nothing; where
+    a channel responds does (as StyTr2, Deng et al. 2022, and MCCNet, Deng et al. 2021, have it).
+    From 0 to about 2, which is what unrelated features have. In float32.
+    """
+    first, second = (F.instance_norm(f.float(), eps=1e-5) for f in (features, target))
+    return (first - second).square().mean(dim=(1, 2, 3))
+
+
+def self_similarity(features: Tensor, cells: int = 20) -> Tensor:
+    """How far each place of a picture is from each other: N×K×K, of which each column sums to 1.
+
+    Features averaged into ``cells``×``cells`` places, less their mean, by cosine distance (STROTSS,
+    Kolkin, Salavon, Shakhnarovich 2019, section 2.2, which samples places instead).
+    """
+    places = F.adaptive_avg_pool2d(features.float(), cells).flatten(2)
+    places = F.normalize(places - places.mean(dim=2, keepdim=True), dim=1, eps=1e-6)
+    distance = 1 - places.transpose(1, 2) @ places
+    return distance / distance.sum(dim=1, keepdim=True)
+
+
+def self_similarity_distance(similarity: Tensor, target: Tensor) -> Tensor:
+    """Mean over columns of the summed absolute difference of two ``self_similarity``: N."""
+    return (similarity - target).abs().sum(dim=1).mean(dim=1)
+
+
+def luma(image: Tensor) -> Tensor:
+    """BT.601 luma, N×3×H×W to N×1×H×W."""
+    weights = torch.tensor([0.299, 0.587, 0.114], device=image.device, dtype=image.dtype)
+    return torch.einsum("nchw,c->nhw", image, weights)[:, None]
+
+
+def tone_correlation(image: Tensor, photo: Tensor, size: int) -> Tensor:
+    """Pearson correlation of luma averaged over ``size``×``size`` pixels: N."""
+    return correlation(*(F.avg_pool2d(luma(picture), size) for picture in (image, photo)))
+
+
+def edge_correlation(image: Tensor, photo: Tensor, size: int, exponent: float = 1.0) -> Tensor:
+    """Pearson correlation of the strength of edges: N.
+
+    Luma averaged over ``size``×``size`` pixels, the length of its gradient (forward differences),
+    to the power of ``exponent``: below 1, faint edges weigh more.
+    """
+    first, second = (F.avg_pool2d(luma(picture), size) for picture in (image, photo))
+    return correlation(*(_gradient_length(x).pow(exponent) for x in (first, second)))
+
+
+def _gradient_length(x: Tensor) -> Tensor:
+    corner = x[:, :, :-1, :-1]
+    across, down = x[:, :, :-1, 1:] - corner, x[:, :, 1:, :-1] - corner
+    # The length alone has no gradient where it is zero.
+    return (across.square() + down.square() + 1e-6).sqrt()
+
+
+def correlation(first: Tensor, second: Tensor) -> Tensor:
+    """Pearson correlation of all values of each picture: N. Without variance it is 0."""
+    first, second = (x.flatten(1) - x.flatten(1).mean(dim=1, keepdim=True) for x in (first, second))
+    return F.cosine_similarity(first, second, dim=1, eps=1e-6)
 
 
 def content_loss(features: Tensor, target: Tensor, normalization: Normalization) -> Tensor:

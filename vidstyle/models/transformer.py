@@ -14,7 +14,10 @@ from both:
   for several convolutions, which then shrink them again;
 * the picture itself reaches the output through a gain per channel that belongs to the style.
   The identity style is that gain at one, so a blend with it keeps the photo's exposure and
-  sharpness, which normalization would otherwise discard.
+  sharpness, which normalization would otherwise discard;
+* the last two layers also see the photo (as those of the generator of Texler et al. 2020 do),
+  through a convolution of their own. What the trunk cannot carry at an eighth of the size, such as
+  the features of a small face, they draw from the photo.
 """
 
 from __future__ import annotations
@@ -48,13 +51,16 @@ class Architecture:
     """Of the first convolution: 4, or 2 for pictures at half of their size. With 2, all that is
     said of sizes here and below is meant of the whole picture, and no layer but the input and the
     output runs at half of it."""
+    skip: bool = True
+    """Whether the last two layers see the photo, too; at stride 2 the last one alone."""
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
 
     def style_splits(self) -> list[int]:
         """Lengths of a style vector's parts: scale and shift of each normalization in the order
-        of use, then gain and shift of the picture itself."""
+        of use; with ``skip``, the scale of what the last layer draws of the photo; then gain and
+        shift of the picture itself."""
         norms = [
             self.width,
             *[self.deep] * (1 + 2 * self.deep_blocks),
@@ -62,7 +68,13 @@ class Architecture:
             *[self.width] * (2 * self.fine_blocks),
             *[self.half] * (self.stride // 2),
         ]
-        return [size for channels in norms for size in (channels, channels)] + [3, 3]
+        photo = [12] if self.skip else []
+        return [size for channels in norms for size in (channels, channels)] + [*photo, 3, 3]
+
+    def drawing_parts(self) -> int:
+        """How many of a style vector's parts, the last before gain and shift, scale the whole
+        drawing: those of the last normalization and, with ``skip``, of the photo."""
+        return 3 if self.skip else 2
 
 
 class ConditionalNorm(nn.Module):
@@ -100,6 +112,21 @@ class ResidualBlock(nn.Module):
         return y.add_(crop(x, 2))
 
 
+class PhotoConv(nn.Conv2d):
+    """What the last layers see of the photo, at half of its size: of the photo less mid-grey."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(3, channels, 6, stride=2, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """N×3×2H×2W to N×C×(H−2)×(W−2)."""
+        return F.conv2d(image, self.weight, self.grey_bias(), self.stride)
+
+    def grey_bias(self) -> Tensor:
+        """What takes mid-grey away, as a bias: C numbers."""
+        return -0.5 * self.weight.sum(dim=(1, 2, 3))
+
+
 class TransformerNet(nn.Module):
     """The backbone. A style is one flat vector of ``style_size`` numbers."""
 
@@ -120,6 +147,8 @@ class TransformerNet(nn.Module):
             self.conv_half = nn.Conv2d(a.half, a.half, 3, bias=False)
             self.norm_half = ConditionalNorm()
         self.conv_out = nn.Conv2d(a.half, 12, 3, bias=False)
+        if a.skip:
+            self.conv_photo = PhotoConv(sum(self.photo_outputs))
         self._initialize()
 
     def _initialize(self) -> None:
@@ -134,27 +163,30 @@ class TransformerNet(nn.Module):
         weight.copy_(0.1 * weight[:3].repeat(4, 1, 1, 1))
 
     @property
+    def photo_outputs(self) -> tuple[int, int]:
+        """Channels that ``conv_photo`` adds before the last normalization, and to what is drawn."""
+        return self.architecture.half if self.architecture.stride == 4 else 0, 12
+
+    @property
     def style_size(self) -> int:
         """Length of a style vector."""
         return sum(self.architecture.style_splits())
 
     def new_style(self) -> Tensor:
         """The vector that training starts from: unit scales, no shift, mid-grey, no gain."""
-        *norms, gain, shift = torch.zeros(self.style_size).split(self.architecture.style_splits())
-        for scale in norms[::2]:
+        parts = torch.zeros(self.style_size).split(self.architecture.style_splits())
+        for scale in parts[:-2:2]:  # the photo's in the last convolution among them
             scale.fill_(1.0)
-        gain.zero_()
-        shift.fill_(0.5)
-        return torch.cat([*norms, gain, shift])
+        parts[-1].fill_(0.5)
+        return torch.cat(parts)
 
     def identity_style(self) -> Tensor:
         """A vector that returns the picture as it is; training may only keep it so."""
-        *norms, gain, shift = self.new_style().split(self.architecture.style_splits())
-        for part in norms[-2:]:
+        parts = self.new_style().split(self.architecture.style_splits())
+        for part in parts[-2 - self.architecture.drawing_parts() :]:
             part.zero_()
-        gain.fill_(1.0)
-        shift.zero_()
-        return torch.cat([*norms, gain, shift])
+        parts[-2].fill_(1.0)
+        return torch.cat(parts)
 
     def forward(self, image: Tensor, style: Tensor) -> Tensor:
         """Restyle pictures.
@@ -170,12 +202,11 @@ class TransformerNet(nn.Module):
         height, width = image.shape[-2:]
         margin = self.architecture.margin
         padded = reflect_pad(image.to(style.dtype), *self.surround(height, width))
-        *norms, gain, shift = style.split(self.architecture.style_splits(), dim=1)
+        *drawn, gain, shift = style.split(self.architecture.style_splits(), dim=1)
         # A flat picture holds nothing to draw, yet normalization would blow its rounding noise up
-        # to full contrast. To scale the last normalization scales the whole drawing.
+        # to full contrast.
         gate = contrast_gate(image).to(style.dtype)
-        norms[-2:] = [vector * gate for vector in norms[-2:]]
-        drawing = self._draw(padded, norms)
+        drawing = self._draw(padded, gated(drawn, gate, self.architecture))
         drawing = drawing[:, :, margin : margin + height, margin : margin + width]
         return add_scaled(drawing.to(image.dtype), image, gain, shift)
 
@@ -188,8 +219,8 @@ class TransformerNet(nn.Module):
         around = self.architecture.margin + 2 * stride
         return around, around + right, around, around + bottom
 
-    def _draw(self, image: Tensor, norms: Sequence[Tensor]) -> Tensor:
-        vectors = iter(norms)
+    def _draw(self, image: Tensor, parts: Sequence[Tensor]) -> Tensor:
+        vectors = iter(parts)
         quarter = self.norm_in(self.conv_in(image), next(vectors), next(vectors)).relu_()
         x = self.norm_down(self.conv_down(quarter), next(vectors), next(vectors)).relu_()
         for block in self.deep:
@@ -201,9 +232,27 @@ class TransformerNet(nn.Module):
         for block in self.fine:
             x = block(x, vectors)
         x = self.norm_narrow(self.conv_narrow(x), next(vectors), next(vectors)).relu_()
+        if self.architecture.skip:
+            seen = self.conv_photo(image).split(self.photo_outputs, dim=1)
         if self.architecture.stride == 4:
-            x = self.norm_half(self.conv_half(enlarge(x)), next(vectors), next(vectors)).relu_()
-        return pixel_shuffle(self.conv_out(x))
+            x = self.conv_half(enlarge(x))
+            if self.architecture.skip:
+                x = x.add_(centre(seen[0], x))
+            x = self.norm_half(x, next(vectors), next(vectors)).relu_()
+        x = self.conv_out(x)
+        if self.architecture.skip:
+            x = x.addcmul_(centre(seen[1], x), next(vectors)[:, :, None, None])
+        return pixel_shuffle(x)
+
+
+def gated(parts: Sequence[Tensor], gate: Tensor, architecture: Architecture) -> list[Tensor]:
+    """A style's parts but for gain and shift, so that what is drawn is ``gate`` times as strong.
+
+    Everything drawn passes the last normalization or comes of the photo, so to scale these two
+    scales all of it.
+    """
+    first = len(parts) - architecture.drawing_parts()
+    return [*parts[:first], *(part * gate for part in parts[first:])]
 
 
 def contrast_gate(image: Tensor) -> Tensor:
@@ -240,6 +289,12 @@ def pixel_shuffle(x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, c // 2).transpose(2, 3)
     return rows.reshape(n, 2 * h, 2 * w, c // 4).permute(0, 3, 1, 2)
+
+
+def centre(x: Tensor, like: Tensor) -> Tensor:
+    """The middle of x, as large as another layer of its scale; a view."""
+    border = (x.shape[-1] - like.shape[-1]) // 2
+    return crop(x, border) if border else x
 
 
 def add_scaled(drawing: Tensor, image: Tensor, gain: Tensor, shift: Tensor) -> Tensor:

@@ -83,7 +83,9 @@ def _read_draft(path: Path) -> Draft:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
         with torch.device("meta"):
-            network = TransformerNet(Architecture(**json.loads(metadata["architecture"])))
+            network = TransformerNet(
+                Architecture(**{"skip": False, **json.loads(metadata["architecture"])})
+            )
         weights = {
             k.removeprefix(BACKBONE): v for k, v in tensors.items() if k.startswith(BACKBONE)
         }

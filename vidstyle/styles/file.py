@@ -108,9 +108,9 @@ def read_style_file(path: str | Path) -> StyleFile:
 
 def _architecture(sizes: object) -> Architecture:
     """Raises TypeError or ValueError unless the sizes are those of a network that can be built."""
-    if not isinstance(sizes, dict) or not all(type(size) is int for size in sizes.values()):
+    if not isinstance(sizes, dict) or not all(type(size) in (int, bool) for size in sizes.values()):
         raise TypeError("the network's sizes are whole numbers")
-    made = Architecture(**sizes)
+    made = Architecture(**{"skip": False, **sizes})  # files of before there was one
     channels, blocks = (made.width, made.deep, made.half), (made.deep_blocks, made.fine_blocks)
     if not all(1 <= size <= _MOST_CHANNELS for size in channels):
         raise ValueError(f"a network of {channels} channels")
