@@ -3,17 +3,19 @@
     VIDSTYLE_DATA=../shared python benchmarks/quality.py [--styles FILE] [--only NAME ...]
         [--precision bf16] [--strength 0.4 0.7 1] [--sheet FOLDER] [--json FILE]
 
-On the 24 photos of photos_test, which no network was trained on, at 512 pixels on the short side, means
-over the photos. All features are those of VGG19.
+Means over the 24 photos of photos_test, on which no network was trained, at 512 pixels on the short
+side. All features are those of VGG19.
 
-* style (lower is closer): Σ_l ‖G_l(out) − G_l(painting)‖² / ‖G_l(painting)‖², relu1_1 … relu4_1;
-* edges (higher keeps more): correlation of the lengths of luma's gradients at 1/2, 1/4, 1/8 of the size;
-* tone (higher): correlation of luma at 1/16;
-* ncontent (lower): squared difference of features normalized per channel, relu3_1 and relu4_1;
-* self (lower): difference of the features' similarity to themselves, relu3_1 and relu4_1.
+* style: Σ_l ‖G_l(out) − G_l(painting)‖² / ‖G_l(painting)‖², relu1_1 … relu4_1; lower is closer.
+* edges: correlation of the lengths of luma's gradients at 1/2, 1/4 and 1/8 of the size; higher
+  keeps more of the photo.
+* tone: correlation of luma at 1/16; higher keeps more.
+* ncontent: squared difference of features normalized per channel, relu3_1 and relu4_1; lower keeps
+  more.
+* self: difference of the features' similarity to themselves, relu3_1 and relu4_1; lower keeps more.
 
-The peer is the well-known set of six per-style networks of 2016, with 154,000 multiply-adds a pixel; its
-figures on the same photos were given to us with these definitions.
+The peer is the well-known set of six per-style networks of 2016, with 154,000 multiply-adds a
+pixel; its figures on the same photos were given to us with these definitions.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from vidstyle.learning import (
     restore_optimizer,
     write_checkpoint,
 )
-from vidstyle.models.transformer import TransformerNet
+from vidstyle.models.transformer import ConditionalNorm, TransformerNet
 from vidstyle.photos import PhotoCrops, find_photos
 from vidstyle.styles.draft import SHRINK, Draft, write_draft
 from vidstyle.styles.file import StyleFile
@@ -311,7 +311,8 @@ def pruned(
         vectors: of the teacher's styles, N×V.
     """
     splits = teacher.architecture.style_splits()
-    scales = [part.abs().mean(0) for part in vectors.split(splits, dim=1)[:-2:2]]
+    last_norm = 2 * sum(isinstance(m, ConditionalNorm) for m in teacher.modules())
+    scales = [part.abs().mean(0) for part in vectors.split(splits, dim=1)[:last_norm:2]]
     blocks = teacher.architecture.deep_blocks
     architecture = replace(
         teacher.architecture,
@@ -356,12 +357,32 @@ def pruned(
         whole = weights[f"{name}.weight"]
         part = whole[chosen[outputs]][:, chosen[inputs]]
         cut[f"{name}.weight"] = part * (whole.square().sum() / part.square().sum()).sqrt()
+    if architecture.skip:
+        cut["conv_photo.weight"] = _halved_photo(weights["conv_photo.weight"][-12:])
     network.load_state_dict({**network.state_dict(), **cut})
     used = [*range(last - 1), last]  # of the teacher's, without the last but one
     maps = [
         torch.eye(len(scales[place]))[chosen[place]].clone() for place in used for _ in range(2)
     ]
+    if architecture.skip:  # each pixel of the draft is the mean of four, colour by colour
+        maps.append(torch.eye(3).repeat(4, 4) / 4)
     return Draft(network, splits, maps, backbone_id)
+
+
+def _halved_photo(weight: Tensor) -> Tensor:
+    """Of the last layer's part of ``conv_photo``, for pictures of half the size: 12×3×6×6 each.
+
+    The mean of the four pixels that it draws, its kernel summed over 2×2 pixels, at the place of
+    each of the four pixels that the draft draws.
+    """
+    pixel = weight.view(4, 3, 3, 6, 6).mean(0)
+    pixel = pixel.view(3, 3, 3, 2, 3, 2).sum((3, 5))
+    halved = torch.zeros_like(weight)
+    for row in range(2):
+        for column in range(2):
+            first = 3 * (2 * row + column)
+            halved[first : first + 3, :, 1 + row : 4 + row, 1 + column : 4 + column] = pixel
+    return halved
 
 
 def _strongest(strength: Tensor | int, count: int) -> Tensor:

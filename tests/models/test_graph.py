@@ -118,7 +118,7 @@ def test_half_precision_halves_the_file_and_keeps_input_and_output() -> None:
     kinds = {c.name: c.data_type for c in half.graph.initializer}
     weights = {n: k for n, k in kinds.items() if n.endswith("weight")}
     assert set(weights.values()) == {TensorProto.FLOAT16}
-    assert len(weights) == 10
+    assert len(weights) == 11
     assert half.ByteSize() < 0.65 * full.ByteSize()
     assert full.graph.input == half.graph.input
     assert full.graph.output == half.graph.output

@@ -83,19 +83,19 @@ def test_a_single_pixel_mirrors_itself() -> None:
     assert mirror_indices(1, 3, 4).tolist() == [0] * 8
 
 
-@pytest.mark.parametrize("architecture", [Architecture(), TINY])
+@pytest.mark.parametrize("architecture", [Architecture(), TINY, Architecture(skip=False)])
 def test_a_style_vector_holds_all_parts(architecture: Architecture) -> None:
     network = TransformerNet(architecture)
     splits = architecture.style_splits()
     norms = [m for m in network.modules() if isinstance(m, ConditionalNorm)]
-    assert len(splits) == 2 * len(norms) + 2
+    assert len(splits) == 2 * len(norms) + architecture.skip + 2
     assert sum(splits) == network.style_size == network.new_style().numel()
     assert network.identity_style().numel() == network.style_size
     with pytest.raises((RuntimeError, ValueError)):
         network(photo_tensor().float(), torch.zeros(1, network.style_size + 1))
 
 
-@pytest.mark.parametrize("part", [*range(0, len(TINY.style_splits()), 2), -1])
+@pytest.mark.parametrize("part", [*range(0, len(TINY.style_splits()), 2), -2, -1])
 def test_every_scale_shows_and_so_do_gain_and_shift_of_the_picture(part: int) -> None:
     network = toy_network().double()
     vector = toy_vector(network).double()

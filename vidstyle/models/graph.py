@@ -162,17 +162,17 @@ def _coded(graph: Graph, painting: str) -> str:
 
 def _restyled(graph: Graph, network: TransformerNet, image: str, style: Sequence[str]) -> str:
     """``TransformerNet.forward``: float32 N×3×H×W to the same, not clamped."""
-    *norms, gain, shift = style
+    *drawn, gain, shift = style
     margin = network.architecture.margin
     padded, sides = graph.drawable(image), graph.node("Shape", image)
     for axis in (2, 3):
         padded = _reflected(graph, padded, axis, sides, margin + 8)
-    drawing = _drawn(graph, network, padded, iter(norms))
+    drawing = _drawn(graph, network, padded, iter(drawn))
     begin = graph.integers(margin, margin)
     end = graph.node("Slice", sides, graph.integers(2), graph.integers(4))
     end = graph.node("Add", end, begin)
     drawing = graph.node("Slice", drawing, begin, end, graph.integers(2, 3))
-    # The network's last normalization is scaled by the gate; all after it is linear.
+    # As ``gated`` scales all that is drawn.
     drawing = graph.node("Mul", graph.exact(drawing), _contrast_gate(graph, image))
     passing = graph.node("Conv", image, gain, shift, group=3)
     return graph.node("Add", drawing, passing)
@@ -244,6 +244,21 @@ def _drawn(graph: Graph, network: TransformerNet, image: str, style: Iterator[st
     for number in range(len(network.fine)):
         x = block(x, f"fine.{number}")
     x = relu(norm(conv(x, "conv_narrow")))
-    x = relu(norm(conv(graph.enlarge(x), "conv_half")))
+    x = conv(graph.enlarge(x), "conv_half")
+    if network.architecture.skip:
+        weight = network.conv_photo.weight.detach().numpy().astype(graph.dtype)
+        bias = network.conv_photo.grey_bias().detach().numpy().astype(graph.dtype)
+        parts = [graph.constant(weight, "conv_photo.weight"), graph.constant(bias)]
+        seen = graph.node("Conv", image, *parts, output="conv_photo", strides=(2, 2))
+        sizes = graph.integers(*network.photo_outputs)
+        graph.nodes.append(
+            helper.make_node("Split", [seen, sizes], ["seen.half", "seen.out"], axis=1)
+        )
+        x = graph.node("Add", x, graph.crop("seen.half", 2))
+    x = conv(relu(norm(x)), "conv_out")
+    if network.architecture.skip:
+        scale = graph.node("Reshape", next(style), graph.integers(1, -1, 1, 1))
+        part = graph.node("Mul", graph.crop("seen.out", 3), graph.drawable(scale))
+        x = graph.node("Add", x, part)
     # Channels stand in the order row, column, colour.
-    return graph.node("DepthToSpace", conv(x, "conv_out"), blocksize=2, mode="DCR")
+    return graph.node("DepthToSpace", x, blocksize=2, mode="DCR")

@@ -64,8 +64,8 @@ def lattice_energy(image: Tensor) -> Tensor:
 def normalized_content(features: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference of features whose channels have mean 0 and deviation 1: N.
 
-    What a painting does to colour and contrast, and so to a channel as a whole, costs nothing; where
-    a channel responds does (as StyTr2, Deng et al. 2022, and MCCNet, Deng et al. 2021, have it).
+    What a painting does to colour and contrast, and so to a channel as a whole, costs nothing;
+    where a channel responds does (as in StyTr2, Deng et al. 2022, and MCCNet, Deng et al. 2021).
     From 0 to about 2, which is what unrelated features have. In float32.
     """
     first, second = (F.instance_norm(f.float(), eps=1e-5) for f in (features, target))

@@ -19,7 +19,7 @@ from openvino import Node
 from openvino import opset13 as op
 from torch import Tensor
 
-from vidstyle.models.transformer import ConditionalNorm, TransformerNet, gate
+from vidstyle.models.transformer import ConditionalNorm, TransformerNet, gate, gated
 
 _KEPT_SIZES = 2
 """Sizes of pictures whose graphs stay compiled, a third of a second's work each."""
@@ -63,9 +63,9 @@ class OpenVinoNetwork:
     def _gated(self, image: np.ndarray, style: Tensor) -> np.ndarray:
         """1×V: the style as ``TransformerNet.forward`` applies it to a picture."""
         sample = torch.from_numpy(image[::4, ::4].copy()).permute(2, 0, 1)[None] / 255
-        *norms, gain, shift = style.float().split(self._network.architecture.style_splits())
-        norms[-2:] = [vector * gate(sample)[0] for vector in norms[-2:]]
-        return torch.cat([*norms, gain, shift])[None].numpy()
+        *drawn, gain, shift = style.float().split(self._network.architecture.style_splits())
+        parts = gated(drawn, gate(sample)[0], self._network.architecture)
+        return torch.cat([*parts, gain, shift])[None].numpy()
 
     def _compiled_for(
         self, height: int, width: int, luma: tuple[float, float, float] | None
@@ -116,12 +116,15 @@ class _Graph:
     ) -> None:
         self.architecture = network.architecture
         self.weights = {name: w.float().numpy() for name, w in network.state_dict().items()}
+        self.photo_outputs = network.photo_outputs
+        if self.architecture.skip:
+            self.grey_bias = network.conv_photo.grey_bias().detach().float().numpy()
         splits = self.architecture.style_splits()
         style = op.parameter([1, sum(splits)], ov.Type.f32, name="style")
         parts = op.variadic_split(style, _integers(1), _integers(splits))
-        *norms, gain, shift = (parts.output(index) for index in range(len(splits)))
-        self.norms: Iterator[Node] = (
-            op.reshape(vector, _integers([1, -1, 1, 1]), False) for vector in norms
+        *drawn, gain, shift = (parts.output(index) for index in range(len(splits)))
+        self.vectors: Iterator[Node] = (
+            op.reshape(vector, _integers([1, -1, 1, 1]), False) for vector in drawn
         )
         left, right, top, bottom = network.surround(height, width)
         stride = self.architecture.stride
@@ -152,25 +155,44 @@ class _Graph:
         for name in fine:
             x = self._block(x, name)
         x = self._relu(self._conv(x, "conv_narrow"))
+        seen = self._photo(cells) if self.architecture.skip else None
         if self.architecture.stride == 4:
-            x = self._relu(self._conv(_enlarge(x), "conv_half"))
-        return self._conv(x, "conv_out")
+            x = self._conv(_enlarge(x), "conv_half")
+            if seen:
+                x = op.add(x, _crop(seen[0], 2))
+            x = self._relu(x)
+        x = self._conv(x, "conv_out")
+        if seen:
+            border = 3 if self.architecture.stride == 4 else 1
+            x = op.add(x, op.multiply(_crop(seen[1], border), next(self.vectors)))
+        return x
+
+    def _photo(self, cells: Node) -> list[Node]:
+        """What the last two layers see of the photo."""
+        _, rows, columns, _ = cells.get_output_partial_shape(0).to_shape()
+        width = columns * self.architecture.stride
+        pairs = op.reshape(cells, _integers([1, rows, width // 2, 6]), False)
+        weight = _cell_weight(self.weights["conv_photo.weight"], 2)
+        x = _convolution(op.transpose(pairs, _integers([0, 3, 1, 2])), weight, (2, 1))
+        x = op.add(x, _constant(self.grey_bias.reshape(1, -1, 1, 1)))
+        if not self.photo_outputs[0]:
+            return [x, x]
+        parts = op.variadic_split(x, _integers(1), _integers(list(self.photo_outputs)))
+        return [parts.output(0), parts.output(1)]
 
     def _conv_in(self, cells: Node) -> Node:
         """On cells of several pixels, whose channels stand in the order pixel, colour."""
         stride = self.architecture.stride
-        weight = self.weights["conv_in.weight"]
-        outputs, colors, side, _ = weight.shape
-        weight = weight.reshape(outputs, colors, side, side // stride, stride)
-        weight = weight.transpose(0, 4, 1, 2, 3).reshape(outputs, -1, side, side // stride)
-        return _convolution(cells, weight, (stride, 1))
+        return _convolution(
+            cells, _cell_weight(self.weights["conv_in.weight"], stride), (stride, 1)
+        )
 
     def _conv(self, x: Node, name: str, stride: int = 1) -> Node:
         return _convolution(x, self.weights[f"{name}.weight"], (stride, stride))
 
     def _norm(self, x: Node) -> Node:
         normal = op.mvn(x, _integers([2, 3]), True, ConditionalNorm.eps, "INSIDE_SQRT")
-        scale, shift = next(self.norms), next(self.norms)
+        scale, shift = next(self.vectors), next(self.vectors)
         return op.add(op.multiply(normal, scale), shift)
 
     def _relu(self, x: Node) -> Node:
@@ -181,6 +203,13 @@ class _Graph:
         y = self._relu(self._conv(x, f"{name}.conv1"))
         y = self._norm(self._conv(y, f"{name}.conv2"))
         return op.add(y, _crop(x, 2))
+
+
+def _cell_weight(weight: np.ndarray, stride: int) -> np.ndarray:
+    """Of a convolution with a stride, for cells of that many pixels along a row."""
+    outputs, colors, side, _ = weight.shape
+    weight = weight.reshape(outputs, colors, side, side // stride, stride)
+    return weight.transpose(0, 4, 1, 2, 3).reshape(outputs, -1, side, side // stride)
 
 
 def _constant(values: float | Sequence[float] | np.ndarray) -> Node:

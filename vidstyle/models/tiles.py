@@ -31,6 +31,7 @@ from vidstyle.models.transformer import (
     crop,
     enlarge,
     gate,
+    gated,
     mirror_indices,
     pixel_shuffle,
     reflect_pad,
@@ -63,9 +64,9 @@ def draw_in_tiles(
         rows, the photo there, and what is drawn of it, both 1×3×h×W of the photo's type, not
         clamped; from the top.
     """
-    *norms, gain, shift = style.split(network.architecture.style_splits(), dim=1)
+    *drawn, gain, shift = style.split(network.architecture.style_splits(), dim=1)
     strength = gate(photo(pixels[:, :, ::4, ::4])).to(style.dtype)
-    norms[-2:] = [vector * strength for vector in norms[-2:]]
+    parts = gated(drawn, strength, network.architecture)
     height, width = pixels.shape[-2:]
     left, right, top, bottom = network.surround(height, width)
     source_rows = mirror_indices(height, top, bottom).to(pixels.device)
@@ -75,7 +76,7 @@ def draw_in_tiles(
         rows = pixels.permute(0, 2, 3, 1)[:, source_rows[start:stop]].permute(0, 3, 1, 2)
         return reflect_pad(photo(rows).to(style.dtype), left, right, 0, 0)
 
-    drawing = _Drawing(network, norms, padded, len(source_rows), tile)
+    drawing = _Drawing(network, parts, padded, len(source_rows), tile)
     margin = network.architecture.margin
     for start, stop in _strips(height, tile):
         image = photo(pixels[:, :, start:stop])
@@ -94,14 +95,15 @@ class _Drawing:
     def __init__(
         self,
         network: TransformerNet,
-        norms: Sequence[Tensor],
+        parts: Sequence[Tensor],
         padded: Rows,
         height: int,
         tile: int,
     ) -> None:
         self.network = network
         self.tile = tile
-        self.vectors = iter(norms)
+        self.padded = padded
+        self.vectors = iter(parts)
         x = self._coarse(padded, height)
         # What the convolutions still to come take away: 2 a block, 1, and twice a half.
         border = 2 * len(network.fine) + 2
@@ -109,12 +111,17 @@ class _Drawing:
             x, border = self._block(block, x, border, 4), 0
         self.narrow = self._narrow(x, border)
         self.half_norm = self._statistics(self._half, 2 * self.narrow.shape[2] - 2, 2)
+        skip = network.architecture.skip
+        self.photo_scale = next(self.vectors)[:, :, None, None] if skip else None
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows of the drawing, its margin included; the first is an even one."""
         first, last = start // 2, -(-stop // 2)
         half = self.half_norm(self._half(first, last + 2)).relu_()
-        return pixel_shuffle(self.network.conv_out(half))[:, :, : stop - start]
+        x = self.network.conv_out(half)
+        if self.photo_scale is not None:
+            x = x.addcmul_(self._photo(first, last, 1, x), self.photo_scale)
+        return pixel_shuffle(x)[:, :, : stop - start]
 
     def _coarse(self, padded: Rows, height: int) -> Tensor:
         """All that is drawn at an eighth of the size, enlarged to a quarter."""
@@ -171,7 +178,18 @@ class _Drawing:
         )
 
     def _half(self, start: int, stop: int) -> Tensor:
-        return self.network.conv_half(_enlarged(self.narrow, start, stop + 2))
+        x = self.network.conv_half(_enlarged(self.narrow, start, stop + 2))
+        return x.add_(self._photo(start, stop, 0, x)) if self.network.architecture.skip else x
+
+    def _photo(self, start: int, stop: int, layer: int, like: Tensor) -> Tensor:
+        """Rows of what ``conv_half`` (0) or ``conv_out`` (1) is given of the photo."""
+        # The photo's convolution begins 2 rows of half of the size before the first, and 3 before
+        # the second.
+        begin = 2 * (start + 2 + layer)
+        seen = self.network.conv_photo(self.padded(begin, 2 * (stop - start) + begin + 4))
+        part = seen.split(self.network.photo_outputs, dim=1)[layer]
+        border = (part.shape[-1] - like.shape[-1]) // 2
+        return part[..., border : part.shape[-1] - border]
 
     def _layer(
         self,

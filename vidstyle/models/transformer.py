@@ -159,8 +159,11 @@ class TransformerNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         # ICNR (Aitken et al. 2017): the four pixels of a shuffle start alike, so that training
         # begins without a checkerboard.
-        weight = self.conv_out.weight.data
-        weight.copy_(0.1 * weight[:3].repeat(4, 1, 1, 1))
+        last = [self.conv_out.weight.data]
+        if self.architecture.skip:
+            last.append(self.conv_photo.weight.data[-12:])
+        for weight in last:
+            weight.copy_(0.1 * weight[:3].repeat(4, 1, 1, 1))
 
     @property
     def photo_outputs(self) -> tuple[int, int]:

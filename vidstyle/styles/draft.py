@@ -40,7 +40,8 @@ class Draft:
         splits: lengths of the parts of the backbone's style vectors.
         maps: for scale and shift of each of the network's normalizations in turn, from those of the
             backbone's in the same place: c×C. The backbone's last but one has none: last and last
-            belong together, as they scale the whole drawing.
+            belong together, as they scale the whole drawing. With ``skip`` also for the scale of
+            the photo.
         backbone_id: of the backbone it was distilled from.
     """
 
@@ -51,8 +52,9 @@ class Draft:
 
     def vector(self, style: Tensor) -> Tensor:
         """V numbers that steer the backbone, as v that steer the draft's network."""
-        *norms, gain, shift = style.float().split(list(self.splits))
-        used = norms[:-4] + norms[-2:]
+        *parts, gain, shift = style.float().split(list(self.splits))
+        last = self.network.architecture.drawing_parts()
+        used = parts[: -2 - last] + parts[-last:]
         mapped = [weight @ part for weight, part in zip(self.maps, used, strict=True)]
         return torch.cat([*mapped, gain, shift])
 
