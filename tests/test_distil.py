@@ -21,7 +21,7 @@ from vidstyle.styles.draft import find_draft
 OPTIONS = DistilOptions(
     width=6,
     deep=12,
-    steps=30,
+    steps=90,
     batch_size=2,
     crop=64,
     late_crop=64,
@@ -68,7 +68,7 @@ def test_it_learns_and_goes_on(tmp_path: Path, photos: Path) -> None:
     assert events[-1].loss < 0.9 * events[0].loss
     assert output.is_file()
 
-    longer = replace(OPTIONS, steps=60)
+    longer = replace(OPTIONS, steps=110)
     second = Distiller(teacher, photos, output, longer)
     second.resume()
     assert (second.step, second.seconds) == (first.step, first.seconds)

@@ -7,11 +7,12 @@ layers and paintings then weigh alike, and a loss of 1 means "as far off as a bl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu4_2"
@@ -27,7 +28,26 @@ def gram_matrix(features: Tensor) -> Tensor:
     """``G = F Fᵀ / (C·H·W)`` (Gatys 2016, eq. 3): N×C×H×W to N×C×C, in float32."""
     n, c, h, w = features.shape
     rows = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
-    return torch.bmm(rows.transpose(1, 2), rows).float() / (c * h * w)
+    product: Tensor = _InnerProducts.apply(rows)
+    return product.float() / (c * h * w)
+
+
+class _InnerProducts(torch.autograd.Function):
+    """``rowsᵀ rows``: N×P×C to N×C×C.
+
+    Autograd would compute a product for each of the two factors, the first transposed in memory,
+    and add them up; the sum of both is one product.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        return torch.bmm(rows.transpose(1, 2), rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (rows,) = ctx.saved_tensors
+        return torch.bmm(rows, gradient + gradient.transpose(1, 2))
 
 
 def gram_matrices(features: Mapping[str, Tensor], layers: Sequence[str]) -> dict[str, Tensor]:
