@@ -10,6 +10,7 @@ import torch
 from toys import toy_photo, write_photos
 
 from vidstyle.errors import TrainingError
+from vidstyle.image import write_image
 from vidstyle.photos import PhotoCrops, as_image, as_tensor, find_photos, shaken_pair
 
 
@@ -59,11 +60,24 @@ def test_pictures_survive_becoming_tensors() -> None:
 def test_crops_are_random_but_seeded(tmp_path: Path) -> None:
     write_photos(tmp_path, 12)
     photos = find_photos(tmp_path)[0]
-    first, again, other = (PhotoCrops(photos, np.random.default_rng(s))(3, 40) for s in (0, 0, 1))
-    assert first.shape == (3, 3, 40, 40)
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert not torch.equal(first[0], first[1])
+    first, other = PhotoCrops(photos, seed=0), PhotoCrops(photos, seed=1)
+    crops = first(7, 3, 40)
+    assert crops.shape == (3, 3, 40, 40)
+    assert torch.equal(crops, PhotoCrops(photos, seed=0, threads=3)(7, 3, 40))
+    assert not torch.equal(crops, first(8, 3, 40))
+    assert not torch.equal(crops, other(7, 3, 40))
+    assert not torch.equal(crops[0], crops[1])
+
+
+def test_large_crops_are_rather_taken_from_large_photos(tmp_path: Path) -> None:
+    """An enlarged photo is blurred."""
+    for number in range(20):
+        side, color = (320, 255) if number % 2 else (64, 0)
+        write_image(tmp_path / f"{number}.png", np.full((side, side, 3), color, np.uint8))
+    crops = PhotoCrops(sorted(tmp_path.iterdir()), seed=0)
+    large, small = (crops(0, 100, size).mean().item() for size in (280, 32))
+    assert 0.65 < large < 0.85
+    assert 0.35 < small < 0.65
 
 
 @pytest.mark.parametrize("size", [64, 256])

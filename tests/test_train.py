@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from toys import TINY, toy_file, toy_photo, toy_vgg, write_photos, write_toy
 
 from vidstyle.errors import InputError, OptionError, TrainingError
@@ -195,6 +196,52 @@ def test_weights_of_paintings_count(material: Path, tmp_path: Path) -> None:
     assert not torch.allclose(learned(1.0), learned(50.0))
 
 
+def test_styles_are_practised_by_their_shares(material: Path, tmp_path: Path) -> None:
+    paintings = [
+        read_painting(material / "stripes.png", share=3),
+        read_painting(material / "noise.png"),
+    ]
+    run = Trainer(
+        paintings,
+        material / "photos",
+        tmp_path / "new.safetensors",
+        dataclasses.replace(QUICK, steps=8, blend_share=0.0, batch_size=1),
+        base=toy_file(),
+        vgg=material / "vgg.safetensors",
+    )
+    events: list[TrainEvent] = []
+    run.train(events.append)
+    counts = [sum(name in event.styles for event in events) for name in ("stripes", "noise")]
+    assert counts == [6, 2]
+
+
+def test_what_is_written_is_a_running_mean(material: Path, tmp_path: Path) -> None:
+    output = tmp_path / "new.safetensors"
+    run = trainer(material, output, full=True, steps=5, style_rate=1.0)
+    seen = []
+    run.train(lambda event: seen.append(run.vectors.detach().clone()))
+    mean = seen[0]
+    for step, vectors in enumerate(seen[1:], start=1):
+        mean = torch.lerp(mean, vectors, 1 / (step / 10 + 1))
+    written = read_style_file(output).vectors
+    torch.testing.assert_close(written["stripes"], mean[0], rtol=0, atol=2e-3)
+    assert not torch.allclose(written["stripes"], seen[-1][0], rtol=0, atol=2e-3)
+
+
+def test_samples_by_several_threads_are_those_of_one(material: Path, tmp_path: Path) -> None:
+    threads, results = torch.get_num_threads(), []
+    for count in (1, 3):
+        torch.set_num_threads(count)
+        try:
+            run = trainer(material, tmp_path / f"{count}.safetensors", full=True, batch_size=3)
+            run.train()
+            assert torch.get_num_threads() == count
+        finally:
+            torch.set_num_threads(threads)
+        results.append(run.vectors.detach())
+    torch.testing.assert_close(*results, rtol=0, atol=1e-5)
+
+
 # -- resuming -------------------------------------------------------------------------------
 
 
@@ -227,6 +274,22 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
     weights = whole.network.state_dict()
     for name, weight in rest.network.state_dict().items():
         torch.testing.assert_close(weight, weights[name], rtol=0, atol=1e-6)
+
+
+def test_a_checkpoint_without_the_optimizer_is_enough(material: Path, tmp_path: Path) -> None:
+    output = tmp_path / "new.safetensors"
+    first = trainer(material, output, full=True)
+    first.train()
+    kept = load_file(first.checkpoint_path)
+    assert any(name.startswith("adam.") for name in kept)
+    light = {name: tensor for name, tensor in kept.items() if not name.startswith("adam.")}
+    with safe_open(first.checkpoint_path, "pt") as stored:
+        save_file(light, first.checkpoint_path, stored.metadata())
+    again = trainer(material, output, full=True, steps=6)
+    again.resume()
+    assert torch.equal(first.vectors, again.vectors)
+    again.train()
+    assert again.state.step == 6
 
 
 def test_a_finished_run_has_nothing_to_resume(material: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class Distiller:
         torch.manual_seed(options.seed)
         self.options = options
         self.output = Path(output)
-        self.photos, _ = find_photos(photos)
+        self.crops = PhotoCrops(find_photos(photos)[0], options.seed)
         self.device = pick_device(options.device)
         self.dtype = training_precision(options.precision, self.device)
         teacher_network = teacher.network()
@@ -177,7 +177,7 @@ class Distiller:
         rng = np.random.default_rng((o.seed, self.step))
         largest = o.late_crop if self.progress > 0.67 else o.crop
         side = int(rng.choice([largest * 3 // 4, largest])) // 16 * 16
-        photo = PhotoCrops(self.photos, rng)(o.batch_size, side).to(self.device)
+        photo = self.crops(self.step, o.batch_size, side).to(self.device)
         styles = self._mixtures(rng, o.batch_size).to(self.device)
         with torch.no_grad():
             pairs = zip(photo.split(1), styles, strict=True)

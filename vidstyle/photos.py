@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -51,31 +52,39 @@ def as_image(tensor: Tensor) -> np.ndarray:
 
 
 class PhotoCrops:
-    """Endless random crops of photos, in an order that the seed decides."""
+    """Random crops of photos, batch by batch, read by several threads.
 
-    def __init__(self, paths: Sequence[Path], rng: np.random.Generator) -> None:
+    Args:
+        seed: with a batch's number, decides what is in the batch.
+        threads: that read; one unless given.
+    """
+
+    def __init__(self, paths: Sequence[Path], seed: int, threads: int = 1) -> None:
         self.paths = list(paths)
-        self.rng = rng
+        self.seed = seed
+        self._readers = ThreadPoolExecutor(threads)
 
-    def __call__(self, count: int, size: int) -> Tensor:
+    def __call__(self, number: int, count: int, size: int) -> Tensor:
         """``count``×3×``size``×``size`` in [0, 1]."""
-        return torch.cat([as_tensor(self._crop(size)) for _ in range(count)])
+        rngs = [np.random.default_rng((self.seed, number, index)) for index in range(count)]
+        crops = self._readers.map(lambda rng: as_tensor(self._crop(rng, size)), rngs)
+        return torch.cat(list(crops)).contiguous(memory_format=torch.channels_last)
 
-    def _read(self) -> np.ndarray:
-        return images.read_image(self.paths[self.rng.integers(len(self.paths))])
-
-    def _crop(self, size: int) -> np.ndarray:
-        photo = self._read()
+    def _crop(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        photo = self._read(rng)
         if min(photo.shape[:2]) < size:
             # An enlarged photo is blurred; another may be large enough.
-            photo = max(photo, self._read(), key=lambda image: min(image.shape[:2]))
+            photo = max(photo, self._read(rng), key=lambda image: min(image.shape[:2]))
         # Photos at many scales, so that strokes suit small and large frames alike.
-        short = int(self.rng.integers(max(size, 256), max(size, 512) + 1))
+        short = int(rng.integers(max(size, 256), max(size, 512) + 1))
         photo = images.resize_short_side(photo, short)
-        top = self.rng.integers(photo.shape[0] - size + 1)
-        left = self.rng.integers(photo.shape[1] - size + 1)
+        top = rng.integers(photo.shape[0] - size + 1)
+        left = rng.integers(photo.shape[1] - size + 1)
         part = photo[top : top + size, left : left + size]
-        return part[:, ::-1] if self.rng.random() < 0.5 else part
+        return part[:, ::-1] if rng.random() < 0.5 else part
+
+    def _read(self, rng: np.random.Generator) -> np.ndarray:
+        return images.read_image(self.paths[rng.integers(len(self.paths))])
 
 
 def shaken_pair(

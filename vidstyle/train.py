@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -216,6 +217,8 @@ class Trainer:
         self.dtype = training_precision(options.precision, self.device)
         torch.manual_seed(options.seed)
         self.photos, self.held_out = find_photos(photos)
+        readers = 1 if self.device.type == "cpu" else os.cpu_count() or 1
+        self.crops = PhotoCrops(self.photos, options.seed, readers)
         self.base = base
         self.vgg: VGG19 = load_vgg19(vgg, last=STYLE_LAYERS[-1]).to(self.device)
         self.network = (base.network() if base else TransformerNet()).to(
@@ -319,9 +322,10 @@ class Trainer:
         self.save()
         return self.style_file()
 
-    def _progress(self) -> float:
+    def _progress(self, step: int | None = None) -> float:
+        """From 0 to 1, now or at a step; by the clock, where the minutes are given."""
         if self.options.steps is not None:
-            return self.state.step / self.options.steps
+            return (self.state.step if step is None else step) / self.options.steps
         return self.state.seconds / (60 * (self.options.minutes or 0))
 
     def _crop_size(self, progress: float, rng: np.random.Generator) -> int:
@@ -331,19 +335,25 @@ class Trainer:
         return int(rng.integers(sides[0] // 16, sides[1] // 16 + 1)) * 16
 
     def _batches(self) -> Iterator[list[Photo]]:
-        """Parts of batches of photos, each batch as often as ``photo_reuse`` says."""
-        while True:
-            # All by the batch's first step: a resumed run sees what an uninterrupted one would.
-            step, used = self.state.step, self.state.step % self.options.photo_reuse
-            rng = np.random.default_rng((self.options.seed, step - used))
-            crops = PhotoCrops(self.photos, rng)
-            progress = self._progress() * (step - used) / max(step, 1)
-            size = self._crop_size(progress, rng) + 2 * self.options.margin
-            photo = crops(self.options.batch_size, size)
-            photo = photo.to(self.device, memory_format=torch.channels_last)
-            batch = list(self._samples.map(self._photo, photo.split(self._part)))
-            for _ in range(self.options.photo_reuse - used):
-                yield batch
+        """Parts of batches of photos, each batch as often as ``photo_reuse`` says, and read while
+        the batch before is learned from."""
+        reuse = self.options.photo_reuse
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._read, self.state.step // reuse)
+            while True:
+                number, used = divmod(self.state.step, reuse)
+                photo = coming.result().to(self.device, memory_format=torch.channels_last)
+                coming = reader.submit(self._read, number + 1)
+                batch = list(self._samples.map(self._photo, photo.split(self._part)))
+                for _ in range(reuse - used):
+                    yield batch
+
+    def _read(self, number: int) -> Tensor:
+        """Photos of a batch. All by its number: a resumed run sees what an uninterrupted would."""
+        first = number * self.options.photo_reuse
+        rng = np.random.default_rng((self.options.seed, first))
+        size = self._crop_size(self._progress(first), rng) + 2 * self.options.margin
+        return self.crops(number, self.options.batch_size, size)
 
     @property
     def _part(self) -> int:

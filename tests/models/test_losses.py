@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import cv2
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from toys import toy_photo
 
 from vidstyle.models.losses import (
     STYLE_LAYERS,
     Normalization,
     content_distance,
     content_loss,
+    edge_correlation,
     gram_matrices,
     gram_matrix,
     lattice_energy,
+    normalized_content,
+    self_similarity,
+    self_similarity_distance,
     style_distance,
     style_loss,
+    tone_correlation,
     total_variation,
 )
+from vidstyle.photos import as_tensor
 
 
 def features(batch: int = 3, seed: int = 0) -> torch.Tensor:
@@ -45,6 +57,14 @@ def test_gram_matrix_by_loops() -> None:
     ]
     found = gram_matrix(features(1))[0] * (5 * 6 * 7)
     torch.testing.assert_close(found.double(), torch.tensor(expected).double(), rtol=1e-5, atol=0)
+
+
+def test_gram_matrix_leads_downhill() -> None:
+    f = features(2).double().requires_grad_()
+    weights = torch.rand(2, 5, 5, generator=torch.Generator().manual_seed(1))
+    (found,) = torch.autograd.grad((gram_matrix(f) * weights).sum(), f)
+    expected = torch.einsum("ncd,ndhw->nchw", weights.double() + weights.mT, f.detach())
+    torch.testing.assert_close(found, expected / (5 * 6 * 7), rtol=1e-5, atol=0)
 
 
 def test_gram_matrices_come_back_in_fp32() -> None:
@@ -121,6 +141,91 @@ def test_pictures_without_a_lattice_have_next_to_no_energy() -> None:
 
 
 # -- the three normalizations ---------------------------------------------------------------
+
+
+# -- what is kept of the photo ---------------------------------------------------------------
+
+
+def test_normalized_content_sees_no_gain_or_shift_of_a_channel() -> None:
+    f, other = features(seed=1), features(seed=2)
+    scale, shift = torch.rand(2, 3, 5, 1, 1) + 0.5
+    assert normalized_content(f * scale + shift, f).abs().max() < 1e-3
+    first, second = (x.double().numpy() for x in (f, other))
+    normal = [
+        (x - x.mean((2, 3), keepdims=True)) / x.std((2, 3), keepdims=True) for x in (first, second)
+    ]
+    expected = ((normal[0] - normal[1]) ** 2).mean((1, 2, 3))
+    np.testing.assert_allclose(normalized_content(f, other), expected, rtol=1e-3)
+    assert 1.5 < normalized_content(f, other).mean() < 2.5  # unrelated
+
+
+def test_self_similarity_by_loops() -> None:
+    f = torch.rand(1, 5, 8, 8, generator=torch.Generator().manual_seed(3))
+    # Areas of 2×2 averaged, row by row.
+    places = [f[0, :, y : y + 2, x : x + 2].double().mean((1, 2)) for y in (0, 2, 4, 6) for x in
+              (0, 2, 4, 6)]  # fmt: skip
+    mean = torch.stack(places).mean(0)
+    distance = np.zeros((16, 16))
+    for i, first in enumerate(places):
+        for j, second in enumerate(places):
+            a, b = first - mean, second - mean
+            distance[i, j] = 1 - float(a @ b) / float(a.norm() * b.norm())
+    found = self_similarity(f, cells=4)[0]
+    np.testing.assert_allclose(found, distance / distance.sum(0), atol=1e-5)
+    other = self_similarity(f.flip(3), cells=4)
+    expected = np.abs(found.numpy() - other[0].numpy()).sum(0).mean()
+    np.testing.assert_allclose(self_similarity_distance(found[None], other), expected, rtol=1e-5)
+
+
+def test_self_similarity_sees_no_rotation_of_the_features() -> None:
+    """Other colours for the same things leave it as it is."""
+    f = features()
+    turn, _ = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(0)))
+    turned = torch.einsum("ncyx,cd->ndyx", f, turn)
+    torch.testing.assert_close(self_similarity(turned, 4), self_similarity(f, 4))
+
+
+def grey(photo: np.ndarray, size: int) -> np.ndarray:
+    """Luma, smaller by a factor, in double precision by other means than torch."""
+    height, width = (side // size for side in photo.shape[:2])
+    luma = photo[: height * size, : width * size] / 255 @ np.array([0.299, 0.587, 0.114])
+    return cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_edge_and_tone_correlation_by_numpy(size: int) -> None:
+    photo, other = toy_photo(130, 99, seed=1), toy_photo(130, 99, seed=2)
+    mixed = photo // 2 + other // 2
+    small = [grey(picture, size) for picture in (photo, mixed)]
+    edges = [np.hypot(np.diff(x, axis=1)[:-1], np.diff(x, axis=0)[:, :-1]).ravel() for x in small]
+    tensors = as_tensor(photo), as_tensor(mixed)
+    expected = np.corrcoef(*edges)[0, 1]
+    assert edge_correlation(*tensors, size).item() == pytest.approx(expected, abs=0.01)
+    expected = np.corrcoef(*(np.sqrt(edge) for edge in edges))[0, 1]
+    assert edge_correlation(*tensors, size, 0.5).item() == pytest.approx(expected, abs=0.03)
+    expected = np.corrcoef(*(x.ravel() for x in small))[0, 1]
+    assert tone_correlation(*tensors, size).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_edges_and_tone_see_no_other_contrast_but_an_inversion() -> None:
+    photo = as_tensor(toy_photo(64, 48))
+    paler = 0.3 + 0.5 * photo
+    assert edge_correlation(paler, photo, 2).item() == pytest.approx(1, abs=0.01)
+    assert tone_correlation(paler, photo, 2).item() == pytest.approx(1, abs=1e-4)
+    assert edge_correlation(1 - photo, photo, 2).item() == pytest.approx(1, abs=1e-4)
+    assert tone_correlation(1 - photo, photo, 2).item() == pytest.approx(-1, abs=1e-4)
+
+
+@pytest.mark.parametrize("measure", [edge_correlation, tone_correlation])
+def test_a_flat_picture_keeps_nothing_and_has_a_gradient(measure: Callable[..., Tensor]) -> None:
+    flat = torch.full((1, 3, 32, 32), 0.4, requires_grad=True)
+    found = measure(flat, as_tensor(toy_photo(32, 32)), 2)
+    assert found.item() == pytest.approx(0, abs=1e-3)
+    (gradient,) = torch.autograd.grad(found.sum(), flat)
+    assert gradient.isfinite().all()
+
+
+# -- other normalizations ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("normalization", ["relative", "gatys", "mean"])

@@ -30,7 +30,7 @@ def train(
     year: Annotated[str, typer.Option(help="When.")] = "",
     catalog: Annotated[
         Path | None,
-        typer.Option(help="TOML with title, artist, year and weight for each of many paintings."),
+        typer.Option(help="TOML with title, artist, year, weight and share of each painting."),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Train the backbone too, for all paintings together.")
@@ -48,6 +48,13 @@ def train(
     ] = None,
     style_weight: Annotated[float | None, typer.Option(help="Higher: more painting.")] = None,
     content_weight: Annotated[float | None, typer.Option(help="Higher: more photo.")] = None,
+    similarity_weight: Annotated[
+        float | None, typer.Option(help="Higher: what is alike stays alike.")
+    ] = None,
+    edge_weight: Annotated[float | None, typer.Option(help="Higher: more of its edges.")] = None,
+    tone_weight: Annotated[
+        float | None, typer.Option(help="Higher: more of its light and shade.")
+    ] = None,
     stability_weight: Annotated[float | None, typer.Option(help="Higher: less flicker.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Photos a step.")] = None,
     crop: Annotated[int | None, typer.Option(help="Side of the training crops in pixels.")] = None,
@@ -82,6 +89,9 @@ def train(
     chosen = {
         "style_weight": style_weight,
         "content_weight": content_weight,
+        "similarity_weight": similarity_weight,
+        "edge_weight": edge_weight,
+        "tone_weight": tone_weight,
         "stability_weight": stability_weight,
         "batch_size": batch_size,
         "crop": crop,

@@ -47,7 +47,7 @@ class _InnerProducts(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (rows,) = ctx.saved_tensors
-        return torch.bmm(rows, gradient + gradient.transpose(1, 2))
+        return torch.bmm(rows, (gradient + gradient.transpose(1, 2)).to(rows.dtype))
 
 
 def gram_matrices(features: Mapping[str, Tensor], layers: Sequence[str]) -> dict[str, Tensor]:
