@@ -2,10 +2,10 @@
 
     python docs/sheets.py [NAME …]
 
-The names are those of the files: ``harbour``, ``details`` … Those of the optimization engine
-(``optimization``, ``synthesis``, ``features``) need VGG19 and take an hour on two cores; they are
-only made when asked for, with VIDSTYLE_DATA naming the folder of ``paintings``. ``swatches`` is
-made by ``swatches.py``.
+The names are those of the files: ``harbour``, ``details`` … Made only when asked for, as they need
+the folder that VIDSTYLE_DATA names: ``styles``, ``people`` and ``clips``, of the photos and clips
+there, and those of the optimization engine (``optimization``, ``synthesis``, ``features``), which
+also need VGG19 and an hour on two cores. ``swatches`` is made by ``swatches.py``.
 """
 
 from __future__ import annotations
@@ -115,6 +115,56 @@ def harbour() -> np.ndarray:
     cells = [images.label(scaled(photo), "the sample clip")]
     cells += [images.label(scaled(drawn(photo, name)), name) for name in styles()]
     return images.contact_sheet(cells, 3)
+
+
+PEOPLE = ("woman", "bridge_people", "girl", "crowd", "swimmer", "penguin", "deer", "spaniel")
+CLIPS = {"man_talking_vertical.mp4": 4.0, "bear_davis.mp4": 1.0, "basketball.mp4": 2.0}
+
+
+def clip_frame(name: str) -> np.ndarray:
+    with VideoReader(DATA / "clips" / name, ReadOptions(start=CLIPS[name])) as reader:
+        return next(iter(reader)).image
+
+
+def squared(image: np.ndarray, side: int) -> np.ndarray:
+    """The middle of a picture."""
+    image = images.resize_short_side(image, side)
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
+
+
+def in_all_styles(photos: list[np.ndarray], side: int) -> np.ndarray:
+    """A style a row, drawn at 512 pixels on the short side as the figures are, then made smaller."""
+    photos = [images.resize_short_side(photo, 512) for photo in photos]
+    cells = []
+    for name in styles():
+        row = [squared(drawn(photo, name), side) for photo in photos]
+        cells += [images.label(row[0], name), *(images.label(cell, "") for cell in row[1:])]
+    return images.contact_sheet(cells, len(photos))
+
+
+def people() -> np.ndarray:
+    """Eight photos that no network was trained on."""
+    photos = [images.read_image(DATA / "photos_test" / f"{name}.jpg") for name in PEOPLE]
+    return in_all_styles(photos, 200)
+
+
+def clips() -> np.ndarray:
+    """A frame of each of three clips."""
+    return in_all_styles([clip_frame(name) for name in CLIPS], 360)
+
+
+def overview() -> np.ndarray:
+    """Every style on the sample clip and on a person, for the README."""
+    person = images.resize_short_side(
+        images.read_image(DATA / "photos_test" / "bridge_people.jpg"), 512
+    )
+    cells = []
+    for name in styles():
+        harbour = scaled(drawn(scene(), name), 400)
+        beside = squared(drawn(person, name), harbour.shape[0])
+        cells.append(images.label(np.hstack([harbour, beside]), name))
+    return images.contact_sheet(cells, 2)
 
 
 def details() -> np.ndarray:
@@ -238,7 +288,10 @@ SHEETS: dict[str, tuple[Callable[[], np.ndarray], int]] = {
     "temporal": (temporal, 70),
     "large": (large, 75),
 }
-OPTIMIZED: dict[str, tuple[Callable[[], np.ndarray], int]] = {
+OF_DATA: dict[str, tuple[Callable[[], np.ndarray], int]] = {
+    "styles": (overview, 85),
+    "people": (people, 80),
+    "clips": (clips, 80),
     "optimization": (optimization, 85),
     "synthesis": (synthesis, 85),
     "features": (features, 85),
@@ -248,7 +301,7 @@ OPTIMIZED: dict[str, tuple[Callable[[], np.ndarray], int]] = {
 
 def main() -> None:
     for name in sys.argv[1:] or SHEETS:
-        make, quality = {**SHEETS, **OPTIMIZED}[name]
+        make, quality = {**SHEETS, **OF_DATA}[name]
         images.write_image(HERE / f"{name}.jpg", make(), quality)
 
 
