@@ -35,8 +35,8 @@ from vidstyle.models.losses import (
     gram_matrices,
     style_distance,
 )
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19, load_vgg19
-from vidstyle.photos import as_tensor
 from vidstyle.stylizers import RECIPES, OptimizeOptions, OptimizeStylizer, Step
 
 PAIRS = [("bsds_187083", "scream"), ("sun_038", "starry_night")]

@@ -35,8 +35,8 @@ from vidstyle import image as images
 from vidstyle.errors import VidstyleError
 from vidstyle.models import losses
 from vidstyle.models.losses import STRUCTURE_LAYERS, STYLE_LAYERS
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19, load_vgg19
-from vidstyle.photos import as_tensor
 from vidstyle.styles import load_style, read_style_file
 from vidstyle.styles.header import IDENTITY
 from vidstyle.styles.registry import BUNDLED

@@ -32,8 +32,8 @@ from vidstyle.errors import VidstyleError
 from vidstyle.flow import dense_flow
 from vidstyle.measures import gradient_energy, static_mask, valid_mask, warping_error
 from vidstyle.models.losses import STYLE_LAYERS, gram_matrices, style_distance
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19, load_vgg19
-from vidstyle.photos import as_tensor
 from vidstyle.pipeline import stylize_video
 from vidstyle.styles import load_style
 from vidstyle.stylizers import FastStylizer

@@ -134,7 +134,7 @@ def squared(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def in_all_styles(photos: list[np.ndarray], side: int) -> np.ndarray:
-    """A style a row, drawn at 512 pixels on the short side as the figures are, then made smaller."""
+    """A style a row, drawn at 512 pixels on the short side, then made smaller."""
     photos = [images.resize_short_side(photo, 512) for photo in photos]
     cells = []
     for name in styles():

@@ -9,8 +9,8 @@ from toys import toy_photo, toy_vgg
 
 from vidstyle.errors import OptionError
 from vidstyle.features import LayerMaps, draw_grid, feature_maps
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19
-from vidstyle.photos import as_tensor
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from vidstyle import image as images
 from vidstyle.models.losses import STYLE_LAYERS
 from vidstyle.models.vgg import convolution_names
-from vidstyle.photos import find_photos
+from vidstyle.train.photos import find_photos
 
 VGG_FILE = "vgg19/vgg19-imagenet-oxford-features.safetensors"
 PAINTINGS = Path(__file__).with_name("paintings.toml")

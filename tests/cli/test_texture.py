@@ -16,8 +16,8 @@ from vidstyle.cli.main import main
 from vidstyle.cli.reconstruct import reconstruct as reconstruct_command
 from vidstyle.cli.texture import texture as texture_command
 from vidstyle.image import read_image, write_image
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import load_vgg19
-from vidstyle.photos import as_tensor
 
 Capture = pytest.CaptureFixture[str]
 

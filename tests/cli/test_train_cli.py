@@ -120,7 +120,7 @@ BAD = {
     "one name for two": (["{paintings}", "--name", "a"], 2, "for one painting alone"),
     "no name for a blend": (["{klee}", "--name", "a:b"], 2, "cannot name a style"),
     "the identity's name": (["{klee}", "--name", "photo"], 1, "named 'photo'"),
-    "small crops": (["{klee}", "--crop", "8"], 2, "crops"),
+    "small crops": (["{klee}", "--crop", "8"], 2, "crop must be at least 32"),
     "steps and minutes": (["{klee}", "--minutes", "1"], 2, "either"),
     "unknown device": (["{klee}", "--device", "abacus"], 1, "abacus"),
     "missing catalogue": (["{klee}", "--catalog", "{empty}/no.toml"], 1, "no.toml"),

@@ -28,7 +28,7 @@ from vidstyle.models.losses import (
     tone_correlation,
     total_variation,
 )
-from vidstyle.photos import as_tensor
+from vidstyle.models.pixels import as_tensor
 
 
 def features(batch: int = 3, seed: int = 0) -> torch.Tensor:

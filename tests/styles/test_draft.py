@@ -9,11 +9,11 @@ import pytest
 import torch
 from toys import TINY, toy_network, toy_vector
 
-from vidstyle.distil import DistilOptions, pruned
 from vidstyle.errors import StyleError
 from vidstyle.styles import load_style
 from vidstyle.styles.draft import BUNDLED_DRAFT, Draft, find_draft, write_draft
 from vidstyle.styles.file import backbone_hash
+from vidstyle.train.draft import DistilOptions, pruned
 
 
 def toy_draft(seed: int = 0) -> Draft:

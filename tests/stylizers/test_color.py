@@ -7,7 +7,7 @@ import pytest
 import torch
 from toys import toy_photo
 
-from vidstyle.photos import as_tensor
+from vidstyle.models.pixels import as_tensor
 from vidstyle.stylizers.color import keep_chroma, luma, match_colors
 
 

@@ -16,8 +16,8 @@ from vidstyle.flow import dense_flow
 from vidstyle.image import read_image, resize_short_side
 from vidstyle.measures import valid_mask, warping_error
 from vidstyle.models.losses import STYLE_LAYERS, gram_matrices, style_distance
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import load_vgg19
-from vidstyle.photos import as_tensor
 from vidstyle.styles.registry import available_styles
 from vidstyle.stylizers import FastOptions, FastStylizer
 

@@ -19,8 +19,8 @@ from toys import exact_features, toy_photo, toy_vgg
 from vidstyle.errors import InputError, OptimizationError, OptionError
 from vidstyle.image import read_image, resize, resize_short_side, write_image
 from vidstyle.models.losses import gram_matrix
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19, layer_names, load_vgg19
-from vidstyle.photos import as_tensor
 from vidstyle.stylizers import (
     Anchor,
     Losses,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from vidstyle.distil import DistilEvent
+    from vidstyle.train import TrainEvent
 
 DEFAULT_MINUTES = 60.0
 
@@ -36,9 +36,9 @@ def distil(
     ``--quality draft`` finds it in the folder ``drafts`` beside your own styles. A checkpoint and
     the draft are written every few minutes, and at the end or on Ctrl-C.
     """
-    from vidstyle.distil import Distiller, DistilOptions
     from vidstyle.styles import read_style_file
     from vidstyle.styles.registry import BUNDLED
+    from vidstyle.train import Distiller, DistilOptions
 
     if steps is None and minutes is None:
         minutes = DEFAULT_MINUTES
@@ -53,11 +53,11 @@ def distil(
     typer.echo(f"{output}: {distiller.step} steps")
 
 
-def show(event: DistilEvent) -> None:
+def show(event: TrainEvent) -> None:
     """A line of the table."""
     typer.echo(
         f"{event.step:8d}  {event.progress:5.1%}  {event.seconds:5.0f}  "
-        f"{event.loss:10.4f}  {event.psnr:8.2f}"
+        f"{event.losses['loss']:10.4f}  {event.losses['psnr']:8.2f}"
     )
     if event.checkpoint:
         typer.echo(f"checkpoint {event.checkpoint}")

@@ -116,8 +116,8 @@ def train(
     if resume:
         trainer.resume()
     columns = Columns()
-    file = trainer.train(columns.print)
-    typer.echo(f"{output}: {', '.join(file.vectors)}; {trainer.state.step} steps")
+    trainer.train(columns.print)
+    typer.echo(f"{output}: {', '.join(trainer.style_file().vectors)}; {trainer.step} steps")
 
 
 class Columns:

@@ -1,7 +1,7 @@
 """Drafts: a leaner network that draws what a backbone draws, at half of the size.
 
-It was distilled from the backbone (``vidstyle.distil``) and obeys the same style vectors: each of
-its normalizations has a linear map from the scales, and one from the shifts, of one of the
+It was distilled from the backbone (``vidstyle.train.draft``) and obeys the same style vectors: each
+of its normalizations has a linear map from the scales, and one from the shifts, of one of the
 backbone's. So every style of the backbone has its draft, and so have blends and strengths.
 """
 

@@ -17,8 +17,8 @@ from vidstyle.models.losses import (
     style_loss,
     total_variation,
 )
+from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19
-from vidstyle.photos import as_tensor
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from vidstyle.device import (
 )
 from vidstyle.errors import OptimizationError, OptionError
 from vidstyle.models.losses import Normalization
+from vidstyle.models.pixels import as_image, as_tensor
 from vidstyle.models.vgg import (
     IMAGENET_MEAN,
     VGG19,
@@ -41,7 +42,6 @@ from vidstyle.models.vgg import (
     smallest_side,
     values_per_pixel,
 )
-from vidstyle.photos import as_image, as_tensor
 from vidstyle.stylizers.color import keep_chroma, luma, match_colors
 from vidstyle.stylizers.descent import (
     HISTORY,

@@ -14,9 +14,10 @@ from toys import TINY, toy_file, toy_network, toy_vector, write_photos
 from typer.testing import CliRunner
 
 from vidstyle.cli.main import app
-from vidstyle.distil import DistilEvent, Distiller, DistilOptions, pruned
 from vidstyle.errors import OptionError, TrainingError
 from vidstyle.styles.draft import find_draft
+from vidstyle.train import Distiller, DistilOptions, TrainEvent
+from vidstyle.train.draft import pruned
 
 OPTIONS = DistilOptions(
     width=6,
@@ -61,11 +62,11 @@ def test_a_pupil_as_wide_as_its_teacher_has_its_first_layers() -> None:
 def test_it_learns_and_goes_on(tmp_path: Path, photos: Path) -> None:
     teacher, output = toy_file(["alpha", "beta"]), tmp_path / "draft.safetensors"
     first = Distiller(teacher, photos, output, OPTIONS)
-    events: list[DistilEvent] = []
+    events: list[TrainEvent] = []
     first.train(events.append)
     assert events[-1].progress == 1
     assert len(events) > 2
-    assert events[-1].loss < 0.9 * events[0].loss
+    assert events[-1].losses["loss"] < 0.9 * events[0].losses["loss"]
     assert output.is_file()
 
     longer = replace(OPTIONS, steps=110)
@@ -105,7 +106,7 @@ def test_the_command(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPat
     from vidstyle.styles import write_style_file
 
     monkeypatch.setenv("VIDSTYLE_STYLES", str(tmp_path))
-    monkeypatch.setattr("vidstyle.distil.DistilOptions.crop", 64)
+    monkeypatch.setattr("vidstyle.train.DistilOptions.crop", 64)
     (tmp_path / "drafts").mkdir()
     base = write_style_file(toy_file(["alpha"]), tmp_path / "toy.safetensors")
     output = tmp_path / "drafts" / "toy.safetensors"

@@ -11,7 +11,8 @@ from toys import toy_photo, write_photos
 
 from vidstyle.errors import TrainingError
 from vidstyle.image import write_image
-from vidstyle.photos import PhotoCrops, as_image, as_tensor, find_photos, shaken_pair
+from vidstyle.models.pixels import as_image, as_tensor
+from vidstyle.train.photos import PhotoCrops, find_photos, shaken_pair
 
 
 def test_held_out_photos_go_by_their_names_alone(tmp_path: Path) -> None:

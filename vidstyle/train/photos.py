@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vidstyle import image as images
 from vidstyle.errors import TrainingError
+from vidstyle.models.pixels import as_tensor
 
 HELD_OUT = 100
 BORDER = 24
@@ -37,18 +38,6 @@ def find_photos(folder: str | Path) -> tuple[list[Path], list[Path]]:
     paths.sort(key=lambda path: hashlib.sha256(path.name.encode()).hexdigest())
     held = min(HELD_OUT, len(paths) // 10)
     return sorted(paths[held:]), paths[:held]
-
-
-def as_tensor(image: np.ndarray) -> Tensor:
-    """H×W×3 of 0 to 255 to float 1×3×H×W in [0, 1], channels_last."""
-    pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
-    return pixels.permute(2, 0, 1)[None].float() / 255
-
-
-def as_image(tensor: Tensor) -> np.ndarray:
-    """The way back, clamped and rounded."""
-    pixels = tensor[0].detach().float().clamp(0, 1).mul(255).round().byte()
-    return pixels.permute(1, 2, 0).cpu().numpy()
 
 
 class PhotoCrops:

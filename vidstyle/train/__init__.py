@@ -1,0 +1,15 @@
+"""Learning: styles from paintings, and drafts from a backbone. Needs neither PyAV nor typer."""
+
+from vidstyle.train.draft import Distiller, DistilOptions
+from vidstyle.train.loop import TrainEvent
+from vidstyle.train.styles import Painting, Trainer, TrainOptions, read_painting
+
+__all__ = [
+    "DistilOptions",
+    "Distiller",
+    "Painting",
+    "TrainEvent",
+    "TrainOptions",
+    "Trainer",
+    "read_painting",
+]

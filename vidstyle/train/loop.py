@@ -1,0 +1,360 @@
+"""The training loop: what learning styles and distilling drafts have in common.
+
+The schedule of the learning rate, the running mean of the weights, checkpoints, progress. What is
+learned, and from which losses, is up to the subclasses. Imports neither PyAV nor typer, so that it
+runs on a bare GPU machine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vidstyle.device import pick_device, training_precision, tune_allocator
+from vidstyle.errors import OptionError, TrainingError
+
+SMALLEST_CROP = 32
+WARM_UP = 50
+"""Steps over which the learning rate rises to its value."""
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """``steps`` or ``minutes``, whichever is given, is the whole of the training, and sets the
+    schedule of the learning rate."""
+
+    steps: int | None = None
+    minutes: float | None = None
+    batch_size: int = 4
+    crop: int = 256
+    """Side of the training crops in pixels."""
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    checkpoint_minutes: float = 3.0
+    log_every: int = 25
+    """Steps between two events."""
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise OptionError("training needs either a number of steps or of minutes")
+        self._check_positive("steps", "minutes", "batch_size")
+        self._check_crops("crop")
+
+    def _check_positive(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise OptionError(f"{name} must be above zero, not {value}")
+
+    def _check_crops(self, *names: str) -> None:
+        for name in names:
+            if (side := getattr(self, name)) < SMALLEST_CROP:
+                raise OptionError(f"{name} must be at least {SMALLEST_CROP} pixels, not {side}")
+
+
+@dataclass(frozen=True)
+class TrainEvent:
+    """Progress: losses averaged since the last event, by name, and the style loss by style."""
+
+    step: int
+    progress: float
+    seconds: float
+    losses: Mapping[str, float]
+    styles: Mapping[str, float] = field(default_factory=dict)
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Of a part of a batch.
+
+    Attributes:
+        total: the part's share in the loss of the batch, to be differentiated.
+        losses: values for each sample, by name.
+        styles: the style loss of each sample, by style.
+    """
+
+    total: Tensor
+    losses: Mapping[str, Sequence[float]]
+    styles: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+class TrainLoop(ABC):
+    """Learns until the budget is spent.
+
+    Args:
+        output: the file to write, at every checkpoint.
+
+    Raises:
+        TrainingError: the output's folder is missing.
+    """
+
+    checkpoint_format: ClassVar[str]
+
+    def __init__(self, output: str | Path, options: LoopOptions) -> None:
+        tune_allocator()
+        torch.manual_seed(options.seed)
+        self.output = Path(output)
+        if not self.output.parent.is_dir():
+            raise TrainingError(f"{self.output}: there is no folder {self.output.parent}")
+        self.loop_options = options
+        self.device = pick_device(options.device)
+        self.dtype = training_precision(options.precision, self.device)
+        self.step, self.seconds = 0, 0.0
+
+    def _learn_weights(self, *groups: tuple[Mapping[str, Tensor], float]) -> None:
+        """Say what is trained: weights by their names in a checkpoint, and their learning rate."""
+        self.weights = {name: weight for group, _ in groups for name, weight in group.items()}
+        self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
+        parameters = [{"params": list(g.values()), "base": rate} for g, rate in groups if g]
+        self.optimizer = torch.optim.Adam(parameters, lr=0.0, betas=(0.9, 0.99))
+
+    # ---- what a subclass adds -------------------------------------------------------------
+
+    @abstractmethod
+    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[Sequence[Any]]:
+        """Batches in parts that are learned from at the same time."""
+
+    @abstractmethod
+    def _losses(self, part: Any) -> Losses:
+        """Called by several threads at once."""
+
+    @abstractmethod
+    def _write(self) -> None:
+        """Write the output, with the weights of ``average``."""
+
+    @abstractmethod
+    def _subject(self) -> dict[str, object]:
+        """What a checkpoint must agree with to be resumed, as JSON holds it."""
+
+    def _check_subject(self, subject: Mapping[str, object]) -> None:
+        """Raises TrainingError unless a checkpoint's subject is this loop's."""
+        if subject != self._subject():
+            raise TrainingError(f"{self.checkpoint_path}: belongs to another training")
+
+    def _summary(self, losses: dict[str, float]) -> dict[str, float]:
+        """What an event tells of the mean losses."""
+        return losses
+
+    # ---- the loop -------------------------------------------------------------------------
+
+    def train(self, listener: Callable[[TrainEvent], None] = lambda event: None) -> None:
+        """Run to the end of the budget, with a checkpoint every few minutes.
+
+        On Ctrl-C a checkpoint is written before the exception goes on.
+
+        Raises:
+            TrainingError: the loss became NaN or infinite; the last checkpoint is kept.
+        """
+        try:
+            with parallel_samples(self.device) as pool:
+                self._train(pool, listener)
+        except TrainingError:
+            raise
+        except BaseException:
+            self.save()
+            raise
+        self.save()
+
+    def _train(self, pool: ThreadPoolExecutor, listener: Callable[[TrainEvent], None]) -> None:
+        began, saved = time.monotonic() - self.seconds, time.monotonic()
+        batches, tally = self._batches(pool), Tally()
+        while self.progress() < 1:
+            for part in self._learn(pool, next(batches)):
+                tally.add(part)
+            self.step += 1
+            self.seconds = time.monotonic() - began
+            checkpoint = None
+            if time.monotonic() - saved > self.loop_options.checkpoint_minutes * 60:
+                checkpoint, saved = self.save(), time.monotonic()
+            done = self.progress()
+            if checkpoint or done >= 1 or self.step % self.loop_options.log_every == 0:
+                losses, styles = tally.take()
+                listener(
+                    TrainEvent(
+                        self.step,
+                        min(done, 1.0),
+                        self.seconds,
+                        self._summary(losses),
+                        styles,
+                        checkpoint,
+                    )
+                )
+
+    def progress(self, step: int | None = None) -> float:
+        """From 0 to 1, now or at a step; by the clock, where the minutes are given."""
+        options = self.loop_options
+        if options.steps is not None:
+            return (self.step if step is None else step) / options.steps
+        return self.seconds / (60 * (options.minutes or 0))
+
+    def _learn(self, pool: ThreadPoolExecutor, batch: Sequence[Any]) -> list[Losses]:
+        """One step."""
+        gradients, losses = zip(*pool.map(self._differentiated, batch), strict=True)
+        for weight, *parts in zip(self.weights.values(), *gradients, strict=True):
+            weight.grad = torch.stack(parts).sum(0)
+        rate = self._rate()
+        for group in self.optimizer.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
+            group["lr"] = group["base"] * rate
+        self.optimizer.step()
+        self._average()
+        return list(losses)
+
+    def _differentiated(self, part: Any) -> tuple[Sequence[Tensor], Losses]:
+        losses = self._losses(part)
+        if not math.isfinite(losses.total.item()):
+            raise TrainingError(
+                f"the loss became {losses.total.item():g} at step {self.step}; "
+                "lower the learning rate"
+            )
+        return torch.autograd.grad(losses.total, list(self.weights.values())), losses
+
+    def _rate(self) -> float:
+        """Linear warm-up, then half a cosine down to zero."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(self.progress(), 1.0)))
+        return min(1.0, (self.step + 1) / WARM_UP) * cosine
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Keep a running mean of the weights, which draws better than they do at any one step."""
+        share = max(0.002, 1 / (self.step / 10 + 1))
+        for name, weight in self.weights.items():
+            self.average[name].lerp_(weight, share)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16
+        )
+
+    @property
+    def _part(self) -> int:
+        """Samples that are computed together: on a GPU all of a batch, on a CPU each by itself."""
+        return 1 if self.device.type == "cpu" else self.loop_options.batch_size
+
+    # ---- checkpoints ----------------------------------------------------------------------
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.output.with_suffix(".checkpoint.safetensors")
+
+    def save(self) -> Path:
+        """Write the output and the checkpoint, each under its name only when complete."""
+        self._write()
+        tensors = dict(self.weights)
+        tensors |= {f"average.{name}": weight for name, weight in self.average.items()}
+        tensors |= {
+            f"adam.{index}.{key}": torch.as_tensor(value)
+            for index, state in self.optimizer.state_dict()["state"].items()
+            for key, value in state.items()
+        }
+        state = {"step": self.step, "seconds": self.seconds, "subject": self._subject()}
+        metadata = {"format": self.checkpoint_format, "state": json.dumps(state)}
+        path = self.checkpoint_path
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata
+        )
+        return temporary.replace(path)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint beside the output.
+
+        One without the optimizer's moments, which a repository may keep, lets it begin anew.
+
+        Raises:
+            TrainingError: there is none, or it belongs to another training.
+        """
+        path = self.checkpoint_path
+        metadata, tensors = self._read_checkpoint()
+        try:
+            state = json.loads(metadata["state"])
+            step, seconds, subject = state["step"], state["seconds"], state["subject"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrainingError(f"{path}: damaged checkpoint ({error!r})") from error
+        self._check_subject(subject)
+        try:
+            self._restore(tensors)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise TrainingError(f"{path}: belongs to another network") from error
+        self.step, self.seconds = step, seconds
+
+    def _read_checkpoint(self) -> tuple[dict[str, str], dict[str, Tensor]]:
+        path = self.checkpoint_path
+        try:
+            with safe_open(path, framework="pt") as stored:
+                metadata = stored.metadata() or {}
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(f"{path}: no checkpoint to resume from ({error})") from error
+        if metadata.get("format") != self.checkpoint_format:
+            raise TrainingError(f"{path}: not a training checkpoint")
+        return metadata, tensors
+
+    @torch.no_grad()
+    def _restore(self, tensors: Mapping[str, Tensor]) -> None:
+        for name, weight in self.weights.items():
+            weight.copy_(tensors[name])
+            self.average[name].copy_(tensors[f"average.{name}"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("adam."):
+                _, index, key = name.split(".", 2)
+                moments.setdefault(int(index), {})[key] = tensor
+        if moments:
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+
+
+class Tally:
+    """Losses since the last event."""
+
+    def __init__(self) -> None:
+        self._losses: dict[str, list[float]] = {}
+        self._styles: dict[str, list[float]] = {}
+
+    def add(self, losses: Losses) -> None:
+        for kept, new in ((self._losses, losses.losses), (self._styles, losses.styles)):
+            for name, values in new.items():
+                kept.setdefault(name, []).extend(values)
+
+    def take(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Means by name; what comes now is counted anew."""
+        losses, styles = (
+            {name: float(np.mean(values)) for name, values in kept.items() if values}
+            for kept in (self._losses, self._styles)
+        )
+        self._losses, self._styles = {}, {}
+        return losses, styles
+
+
+@contextmanager
+def parallel_samples(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Threads for the parts of a batch: on a CPU one a core, each computing on that core alone.
+
+    Threads within an operation wait for each other, and beside another busy program most of the
+    time; samples need not.
+    """
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    with ThreadPoolExecutor(cores) as pool:
+        torch.set_num_threads(1 if device.type == "cpu" else torch.get_num_threads())
+        try:
+            yield pool
+        finally:
+            if device.type == "cpu":
+                torch.set_num_threads(cores)

@@ -1,0 +1,431 @@
+"""Learn styles from paintings: vectors on the frozen bundled backbone, or everything together.
+
+Perceptual losses after Johnson, Alahi, Fei-Fei 2016; see ``docs/training.md`` for the recipe.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidstyle import image as images
+from vidstyle.errors import TrainingError
+from vidstyle.models.losses import (
+    STRUCTURE_LAYERS,
+    STYLE_LAYERS,
+    edge_correlation,
+    gram_matrices,
+    lattice_energy,
+    normalized_content,
+    self_similarity,
+    self_similarity_distance,
+    style_distance,
+    tone_correlation,
+)
+from vidstyle.models.pixels import as_image, as_tensor
+from vidstyle.models.transformer import TransformerNet, crop
+from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.styles.file import StyleFile, backbone_hash, write_style_file
+from vidstyle.styles.header import IDENTITY, StyleInfo
+from vidstyle.train.loop import LoopOptions, Losses, TrainLoop
+from vidstyle.train.photos import PhotoCrops, find_photos, shaken_pair
+
+EDGE_SIZES = (2, 4)
+"""Pixels to one of the pictures whose edges are compared. Coarser ones are not: a painting raises
+their correlation by a light rim around whatever is dark."""
+EDGE_EXPONENT = 0.5
+"""Below 1, so that a face's faint edges count beside its outline, and a rim costs something."""
+TONE_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A style to learn.
+
+    Attributes:
+        weight: multiplies the style weight; lower keeps more of the photo.
+        share: samples in its style to one in a style whose share is 1.
+    """
+
+    info: StyleInfo
+    path: Path
+    weight: float = 1.0
+    share: int = 1
+
+
+@dataclass(frozen=True)
+class TrainOptions(LoopOptions):
+    """How to learn styles."""
+
+    full: bool = False
+    """Train the backbone, too."""
+    crop: int = 400
+    """Side of the training crops in pixels, in the last part of the training. The last crops decide
+    how a style looks on large pictures: normalization depends on how much is seen."""
+    early_crop: int = 256
+    """Before that, sides are drawn from between this and ``crop``: small ones cost less."""
+    early_part: float = 0.67
+    """How much of the training comes before."""
+    learning_rate: float = 1e-3
+    style_rate: float = 2.5e-3
+    """Learning rate of the style vectors."""
+    margin: int = 24
+    """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
+    and a network whose border is VGG19's border learns to paint a pale frame against them."""
+    style_weight: float = 8.0
+    content_weight: float = 2.0
+    """Of features normalized per channel."""
+    similarity_weight: float = 1.0
+    """Of how similar places of the picture are to each other."""
+    edge_weight: float = 0.3
+    tone_weight: float = 0.4
+    stability_weight: float = 30.0
+    stability_every: int = 2
+    """Steps to one in which the same scene, moved, must give the same picture."""
+    lattice_weight: float = 1000.0
+    """Of the penalty for a checkerboard of the pixel shuffle."""
+    range_weight: float = 10.0
+    """Of the penalty for colours outside [0, 1]."""
+    blend_share: float = 0.15
+    """Share of the samples that are drawn at a random strength below 1."""
+    style_size: int = 512
+    """Short side of the paintings, in pixels."""
+    photo_reuse: int = 4
+    """Steps that share one batch of photos, each in other styles."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_positive("style_size", "photo_reuse", "stability_every")
+        self._check_crops("early_crop")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """Photos to draw, and what their paintings are compared with: features at
+    ``STRUCTURE_LAYERS`` and how similar their places are."""
+
+    image: Tensor
+    features: Mapping[str, Tensor]
+    similarities: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Photos, and in which styles, how strongly, they are drawn."""
+
+    photo: Photo
+    order: Tensor
+    strength: Tensor
+    seed: int
+
+
+class Trainer(TrainLoop):
+    """Trains style vectors, and the backbone with them when ``options.full``.
+
+    Args:
+        base: the style file to build on. Its backbone stays as it is, unless ``full``: then all
+            training starts from it, or from nothing without it.
+        output: the style file to write, at every checkpoint, with a sheet of samples beside it.
+
+    Raises:
+        TrainingError: no paintings, photos or backbone, two styles of one name, or no folder for
+            the output.
+    """
+
+    checkpoint_format = "vidstyle-checkpoint"
+
+    def __init__(
+        self,
+        paintings: Sequence[Painting],
+        photos: str | Path,
+        output: str | Path,
+        options: TrainOptions,
+        *,
+        base: StyleFile | None = None,
+        vgg: str | Path | None = None,
+    ) -> None:
+        if not paintings:
+            raise TrainingError("no paintings to learn from")
+        if not options.full and base is None:
+            raise TrainingError("training vectors alone needs a backbone to build on")
+        self.names = [painting.info.name for painting in paintings]
+        taken = {name for name in self.names if self.names.count(name) > 1 or name == IDENTITY}
+        if taken:
+            raise TrainingError(f"two styles would be named '{min(taken)}'; rename one painting")
+        super().__init__(output, options)
+        self.options = options
+        self.paintings = list(paintings)
+        self.photos, self.held_out = find_photos(photos)
+        readers = 1 if self.device.type == "cpu" else os.cpu_count() or 1
+        self.crops = PhotoCrops(self.photos, options.seed, readers)
+        self.base = base
+        self.vgg: VGG19 = load_vgg19(vgg, last=STYLE_LAYERS[-1]).to(self.device)
+        self.network = (base.network() if base else TransformerNet()).to(
+            self.device, memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
+        self.network.requires_grad_(options.full).train(options.full)
+        self.vectors = self._first_vectors(self.names).to(self.device).requires_grad_()
+        self.identity = self._identity().to(self.device)
+        trained = self.network.named_parameters() if options.full else ()
+        self._learn_weights(
+            ({"vectors": self.vectors}, options.style_rate),
+            ({f"network.{name}": weight for name, weight in trained}, options.learning_rate),
+        )
+        self.targets = self._targets()
+        self.style_weights = torch.tensor([p.weight for p in paintings], device=self.device)
+
+    def _first_vectors(self, names: Sequence[str]) -> Tensor:
+        """A style that the base knows starts there, another from the mean of those."""
+        if self.base is None:
+            return self.network.new_style().repeat(len(names), 1)
+        known = {name: v.float() for name, v in self.base.vectors.items() if name != IDENTITY}
+        mean = torch.stack(list(known.values())).mean(0)
+        return torch.stack([known.get(name, mean) for name in names])
+
+    def _identity(self) -> Tensor:
+        if self.base and IDENTITY in self.base.vectors:
+            return self.base.vectors[IDENTITY]
+        return self.network.identity_style()
+
+    def _targets(self) -> dict[str, Tensor]:
+        """Gram matrices of all paintings, S×C×C a layer."""
+        grams = []
+        for painting in self.paintings:
+            picture = images.resize_short_side(
+                images.read_image(painting.path), self.options.style_size
+            )
+            with torch.inference_mode(), self._autocast():
+                features = self.vgg(as_tensor(picture).to(self.device), STYLE_LAYERS)
+                grams.append(gram_matrices(features, STYLE_LAYERS))
+        return {layer: torch.cat([g[layer] for g in grams]).clone() for layer in STYLE_LAYERS}
+
+    # ---- batches --------------------------------------------------------------------------
+
+    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[Sequence[Sample]]:
+        """Each batch of photos as often as ``photo_reuse`` says, in other styles each time; photos
+        are read while those before are learned from."""
+        reuse = self.options.photo_reuse
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._read, self.step // reuse)
+            while True:
+                number, used = divmod(self.step, reuse)
+                image = coming.result().to(self.device, memory_format=torch.channels_last)
+                coming = reader.submit(self._read, number + 1)
+                photos = list(pool.map(self._photo, image.split(self._part)))
+                for _ in range(reuse - used):
+                    yield self._samples(photos)
+
+    def _read(self, number: int) -> Tensor:
+        """Photos of a batch. All by its number: a resumed run sees what an uninterrupted would."""
+        first = number * self.options.photo_reuse
+        rng = np.random.default_rng((self.options.seed, first))
+        size = self._crop_size(self.progress(first), rng) + 2 * self.options.margin
+        return self.crops(number, self.options.batch_size, size)
+
+    def _crop_size(self, progress: float, rng: np.random.Generator) -> int:
+        if progress >= self.options.early_part:
+            return self.options.crop
+        sides = sorted((self.options.early_crop, self.options.crop))
+        return int(rng.integers(sides[0] // 16, sides[1] // 16 + 1)) * 16
+
+    def _photo(self, image: Tensor) -> Photo:
+        with torch.no_grad(), self._autocast():
+            features = self.vgg(self._judged(image), STRUCTURE_LAYERS)
+        return Photo(image, features, {k: self_similarity(f) for k, f in features.items()})
+
+    def _judged(self, image: Tensor) -> Tensor:
+        """The part of a picture that style and content are taken from."""
+        margin = self.options.margin
+        return crop(image, margin) if margin else image
+
+    def _round(self, number: int) -> np.ndarray:
+        """All styles, each as often as its share says, in an order of its own."""
+        rng = np.random.default_rng((self.options.seed, 1, number))
+        shares = [painting.share for painting in self.paintings]
+        return rng.permutation(np.repeat(np.arange(len(shares)), shares))
+
+    def _choose(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Styles of one batch, used by their shares, and the strength of each."""
+        count = sum(painting.share for painting in self.paintings)
+        batch = self.options.batch_size
+        first = self.step * batch
+        order = [int(self._round(n // count)[n % count]) for n in range(first, first + batch)]
+        strength = np.ones(batch)
+        weaker = rng.random(batch) < self.options.blend_share
+        strength[weaker] = rng.uniform(0.1, 1.0, weaker.sum())
+        return torch.tensor(order, device=self.device), torch.tensor(
+            strength, dtype=torch.float32, device=self.device
+        )
+
+    def _samples(self, photos: Sequence[Photo]) -> list[Sample]:
+        rng = np.random.default_rng((self.options.seed, 2, self.step))
+        order, strength = self._choose(rng)
+        seeds = [int(seed) for seed in rng.integers(2**31, size=len(photos))]
+        parts = zip(photos, order.split(self._part), strength.split(self._part), seeds, strict=True)
+        return [Sample(*part) for part in parts]
+
+    # ---- losses ---------------------------------------------------------------------------
+
+    def _losses(self, part: Sample) -> Losses:
+        o, order, strength = self.options, part.order, part.strength
+        style = self.identity + strength[:, None] * (self.vectors[order] - self.identity)
+        with self._autocast():
+            drawn = self.network(part.photo.image, style).float()
+        losses = self._compared(part.photo, drawn, order)
+        if self.step % o.stability_every == 0:
+            losses["stability"] = self._stability(part, drawn, style)
+        weights: dict[str, Tensor | float] = {
+            # A weaker style asks less of the painting and so keeps more of the photo.
+            "style": o.style_weight * self.style_weights[order] * strength.square(),
+            "content": o.content_weight,
+            "similarity": o.similarity_weight,
+            "edges": o.edge_weight,
+            "tone": o.tone_weight,
+            "lattice": o.lattice_weight,
+            "range": o.range_weight,
+            "stability": o.stability_weight,
+        }
+        total = torch.stack([(weights[name] * loss).sum() for name, loss in losses.items()]).sum()
+        # Blends are easier, and would flatter.
+        whole = [n for n, share in enumerate(strength.tolist()) if share == 1]
+        values = {name: [loss.tolist()[n] for n in whole] for name, loss in losses.items()}
+        styles: dict[str, list[float]] = {}
+        for n, value in zip(whole, values["style"], strict=True):
+            styles.setdefault(self.names[int(order[n])], []).append(value)
+        return Losses(total / o.batch_size, values, styles)
+
+    def _compared(self, photo: Photo, drawn: Tensor, order: Tensor) -> dict[str, Tensor]:
+        """All losses but stability, each N."""
+        shown = drawn.clamp(0, 1)
+        judged, image = self._judged(shown), self._judged(photo.image)
+        with self._autocast():
+            features = self.vgg(judged, STYLE_LAYERS)
+            grams = gram_matrices(features, STYLE_LAYERS)
+        targets = {layer: target[order] for layer, target in self.targets.items()}
+        edges = [1 - edge_correlation(judged, image, size, EDGE_EXPONENT) for size in EDGE_SIZES]
+        content = [normalized_content(features[k], f) for k, f in photo.features.items()]
+        similarity = [
+            self_similarity_distance(self_similarity(features[k]), target)
+            for k, target in photo.similarities.items()
+        ]
+        return {
+            "style": style_distance(grams, targets),
+            "content": torch.stack(content).mean(0),
+            "similarity": torch.stack(similarity).mean(0),
+            "edges": torch.stack(edges).mean(0),
+            "tone": 1 - tone_correlation(judged, image, TONE_SIZE),
+            "lattice": lattice_energy(drawn),
+            "range": (drawn - shown).square().mean(dim=(1, 2, 3)),
+        }
+
+    def _stability(self, part: Sample, drawn: Tensor, style: Tensor) -> Tensor:
+        """How much else is drawn of the same scene a moment later: N."""
+        rng, generator = np.random.default_rng(part.seed), torch.Generator().manual_seed(part.seed)
+        moved, warp, pixel_weight = shaken_pair(part.photo.image, rng, generator)
+        with self._autocast():
+            again = self.network(moved, style).float()
+        change = warp(drawn.clamp(0, 1)) - again.clamp(0, 1)
+        return (change.square() * pixel_weight).mean(dim=(1, 2, 3))
+
+    # ---- what is written ------------------------------------------------------------------
+
+    def style_file(self) -> StyleFile:
+        """The styles as they stand."""
+        vectors = dict(zip(self.names, self.average["vectors"].cpu(), strict=True))
+        recipe = {
+            k: v
+            for k, v in asdict(self.options).items()
+            if k not in ("device", "log_every", "checkpoint_minutes")
+        }
+        recipe |= {"step": self.step, "seconds": round(self.seconds)}
+        infos = {
+            p.info.name: StyleInfo(
+                **(
+                    asdict(p.info)
+                    | {"training": recipe | {"weight": p.weight, "painting": p.path.name}}
+                )
+            )
+            for p in self.paintings
+        }
+        if not self.options.full:
+            assert self.base is not None
+            return StyleFile(
+                self.output, self.base.architecture, self.base.backbone_id, None, vectors, infos
+            )
+        backbone = self._backbone()
+        vectors[IDENTITY] = self.identity.cpu()
+        infos[IDENTITY] = StyleInfo(IDENTITY, "The photo itself", "", "", recipe)
+        return StyleFile(
+            self.output,
+            self.network.architecture,
+            backbone_hash(backbone),
+            backbone,
+            vectors,
+            infos,
+        )
+
+    def _write(self) -> None:
+        write_style_file(self.style_file(), self.output)
+        images.write_image(self.output.with_suffix(".sheet.png"), self.sheet())
+
+    def _subject(self) -> dict[str, object]:
+        frozen = "" if self.options.full or self.base is None else self.base.backbone_id
+        return {"styles": self.names, "backbone_id": frozen}
+
+    def _check_subject(self, subject: Mapping[str, object]) -> None:
+        path, own = self.checkpoint_path, self._subject()
+        if subject["styles"] != own["styles"]:
+            styles = ", ".join(map(str, subject["styles"]))  # type: ignore[call-overload]
+            raise TrainingError(f"{path}: belongs to the styles {styles}")
+        if subject["backbone_id"] != own["backbone_id"]:
+            raise TrainingError(f"{path}: belongs to another backbone")
+
+    def sheet(self, rows: int = 3, side: int = 256) -> np.ndarray:
+        """Held-out photos in all styles: one photo a row, the original first."""
+        network = TransformerNet(self.network.architecture).to(self.device)
+        network.load_state_dict({k: v.to(self.device) for k, v in self._backbone().items()})
+        pictures = []
+        for path in (self.held_out or self.photos)[:rows]:
+            photo = images.resize_short_side(images.read_image(path), side)
+            top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+            photo = photo[top : top + side, left : left + side]
+            pictures.append(photo)
+            for vector in self.average["vectors"]:
+                with torch.inference_mode():
+                    result = network(as_tensor(photo).to(self.device), vector[None])
+                pictures.append(as_image(result))
+        return images.contact_sheet(pictures, columns=1 + len(self.paintings))
+
+    def _backbone(self) -> dict[str, Tensor]:
+        """Weights of the network as they are written."""
+        return {
+            name: self.average.get(f"network.{name}", weight).cpu()
+            for name, weight in self.network.state_dict().items()
+        }
+
+
+def read_painting(
+    path: str | Path,
+    name: str | None = None,
+    *,
+    title: str = "",
+    artist: str = "",
+    year: str = "",
+    weight: float = 1.0,
+    share: int = 1,
+) -> Painting:
+    """A painting from a file, by default named after it.
+
+    Raises:
+        InputError: no picture there.
+    """
+    path = Path(path)
+    images.read_image(path)
+    return Painting(StyleInfo(name or path.stem, title, artist, year), path, weight, share)
