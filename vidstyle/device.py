@@ -99,14 +99,19 @@ def pick_backend(
             f"OpenVINO draws on the CPU in fp32 or bf16, not on {device} in "
             f"{precision_name(precision)}; use --backend auto"
         )
-    if name == "openvino" and find_spec("openvino") is None:
+    if name == "openvino" and not has_openvino():
         raise DeviceError("OpenVINO is not installed; pip install 'vidstyle[openvino]'")
     return name
 
 
 def wants_openvino() -> bool:
     """Whether it is installed, and ``VIDSTYLE_OPENVINO`` is not 0."""
-    return find_spec("openvino") is not None and os.environ.get("VIDSTYLE_OPENVINO") != "0"
+    return has_openvino() and os.environ.get("VIDSTYLE_OPENVINO") != "0"
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed, and ``onnx``, by which it is given the network."""
+    return all(find_spec(name) is not None for name in ("openvino", "onnx"))
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:

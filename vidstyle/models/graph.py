@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from vidstyle.models.transformer import ConditionalNorm, TransformerNet
+from vidstyle.models.transformer import Architecture, ConditionalNorm, TransformerNet
 
 OPSET = 13
 """The oldest that has all operators for the types used here: most programs can read it."""
@@ -30,6 +30,7 @@ def transfer_model(
     vector: Tensor | None,
     precision: Precision = "fp32",
     pixels: Pixels = "float",
+    luma: Sequence[float] | None = None,
 ) -> onnx.ModelProto:
     """A model that draws as ``network`` does, and clamps.
 
@@ -40,6 +41,7 @@ def transfer_model(
         vector: V numbers, the style to draw in; None makes it a second input, ``style``, float32
             1×V.
         precision: of the weights and of what is drawn; the picture itself passes in float32.
+        luma: weights of red, green and blue in luma: take no more than that from the drawing.
     """
     graph = Graph(np.dtype(np.float16 if precision == "fp16" else np.float32))
     kind, shape = _interface(pixels)
@@ -49,8 +51,10 @@ def transfer_model(
         inputs.append(helper.make_tensor_value_info("style", TensorProto.FLOAT, size))
     style = _style(graph, network, vector)
     photo = _decoded(graph) if pixels == "uint8" else "image"
-    painting = _restyled(graph, network, photo, style)
-    output = _coded(graph, painting) if pixels == "uint8" else graph.clip(painting, 0, 1)
+    painting = graph.clip(_restyled(graph, network, photo, style), 0, 1)
+    if luma:
+        painting = graph.clip(_luma_of(graph, photo, painting, luma), 0, 1)
+    output = _coded(graph, painting) if pixels == "uint8" else painting
     graph.node("Identity", output, output="painting")
     outputs = [helper.make_tensor_value_info("painting", kind, shape)]
     opset = helper.make_opsetid("", OPSET)
@@ -156,8 +160,15 @@ def _coded(graph: Graph, painting: str) -> str:
     """Colours as the nearest whole numbers, N×H×W×3."""
     scaled = graph.node("Mul", painting, graph.number(255))
     raised = graph.node("Add", scaled, graph.number(0.5))  # as a cast cuts off
-    whole = graph.cast(graph.clip(raised, 0, 255), np.uint8)
+    whole = graph.cast(raised, np.uint8)
     return graph.node("Transpose", whole, perm=[0, 2, 3, 1])
+
+
+def _luma_of(graph: Graph, photo: str, painting: str, luma: Sequence[float]) -> str:
+    """The photo, its luma changed to that of the painting."""
+    weights = graph.constant(np.array(luma, np.float32).reshape(1, 3, 1, 1))
+    change = graph.node("Conv", graph.node("Sub", painting, photo), weights)
+    return graph.node("Add", photo, change)
 
 
 def _restyled(graph: Graph, network: TransformerNet, image: str, style: Sequence[str]) -> str:
@@ -166,7 +177,7 @@ def _restyled(graph: Graph, network: TransformerNet, image: str, style: Sequence
     margin = network.architecture.margin
     padded, sides = graph.drawable(image), graph.node("Shape", image)
     for axis in (2, 3):
-        padded = _reflected(graph, padded, axis, sides, margin + 8)
+        padded = _reflected(graph, padded, axis, sides, network.architecture)
     drawing = _drawn(graph, network, padded, iter(drawn))
     begin = graph.integers(margin, margin)
     end = graph.node("Slice", sides, graph.integers(2), graph.integers(4))
@@ -178,14 +189,16 @@ def _restyled(graph: Graph, network: TransformerNet, image: str, style: Sequence
     return graph.node("Add", drawing, passing)
 
 
-def _reflected(graph: Graph, image: str, axis: int, sides: str, around: int) -> str:
+def _reflected(graph: Graph, image: str, axis: int, sides: str, architecture: Architecture) -> str:
     """``TransformerNet.surround`` and ``reflect_pad`` along one axis, of any length.
 
     ONNX's own Pad reflects once, so only pictures that are longer than the border.
     """
+    cell = 2 * architecture.stride
+    around = architecture.margin + cell
     size = graph.node("Gather", sides, graph.integer(axis))
-    missing = graph.node("Mod", graph.node("Neg", size), graph.integer(8))
-    least = graph.node("Sub", graph.integer(16), size)
+    missing = graph.node("Mod", graph.node("Neg", size), graph.integer(cell))
+    least = graph.node("Sub", graph.integer(2 * cell), size)
     after = graph.node("Add", graph.node("Max", missing, least), graph.integer(around))
     double = graph.node("Add", size, size)
     period = graph.node("Max", graph.node("Sub", double, graph.integer(2)), graph.integer(1))
@@ -244,21 +257,35 @@ def _drawn(graph: Graph, network: TransformerNet, image: str, style: Iterator[st
     for number in range(len(network.fine)):
         x = block(x, f"fine.{number}")
     x = relu(norm(conv(x, "conv_narrow")))
-    x = conv(graph.enlarge(x), "conv_half")
-    if network.architecture.skip:
-        weight = network.conv_photo.weight.detach().numpy().astype(graph.dtype)
-        bias = network.conv_photo.grey_bias().detach().numpy().astype(graph.dtype)
-        parts = [graph.constant(weight, "conv_photo.weight"), graph.constant(bias)]
-        seen = graph.node("Conv", image, *parts, output="conv_photo", strides=(2, 2))
-        sizes = graph.integers(*network.photo_outputs)
-        graph.nodes.append(
-            helper.make_node("Split", [seen, sizes], ["seen.half", "seen.out"], axis=1)
-        )
-        x = graph.node("Add", x, graph.crop("seen.half", 2))
-    x = conv(relu(norm(x)), "conv_out")
-    if network.architecture.skip:
+    seen = _photo(graph, network, image) if network.architecture.skip else None
+    if network.architecture.stride == 4:
+        x = conv(graph.enlarge(x), "conv_half")
+        if seen:
+            x = graph.node("Add", x, graph.crop(seen[0], 2))
+        x = relu(norm(x))
+    x = conv(x, "conv_out")
+    if seen:
         scale = graph.node("Reshape", next(style), graph.integers(1, -1, 1, 1))
-        part = graph.node("Mul", graph.crop("seen.out", 3), graph.drawable(scale))
+        border = 3 if network.architecture.stride == 4 else 1
+        part = graph.node("Mul", graph.crop(seen[-1], border), graph.drawable(scale))
         x = graph.node("Add", x, part)
     # Channels stand in the order row, column, colour.
     return graph.node("DepthToSpace", x, blocksize=2, mode="DCR")
+
+
+def _photo(graph: Graph, network: TransformerNet, image: str) -> list[str]:
+    """What the last two layers see of the photo; at stride 2 the last one alone."""
+    photo = network.conv_photo
+    weight, bias = (
+        part.detach().numpy().astype(graph.dtype) for part in (photo.weight, photo.grey_bias())
+    )
+    kernel = graph.constant(weight, "conv_photo.weight")
+    seen = graph.node(
+        "Conv", image, kernel, graph.constant(bias), output="conv_photo", strides=photo.stride
+    )
+    if not network.photo_outputs[0]:
+        return [seen]
+    names = ["conv_photo.half", "conv_photo.out"]
+    sizes = graph.integers(*network.photo_outputs)
+    graph.nodes.append(helper.make_node("Split", [seen, sizes], names, axis=1))
+    return names
