@@ -179,19 +179,26 @@ def fitting_batch(batch: int, bytes_each: int, memory: int | None) -> int:
 
 
 def parallel_map(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
-    """Results in order, of as many items at once as there are workers, on the CPU.
-
-    The threads that torch would use for one item are divided among them. Threads with an item each
-    do not wait for one another after every layer, and lose less when other work takes a core.
-    """
-    threads = torch.get_num_threads()
-    workers = min(workers, len(items), threads)
+    """Results in order, of as many items at once as there are workers, on the CPU."""
+    workers = min(workers, len(items), torch.get_num_threads())
     if workers <= 1:
         return [function(item) for item in items]
-    share = threads // workers
+    with worker_pool(workers) as pool:
+        return list(pool.map(function, items))
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads among which those that torch would use for one item are divided.
+
+    Threads with an item each do not wait for one another after every layer, and lose less when
+    other work takes a core.
+    """
+    threads = torch.get_num_threads()
+    share = max(threads // workers, 1)
     try:
         with ThreadPoolExecutor(workers, "layers", torch.set_num_threads, (share,)) as pool:
-            return list(pool.map(function, items))
+            yield pool
     finally:
         # Each thread has a number of its own, but new ones begin with what was set last.
         torch.set_num_threads(threads)

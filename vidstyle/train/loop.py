@@ -14,7 +14,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vidstyle.device import pick_device, training_precision, tune_allocator
+from vidstyle.device import pick_device, training_precision, tune_allocator, worker_pool
 from vidstyle.errors import OptionError, TrainingError
 
 SMALLEST_CROP = 32
@@ -163,7 +162,7 @@ class TrainLoop(ABC):
             TrainingError: the loss became NaN or infinite; the last checkpoint is kept.
         """
         try:
-            with parallel_samples(self.device) as pool:
+            with worker_pool(self._workers) as pool:
                 self._train(pool, listener)
         except TrainingError:
             raise
@@ -242,6 +241,11 @@ class TrainLoop(ABC):
         return torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16
         )
+
+    @property
+    def _workers(self) -> int:
+        """Parts of a batch that are learned from at once: on a CPU one for each core."""
+        return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     @property
     def _part(self) -> int:
@@ -341,20 +345,3 @@ class Tally:
         )
         self._losses, self._styles = {}, {}
         return losses, styles
-
-
-@contextmanager
-def parallel_samples(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Threads for the parts of a batch: on a CPU one a core, each computing on that core alone.
-
-    Threads within an operation wait for each other, and beside another busy program most of the
-    time; samples need not.
-    """
-    cores = torch.get_num_threads() if device.type == "cpu" else 1
-    with ThreadPoolExecutor(cores) as pool:
-        torch.set_num_threads(1 if device.type == "cpu" else torch.get_num_threads())
-        try:
-            yield pool
-        finally:
-            if device.type == "cpu":
-                torch.set_num_threads(cores)
