@@ -19,6 +19,7 @@ from vidstyle.models.losses import (
     edge_correlation,
     gram_matrices,
     gram_matrix,
+    halo,
     lattice_energy,
     normalized_content,
     self_similarity,
@@ -223,6 +224,42 @@ def test_a_flat_picture_keeps_nothing_and_has_a_gradient(measure: Callable[..., 
     assert found.item() == pytest.approx(0, abs=1e-3)
     (gradient,) = torch.autograd.grad(found.sum(), flat)
     assert gradient.isfinite().all()
+
+
+def scene_with_a_dark_thing(rim: float) -> tuple[Tensor, Tensor]:
+    """A photo, and a painting of it: a dark square on plain ground, which is lighter around it."""
+    photo = torch.full((1, 3, 128, 160), 0.6)
+    painting = 0.4 + 0.2 * photo
+    painting[:, :, 36:92, 52:108] += rim
+    for picture, dark in ((photo, 0.1), (painting, 0.2)):
+        picture[:, :, 44:84, 60:100] = dark
+    return photo, painting
+
+
+def test_a_light_rim_around_dark_things_is_a_halo() -> None:
+    photo, painting = scene_with_a_dark_thing(rim=0.1)
+    without = scene_with_a_dark_thing(rim=0.0)[1]
+    # The rim is 8 of the 12 pixels that count.
+    assert 0.3 < halo(painting, photo).item() * painting.std().item() / 0.1 < 1.2
+    assert halo(without, photo).item() == pytest.approx(0, abs=1e-4)
+    assert halo(photo, photo).item() == pytest.approx(0, abs=1e-4)
+    assert halo(scene_with_a_dark_thing(rim=-0.1)[1], photo).item() < -0.1
+
+
+def test_strokes_are_no_halo() -> None:
+    photo, painting = scene_with_a_dark_thing(rim=0.0)
+    strokes = 0.1 * torch.sin(torch.arange(160) * 0.4).expand(1, 3, 128, 160)
+    assert halo(painting + strokes, photo).abs().item() < 0.08
+
+
+def test_a_halo_leads_downhill_and_a_picture_without_outlines_has_none() -> None:
+    photo, painting = scene_with_a_dark_thing(rim=0.1)
+    painting.requires_grad_()
+    (gradient,) = torch.autograd.grad(halo(painting, photo).square().sum(), painting)
+    assert gradient.isfinite().all()
+    assert gradient[0, 0, 37, 80] > 0  # in the rim
+    plain = torch.full((2, 3, 64, 64), 0.5)
+    assert halo(plain, plain).tolist() == [0, 0]
 
 
 # -- other normalizations ----------------------------------------------------------------------

@@ -22,6 +22,7 @@ from vidstyle.models.losses import (
     STYLE_LAYERS,
     edge_correlation,
     gram_matrices,
+    halo,
     lattice_energy,
     normalized_content,
     self_similarity,
@@ -86,6 +87,8 @@ class TrainOptions(LoopOptions):
     """Of how similar places of the picture are to each other."""
     edge_weight: float = 0.3
     tone_weight: float = 0.4
+    halo_weight: float = 3.0
+    """Of the square of how much lighter the painting is beside dark things."""
     stability_weight: float = 30.0
     stability_every: int = 2
     """Steps to one in which the same scene, moved, must give the same picture."""
@@ -288,6 +291,7 @@ class Trainer(TrainLoop):
             "similarity": o.similarity_weight,
             "edges": o.edge_weight,
             "tone": o.tone_weight,
+            "halo": o.halo_weight,
             "lattice": o.lattice_weight,
             "range": o.range_weight,
             "stability": o.stability_weight,
@@ -321,6 +325,7 @@ class Trainer(TrainLoop):
             "similarity": torch.stack(similarity).mean(0),
             "edges": torch.stack(edges).mean(0),
             "tone": 1 - tone_correlation(judged, image, TONE_SIZE),
+            "halo": halo(judged, image).square(),
             "lattice": lattice_energy(drawn),
             "range": (drawn - shown).square().mean(dim=(1, 2, 3)),
         }
