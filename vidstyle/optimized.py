@@ -28,7 +28,7 @@ from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
 from vidstyle.pipeline import Listener, Progress, Summary, logged, open_writer, shown
 from vidstyle.recall import Past, Recollection, blend
-from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings
+from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings, spelled
 from vidstyle.stages import StageTimes
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
@@ -335,5 +335,5 @@ def settings(
         "style": [[fingerprint([p]), weight] for p, weight in painter.paintings],
         "vgg": fingerprint(arrays(painter.vgg)),
         "fast style": None if fast is None else fingerprint([fast.vector, *arrays(fast.network)]),
-        **{name.replace("_", " "): value for name, value in options.items()},
+        **spelled(options),
     }

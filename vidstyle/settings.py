@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,36 @@ from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 
 
+def drawing_settings(
+    stylizers: Sequence[FastStylizer], temporal: TemporalOptions
+) -> dict[str, Any]:
+    """All that the fast engine's pictures depend on besides the input: every field of the options,
+    with what was chosen where they leave a choice.
+
+    Args:
+        stylizers: of all regions; they differ in their styles alone.
+    """
+    first = stylizers[0]
+    chosen = {
+        "device": str(first.device),
+        "precision": precision_name(first.precision),
+        "backend": first.backend,
+        "batch_size": first.batch_size,
+        "cuts": file_or_word(temporal.cuts, ("auto", "none")),
+    }
+    return {
+        "vidstyle": vidstyle.__version__,
+        "style": ", ".join(stylizer.style.label for stylizer in stylizers),
+        "style file": [fingerprint([s.style.vector, *arrays(s.style.network)]) for s in stylizers],
+        **spelled({**asdict(first.options), **asdict(temporal), **chosen}),
+    }
+
+
+def spelled(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under the names that a user knows."""
+    return {name.replace("_", " "): value for name, value in options.items()}
+
+
 def fast_settings(
     sources: Sequence[Path],
     stylizer: FastStylizer,
@@ -30,25 +60,15 @@ def fast_settings(
     **more: Any,
 ) -> dict[str, Any]:
     """All that the fast engine's video depends on."""
-    drawn = asdict(stylizer.options) | {
-        "device": str(stylizer.device),
-        "precision": precision_name(stylizer.precision),
-        "backend": stylizer.backend,
-        "batch_size": stylizer.batch_size,
-    }
-    past = asdict(temporal) | {"cuts": file_or_word(temporal.cuts, ("auto", "none"))}
     read_and_written = {**asdict(read), **asdict(write)}
     for name in ("strict", "overwrite"):
         del read_and_written[name]
-    options = {**drawn, **past, **read_and_written, **more}
     return {
-        "vidstyle": vidstyle.__version__,
         **input_settings(sources),
-        "style": stylizer.style.label,
-        "style file": fingerprint([stylizer.style.vector, *arrays(stylizer.style.network)]),
+        **drawing_settings([stylizer], temporal),
         # Sums depend on how many add them up, and so do encoders.
         "processors": [os.cpu_count(), torch.get_num_threads()],
-        **{name.replace("_", " "): value for name, value in options.items()},
+        **spelled({**read_and_written, **more}),
     }
 
 

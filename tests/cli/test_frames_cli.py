@@ -92,7 +92,7 @@ def test_options_reach_the_work(
         *("-s", "scream", "--style", "wave", "--matte", "a.png", "--matte", "b", "--invert-matte"),
         *("--strength", "0.5", "--color", "keep", "--temporal", "0.2", "--flow", "fast"),
         *("--cuts", "cuts.txt", "--frames", "1-5", "--input-space", "srgb", "--alpha", "style"),
-        *("--layer", "beauty", "--quality", "80", "--fps", "25"),
+        *("--layer", "beauty", "--jpeg-quality", "80", "--fps", "25"),
         *("--write-flow", "flow", "--write-occlusion", "hidden", "--on-error", "skip"),
         *("--no-resume", "--overwrite", "--watch", "--watch-timeout", "5"),
         *("--device", "cpu", "--precision", "fp32", "--batch-size", "3"),
@@ -109,7 +109,7 @@ def test_options_reach_the_work(
         frames="1-5",
         input_space="srgb",
         layer="beauty",
-        quality=80,
+        jpeg_quality=80,
         alpha="style",
         mattes=("a.png", "b"),
         invert_matte=True,
@@ -157,7 +157,9 @@ def test_regions(source: Path, tmp_path: Path, style: Path) -> None:
         (("{in}", "{out}", "--strength", "2"), 2, "strength is from 0 to 1"),
         (("{in}", "{out}", "--on-error", "cry"), 2, "on-error"),
         (("{in}", "{out}", "--watch", "--watch-timeout", "0"), 2, "watch_timeout"),
-        (("{in}", "{out}", "--quality", "0"), 2, "quality is 1 to 100"),
+        (("{in}", "{out}", "--jpeg-quality", "0"), 2, "quality is 1 to 100"),
+        (("{in}", "{out}", "--quality", "80"), 2, "--jpeg-quality now"),
+        (("{in}", "{out}", "--quality", "good"), 2, "draft, standard or fine"),
     ],
 )
 def test_errors_are_one_line(

@@ -266,7 +266,7 @@ def test_jpeg_quality_is_obeyed(tmp_path: Path) -> None:
                 tmp_path / f"{quality}.jpg",
                 picture,
                 255 - picture.image,
-                options=PictureOptions(quality=quality),
+                options=PictureOptions(jpeg_quality=quality),
             ).read_bytes()
         )
         for quality in (30, 99)
@@ -416,7 +416,9 @@ def test_linear_png(tmp_path: Path) -> None:
     assert np.abs(result[0].astype(int) - pixels[0]).max() <= 2
 
 
-@pytest.mark.parametrize("options", [{"input_space": "log"}, {"quality": 0}, {"quality": 101}])
+@pytest.mark.parametrize(
+    "options", [{"input_space": "log"}, {"jpeg_quality": 0}, {"jpeg_quality": 101}]
+)
 def test_options_that_make_no_sense(options: dict) -> None:
     with pytest.raises(OptionError):
         PictureOptions(**options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from vidstyle.cli.choices import (
     FlowOption,
     Overwrite,
     Progress,
+    Quality,
     StrokeSizeOption,
     Temporal,
     Tile,
@@ -27,6 +28,7 @@ from vidstyle.cli.choices import (
     parse_stroke_size,
 )
 from vidstyle.cli.progress import AsJson, ProgressKind, Reporter
+from vidstyle.errors import OptionError
 
 
 class Alpha(StrEnum):
@@ -86,7 +88,9 @@ def frames(
     layer: Annotated[
         str, typer.Option(metavar="NAME", help="Of EXR files: the layer or part to restyle.")
     ] = "",
-    quality: Annotated[int, typer.Option(help="Of JPEG files that are written, 1 to 100.")] = 95,
+    jpeg_quality: Annotated[
+        int, typer.Option(help="Of JPEG files that are written, 1 to 100.")
+    ] = 95,
     alpha: Annotated[
         Alpha,
         typer.Option(help="style: colours go on under what is transparent, so edges are painted."),
@@ -122,6 +126,13 @@ def frames(
         float, typer.Option(help="Seconds without a new frame after which it ends.")
     ] = 60.0,
     fps: Annotated[float, typer.Option(help="For listed cuts: numbers a second.")] = 24.0,
+    quality: Annotated[
+        str,
+        typer.Option(
+            metavar="draft|standard|fine",
+            help="draft is drawn at half size, by a leaner network; fine in fp32.",
+        ),
+    ] = "standard",
     device: Device = "auto",
     precision: FastPrecision = "auto",
     backend: BackendOption = Backend.auto,
@@ -156,6 +167,7 @@ def frames(
                 batch_size=batch_size,
                 tile=tile,
                 stroke_size=parse_stroke_size(stroke_size),
+                quality=_quality(quality),
                 backend=backend.value,
             ),
             temporal=TemporalOptions(temporal, flow.value, cuts),
@@ -163,7 +175,7 @@ def frames(
                 frames=numbers,
                 input_space=input_space.value,
                 layer=layer,
-                quality=quality,
+                jpeg_quality=jpeg_quality,
                 alpha=alpha.value,
                 mattes=tuple(matte or ()),
                 invert_matte=invert_matte,
@@ -179,3 +191,12 @@ def frames(
             listener=reporter,
         )
         reporter.done(summary)
+
+
+def _quality(text: str) -> Literal["draft", "standard", "fine"]:
+    """Raises OptionError where it is none, or what it meant before JPEG had a name of its own."""
+    if text.isdigit():
+        raise OptionError(f"--quality {text}: the quality of JPEG files is --jpeg-quality now")
+    if text not in list(Quality):
+        raise OptionError(f"--quality is draft, standard or fine, not '{text}'")
+    return Quality(text).value

@@ -60,13 +60,13 @@ class ClipOptions:
         fps: pictures a second; None takes what EXR files say (framesPerSecond).
         frames: which numbers, as ``1001-1100,1150``; None is all.
         input_space: ``linear``, ``srgb``, or ``auto`` by the file.
-        quality: of JPEG files that are written, 1 to 100.
+        jpeg_quality: of JPEG files that are written, 1 to 100.
     """
 
     fps: Fraction | float | None = None
     frames: str | None = None
     input_space: InputSpace = "auto"
-    quality: int = 95
+    jpeg_quality: int = 95
 
     def __post_init__(self) -> None:
         if self.fps is not None and not self.fps > 0:
@@ -74,7 +74,7 @@ class ClipOptions:
 
     @property
     def picture(self) -> PictureOptions:
-        return PictureOptions(self.input_space, quality=self.quality)
+        return PictureOptions(self.input_space, jpeg_quality=self.jpeg_quality)
 
 
 def is_sequence(path: str | Path) -> bool:

@@ -30,18 +30,18 @@ class PictureOptions:
         input_space: ``linear`` for scene-linear light, ``srgb`` for values to look at; ``auto`` is
             linear for EXR and for TIFF with floats, srgb for all others.
         layer: of EXR files, which layer or part to restyle; the main one when empty.
-        quality: of JPEG files that are written, 1 to 100.
+        jpeg_quality: of JPEG files that are written, 1 to 100.
     """
 
     input_space: InputSpace = "auto"
     layer: str = ""
-    quality: int = 95
+    jpeg_quality: int = 95
 
     def __post_init__(self) -> None:
         if self.input_space not in get_args(InputSpace):
             raise OptionError(f"the input space is auto, linear or srgb, not {self.input_space!r}")
-        if not 1 <= self.quality <= 100:
-            raise OptionError(f"the quality is 1 to 100, not {self.quality}")
+        if not 1 <= self.jpeg_quality <= 100:
+            raise OptionError(f"the JPEG quality is 1 to 100, not {self.jpeg_quality}")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def write_picture(
     elif picture is not None and raster is picture.raster and kind == "jpeg":
         data = raster.metadata.native.file
     elif kind == "jpeg":
-        data = jpeg.write(_opaque(path, raster), options.quality)
+        data = jpeg.write(_opaque(path, raster), options.jpeg_quality)
     elif kind == "tiff":
         data = tiff.write(raster)
     else:

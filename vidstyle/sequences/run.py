@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from importlib.util import find_spec
 from itertools import chain, groupby
@@ -17,10 +17,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-import vidstyle
 from vidstyle.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.cuts import read_cuts
-from vidstyle.device import precision_name
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
 from vidstyle.pipeline import (
@@ -54,7 +52,7 @@ from vidstyle.sequences.picture import (
     write_picture,
 )
 from vidstyle.sequences.watch import Watch
-from vidstyle.settings import fingerprint
+from vidstyle.settings import drawing_settings, spelled
 from vidstyle.stages import StageTimes
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
@@ -71,7 +69,7 @@ class FrameOptions:
         frames: their numbers, as ``1001-1100,1150``; None is all.
         input_space: ``linear``, ``srgb``, or ``auto`` by the file (``PictureOptions``).
         layer: of EXR files, which layer or part to restyle; the main one when empty.
-        quality: of JPEG files that are written, 1 to 100.
+        jpeg_quality: of JPEG files that are written, 1 to 100.
         alpha: ``keep`` restyles colours as they are; ``style`` carries them on under what is
             transparent first, so that no fringe of black enters the strokes. Alpha itself is never
             touched, nor are colours where it is 0 under ``style``.
@@ -91,7 +89,7 @@ class FrameOptions:
     frames: str | None = None
     input_space: InputSpace = "auto"
     layer: str = ""
-    quality: int = 95
+    jpeg_quality: int = 95
     alpha: Literal["keep", "style"] = "keep"
     mattes: tuple[str | Path, ...] = ()
     invert_matte: bool = False
@@ -118,6 +116,13 @@ class FrameOptions:
     def rate(self) -> Fraction:
         """``fps`` as a fraction; 23.976 is 24000/1001."""
         return exact_rate(self.fps)
+
+
+NOT_IN_PICTURES = (
+    *("frames", "write_flow", "write_occlusion", "on_error", "resume", "overwrite"),
+    *("watch", "watch_timeout"),
+)
+"""Fields of ``FrameOptions`` that no picture depends on: a run may go on with others."""
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
@@ -204,7 +209,9 @@ class _Run:
         self.folders = PassFolders(options.write_flow, options.write_occlusion)
         self.tracked = temporal.temporal > 0 or bool(self.folders)
         self.mattes = [Matte(matte, options.invert_matte) for matte in options.mattes]
-        self.picture_options = PictureOptions(options.input_space, options.layer, options.quality)
+        self.picture_options = PictureOptions(
+            options.input_space, options.layer, options.jpeg_quality
+        )
         self.journal: Journal | None = None
         self.counts = Counts()
         self.times = StageTimes()
@@ -334,37 +341,14 @@ class _Run:
 
     def _settings(self, painter: Painter) -> dict[str, Any]:
         """All that the pictures depend on besides their files, by names that a user knows."""
-        first = painter.stylizers[0]
-        cuts = self.temporal.cuts
-        listed = cuts not in ("auto", "none")
-        if listed:
-            read_cuts(cuts)
-            cuts = f"{cuts} {fingerprint([np.frombuffer(Path(cuts).read_bytes(), np.uint8)])}"
-        return {
-            "vidstyle": vidstyle.__version__,
-            "style": ", ".join(stylizer.style.label for stylizer in painter.stylizers),
-            "strength": self.fast.strength,
-            "color": self.fast.color,
-            "device": str(first.device),
-            "precision": precision_name(first.precision),
-            "batch size": first.batch_size,
-            "tile": self.fast.tile,
-            "stroke size": self.fast.stroke_size,
-            "temporal": self.temporal.temporal,
-            "flow": self.temporal.flow,
-            "cuts": str(cuts),
-            "fps": str(self.options.rate) if listed else None,
-            "input space": self.options.input_space,
-            "layer": self.options.layer,
-            "quality": self.options.quality,
-            "alpha": self.options.alpha,
+        if listed := self.temporal.cuts not in ("auto", "none"):
+            read_cuts(self.temporal.cuts)
+        pictures = {k: v for k, v in asdict(self.options).items() if k not in NOT_IN_PICTURES}
+        pictures |= {
             "mattes": ", ".join(map(str, self.options.mattes)),
-            "invert matte": self.options.invert_matte,
-            "style file": [
-                fingerprint([s.style.vector, *s.style.network.state_dict().values()])
-                for s in painter.stylizers
-            ],
+            "fps": str(self.options.rate) if listed else None,
         }
+        return {**drawing_settings(painter.stylizers, self.temporal), **spelled(pictures)}
 
     # ---- what is told ----------------------------------------------------------------------
 
@@ -538,6 +522,7 @@ def as_before(fast: FastOptions, settings: Mapping[str, Any] | None) -> FastOpti
         fast,
         device=settings.get("device", "auto") if fast.device == "auto" else fast.device,
         precision=settings.get("precision", "auto") if fast.precision == "auto" else fast.precision,
+        backend=settings.get("backend", "auto") if fast.backend == "auto" else fast.backend,
         batch_size=settings.get("batch size") if fast.batch_size is None else fast.batch_size,
     )
 
