@@ -55,6 +55,9 @@ def train(
     tone_weight: Annotated[
         float | None, typer.Option(help="Higher: more of its light and shade.")
     ] = None,
+    halo_weight: Annotated[
+        float | None, typer.Option(help="Higher: less of a light rim along dark outlines.")
+    ] = None,
     stability_weight: Annotated[float | None, typer.Option(help="Higher: less flicker.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Photos a step.")] = None,
     crop: Annotated[int | None, typer.Option(help="Side of the training crops in pixels.")] = None,
@@ -92,6 +95,7 @@ def train(
         "similarity_weight": similarity_weight,
         "edge_weight": edge_weight,
         "tone_weight": tone_weight,
+        "halo_weight": halo_weight,
         "stability_weight": stability_weight,
         "batch_size": batch_size,
         "crop": crop,

@@ -80,10 +80,10 @@ class TrainOptions(LoopOptions):
     margin: int = 24
     """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
     and a network whose border is VGG19's border learns to paint a pale frame against them."""
-    style_weight: float = 8.0
-    content_weight: float = 2.0
+    style_weight: float = 6.0
+    content_weight: float = 2.5
     """Of features normalized per channel."""
-    similarity_weight: float = 1.0
+    similarity_weight: float = 2.0
     """Of how similar places of the picture are to each other."""
     edge_weight: float = 0.3
     tone_weight: float = 0.4
