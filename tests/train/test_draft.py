@@ -59,6 +59,27 @@ def test_a_pupil_as_wide_as_its_teacher_has_its_first_layers() -> None:
         torch.testing.assert_close(pupil.state_dict()[name], teacher.state_dict()[name])
 
 
+def test_a_pupil_may_lack_fine_blocks() -> None:
+    architecture = replace(TINY, fine_blocks=2)
+    teacher = toy_network(architecture=architecture)
+    vectors = torch.stack([toy_vector(teacher, n) for n in range(3)])
+    options = DistilOptions(width=6, deep=12, fine_blocks=1, steps=1)
+    draft = pruned(teacher, "", vectors, options)
+    assert draft.network.architecture.fine_blocks == 1
+    photo = torch.rand(1, 3, 24, 32)
+    drawn = draft.network(photo, draft.vector(vectors[0])[None])
+    assert drawn.shape == photo.shape
+    same = draft.network(photo, draft.vector(teacher.identity_style())[None])
+    torch.testing.assert_close(same, photo, rtol=0, atol=1e-6)
+    # The last scales of both act on the whole drawing; those of the missing block on nothing.
+    splits = architecture.style_splits()
+    missing = vectors[0].clone()
+    for part in missing.split(splits)[-11:-7]:
+        part.zero_()
+    again = draft.network(photo, draft.vector(missing)[None])
+    torch.testing.assert_close(again, drawn)
+
+
 def test_it_learns_and_goes_on(tmp_path: Path, photos: Path) -> None:
     teacher, output = toy_file(["alpha", "beta"]), tmp_path / "draft.safetensors"
     first = Distiller(teacher, photos, output, OPTIONS)

@@ -39,9 +39,9 @@ class Draft:
         network: of stride 2; draws pictures at half of their size.
         splits: lengths of the parts of the backbone's style vectors.
         maps: for scale and shift of each of the network's normalizations in turn, from those of the
-            backbone's in the same place: c×C. The backbone's last but one has none: last and last
-            belong together, as they scale the whole drawing. With ``skip`` also for the scale of
-            the photo.
+            backbone's in the same place, counted from the first, or from the last where both scale
+            the whole drawing: c×C. So the backbone's last but one has none, nor have fine blocks
+            that the draft lacks. With ``skip`` also for the scale of the photo.
         backbone_id: of the backbone it was distilled from.
     """
 
@@ -54,7 +54,7 @@ class Draft:
         """V numbers that steer the backbone, as v that steer the draft's network."""
         *parts, gain, shift = style.float().split(list(self.splits))
         last = self.network.architecture.drawing_parts()
-        used = parts[: -2 - last] + parts[-last:]
+        used = parts[: len(self.maps) - last] + parts[-last:]
         mapped = [weight @ part for weight, part in zip(self.maps, used, strict=True)]
         return torch.cat([*mapped, gain, shift])
 

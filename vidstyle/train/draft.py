@@ -33,6 +33,7 @@ class DistilOptions(LoopOptions):
 
     width: int = 32
     deep: int = 64
+    fine_blocks: int = 1
     batch_size: int = 8
     crop: int = 256
     """Side, in pixels of the teacher, of the largest crops in the first part of the training."""
@@ -205,16 +206,19 @@ def pruned(
     last_norm = 2 * sum(isinstance(m, ConditionalNorm) for m in teacher.modules())
     scales = [part.abs().mean(0) for part in vectors.split(splits, dim=1)[:last_norm:2]]
     blocks = teacher.architecture.deep_blocks
+    fine_blocks = min(options.fine_blocks, teacher.architecture.fine_blocks)
     architecture = replace(
         teacher.architecture,
         width=min(options.width, teacher.architecture.width),
         deep=min(options.deep, teacher.architecture.deep),
+        fine_blocks=fine_blocks,
         margin=teacher.architecture.margin // SHRINK,
         stride=teacher.architecture.stride // SHRINK,
     )
+    head = 3 + 2 * blocks + 2 * fine_blocks  # normalizations up to the last fine block's
     # Channels that are added together: of all blocks of a size, and of the first layer and them.
-    wide = [0, 2 + 2 * blocks, *range(4 + 2 * blocks, len(scales) - 2, 2)]
-    inner_wide = range(3 + 2 * blocks, len(scales) - 2, 2)
+    wide = [0, 2 + 2 * blocks, *range(4 + 2 * blocks, head, 2)]
+    inner_wide = range(3 + 2 * blocks, head, 2)
     chosen: dict[int, Tensor] = {}
     for places, count in (
         (wide, architecture.width),
@@ -239,7 +243,7 @@ def pruned(
         places += [(f"deep.{index}.conv1", before, inside), (f"deep.{index}.conv2", inside, after)]
     before = 2 + 2 * blocks
     places.append(("conv_up", before - 1, before))
-    for index in range(teacher.architecture.fine_blocks):
+    for index in range(fine_blocks):
         inside, after = before + 1, before + 2
         places += [(f"fine.{index}.conv1", before, inside), (f"fine.{index}.conv2", inside, after)]
         before = after
@@ -251,7 +255,7 @@ def pruned(
     if architecture.skip:
         cut["conv_photo.weight"] = _halved_photo(weights["conv_photo.weight"][-12:])
     network.load_state_dict({**network.state_dict(), **cut})
-    used = [*range(last - 1), last]  # of the teacher's, without the last but one
+    used = [*range(head), last]  # of the teacher's
     maps = [
         torch.eye(len(scales[place]))[chosen[place]].clone() for place in used for _ in range(2)
     ]
