@@ -8,7 +8,6 @@ backbone's. So every style of the backbone has its draft, and so have blends and
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from vidstyle.disk import complete_file
 from vidstyle.errors import StyleError
 from vidstyle.models.transformer import Architecture, TransformerNet
 from vidstyle.styles.file import BACKBONE, backbone_hash
@@ -100,7 +100,11 @@ def _read_draft(path: Path) -> Draft:
 
 
 def write_draft(draft: Draft, path: str | Path) -> Path:
-    """Write in fp16, under the final name only when complete."""
+    """Write in fp16, under the final name only when complete.
+
+    Raises:
+        OutputError: the file cannot be written there.
+    """
     path = Path(path)
     tensors = {BACKBONE + k: v for k, v in draft.network.state_dict().items()}
     tensors |= {f"{_MAP}{n}": weight for n, weight in enumerate(draft.maps)}
@@ -111,6 +115,6 @@ def write_draft(draft: Draft, path: str | Path) -> Path:
         "backbone_id": draft.backbone_id,
     }
     halves = {k: v.detach().half().contiguous() for k, v in tensors.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(save(halves, metadata))
-    return temporary.replace(path)
+    with complete_file(path) as temporary:
+        temporary.write_bytes(save(halves, metadata))
+    return path

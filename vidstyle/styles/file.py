@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from vidstyle.disk import complete_file
 from vidstyle.errors import StyleError
 from vidstyle.models.transformer import Architecture, TransformerNet
 from vidstyle.styles.header import (
@@ -71,7 +71,11 @@ def backbone_hash(backbone: Mapping[str, Tensor]) -> str:
 
 
 def write_style_file(file: StyleFile, path: str | Path) -> Path:
-    """Write in fp16, under the final name only when complete."""
+    """Write in fp16, under the final name only when complete.
+
+    Raises:
+        OutputError: the file cannot be written there.
+    """
     path = Path(path)
     tensors = {STYLE + name: vector.half().contiguous() for name, vector in file.vectors.items()}
     for name, weight in (file.backbone or {}).items():
@@ -84,13 +88,8 @@ def write_style_file(file: StyleFile, path: str | Path) -> Path:
         "styles": json.dumps({name: asdict(info) for name, info in file.infos.items()}),
         "licence": file.licence,
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with complete_file(path) as temporary:
         temporary.write_bytes(save(tensors, metadata))
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StyleError(f"{path}: cannot be written ({error.strerror or error})") from error
     return path
 
 

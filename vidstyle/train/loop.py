@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vidstyle.device import pick_device, training_precision, tune_allocator, worker_pool
+from vidstyle.disk import complete_file
 from vidstyle.errors import OptionError, TrainingError
 
 SMALLEST_CROP = 32
@@ -270,12 +270,10 @@ class TrainLoop(ABC):
         }
         state = {"step": self.step, "seconds": self.seconds, "subject": self._subject()}
         metadata = {"format": self.checkpoint_format, "state": json.dumps(state)}
-        path = self.checkpoint_path
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata
-        )
-        return temporary.replace(path)
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        with complete_file(self.checkpoint_path) as temporary:
+            save_file(plain, temporary, metadata)
+        return self.checkpoint_path
 
     def resume(self) -> None:
         """Go on from the checkpoint beside the output.
