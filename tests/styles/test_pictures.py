@@ -1,5 +1,7 @@
-"""The bundled styles keep what is in a photo, and look like their paintings: bounds that no style may
-cross, on photos that no network was trained on."""
+"""The bundled styles keep what is in a photo and look like their paintings.
+
+Bounds that no style may cross, on photos that no network was trained on.
+"""
 
 from __future__ import annotations
 
