@@ -56,7 +56,8 @@ def main() -> None:
         ("minutes", float), ("steps", int), ("batch-size", int), ("crop", int),
         ("early-crop", int), ("early-part", float), ("learning-rate", float),
         ("style-rate", float), ("style-weight", float), ("content-weight", float),
-        ("similarity-weight", float), ("edge-weight", float), ("tone-weight", float), ("halo-weight", float),
+        ("similarity-weight", float), ("edge-weight", float), ("tone-weight", float),
+        ("halo-weight", float),
         ("device", str), ("precision", str), ("log-every", int), ("seed", int),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=kind)

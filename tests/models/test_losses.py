@@ -246,6 +246,15 @@ def test_a_light_rim_around_dark_things_is_a_halo() -> None:
     assert halo(scene_with_a_dark_thing(rim=-0.1)[1], photo).item() < -0.1
 
 
+def test_the_halo_of_negatives_is_the_dark_rim_along_light_things() -> None:
+    photo, painting = torch.full((2, 1, 3, 128, 160), 0.4)
+    painting[:, :, 36:92, 52:108] -= 0.1
+    for picture in (photo, painting):
+        picture[:, :, 44:84, 60:100] = 0.9
+    assert halo(1 - painting, 1 - photo).item() > 0.2
+    assert halo(painting, photo).item() == pytest.approx(0, abs=1e-4)  # nothing here is dark
+
+
 def test_strokes_are_no_halo() -> None:
     photo, painting = scene_with_a_dark_thing(rim=0.0)
     strokes = 0.1 * torch.sin(torch.arange(160) * 0.4).expand(1, 3, 128, 160)

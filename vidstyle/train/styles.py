@@ -88,7 +88,8 @@ class TrainOptions(LoopOptions):
     edge_weight: float = 0.3
     tone_weight: float = 0.4
     halo_weight: float = 3.0
-    """Of the square of how much lighter the painting is beside dark things."""
+    """Of the squares of how much lighter the painting is beside dark things, and how much darker
+    beside light ones."""
     stability_weight: float = 30.0
     stability_every: int = 2
     """Steps to one in which the same scene, moved, must give the same picture."""
@@ -325,7 +326,8 @@ class Trainer(TrainLoop):
             "similarity": torch.stack(similarity).mean(0),
             "edges": torch.stack(edges).mean(0),
             "tone": 1 - tone_correlation(judged, image, TONE_SIZE),
-            "halo": halo(judged, image).square(),
+            # Light rims along dark things, and dark ones along light things.
+            "halo": halo(judged, image).square() + halo(1 - judged, 1 - image).square(),
             "lattice": lattice_energy(drawn),
             "range": (drawn - shown).square().mean(dim=(1, 2, 3)),
         }
