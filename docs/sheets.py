@@ -118,7 +118,7 @@ def harbour() -> np.ndarray:
 
 
 PEOPLE = ("woman", "bridge_people", "girl", "crowd", "swimmer", "penguin", "deer", "spaniel")
-CLIPS = {"man_talking_vertical.mp4": 4.0, "bear_davis.mp4": 1.0, "basketball.mp4": 2.0}
+CLIPS = {"man_talking_vertical.mp4": 4.0, "bear_davis.mp4": 0.2, "basketball.mp4": 2.0}
 
 
 def clip_frame(name: str) -> np.ndarray:
@@ -151,7 +151,7 @@ def people() -> np.ndarray:
 
 def clips() -> np.ndarray:
     """A frame of each of three clips."""
-    return in_all_styles([clip_frame(name) for name in CLIPS], 360)
+    return in_all_styles([clip_frame(name) for name in CLIPS], 280)
 
 
 def overview() -> np.ndarray:
@@ -290,8 +290,8 @@ SHEETS: dict[str, tuple[Callable[[], np.ndarray], int]] = {
 }
 OF_DATA: dict[str, tuple[Callable[[], np.ndarray], int]] = {
     "styles": (overview, 85),
-    "people": (people, 80),
-    "clips": (clips, 80),
+    "people": (people, 75),
+    "clips": (clips, 75),
     "optimization": (optimization, 85),
     "synthesis": (synthesis, 85),
     "features": (features, 85),
