@@ -34,7 +34,7 @@ def test_a_draft_is_what_the_backbone_draws(style: str, backend: str) -> None:
     draft, whole = (engine(style, backend=backend, quality=q) for q in ("draft", "standard"))
     drawn = draft.draw(photo[None])[0]
     assert drawn.shape == (72, 96, 3)
-    assert psnr(drawn, halved(whole(photo))) > 19
+    assert psnr(drawn, halved(whole(photo))) > 18
     assert psnr(halved(photo), halved(whole(photo))) < 17
 
 
