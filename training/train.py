@@ -6,7 +6,7 @@
         --resume
 
 ``--data`` is the shared data, or what ``pack.py`` made of it. Options that are not given are those
-of ``vidstyle train``. Needs neither PyAV nor typer.
+of ``vidstyle train``, but for crops and the vectors' learning rate. Needs neither PyAV nor typer.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def main() -> None:
         ("device", str), ("precision", str), ("log-every", int), ("seed", int),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=kind)
+    parser.set_defaults(crop=400, early_crop=256, early_part=0.67, style_rate=2.5e-3)
     given = vars(parser.parse_args())
     fixed = {key: given.pop(key) for key in ("data", "output", "base", "only", "resume")}
     options = TrainOptions(full=True, **{k: v for k, v in given.items() if v is not None})

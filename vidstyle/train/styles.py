@@ -67,16 +67,17 @@ class TrainOptions(LoopOptions):
 
     full: bool = False
     """Train the backbone, too."""
-    crop: int = 400
-    """Side of the training crops in pixels, in the last part of the training. The last crops decide
-    how a style looks on large pictures: normalization depends on how much is seen."""
-    early_crop: int = 256
-    """Before that, sides are drawn from between this and ``crop``: small ones cost less."""
-    early_part: float = 0.67
-    """How much of the training comes before."""
+    early_crop: int = 160
+    """Side of the smallest crops in the first part of the training, which cost less; others are
+    drawn from between this and ``crop``, which is the side of all later ones. The last crops decide
+    how a style looks on large pictures: normalization depends on how much is seen. For a backbone
+    400 pixels at the end are worth their cost."""
+    early_part: float = 0.55
+    """How much of the training is the first part."""
     learning_rate: float = 1e-3
-    style_rate: float = 2.5e-3
-    """Learning rate of the style vectors."""
+    style_rate: float = 1e-2
+    """Learning rate of the style vectors when they learn alone; beside the backbone a quarter of it is
+    enough."""
     margin: int = 24
     """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
     and a network whose border is VGG19's border learns to paint a pale frame against them."""
