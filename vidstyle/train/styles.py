@@ -76,8 +76,8 @@ class TrainOptions(LoopOptions):
     """How much of the training is the first part."""
     learning_rate: float = 1e-3
     style_rate: float = 1e-2
-    """Learning rate of the style vectors when they learn alone; beside the backbone a quarter of it is
-    enough."""
+    """Learning rate of the style vectors when they learn alone; beside the backbone a quarter of it
+    is enough."""
     margin: int = 24
     """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
     and a network whose border is VGG19's border learns to paint a pale frame against them."""
