@@ -108,6 +108,22 @@ def test_the_loss_knows_blends_and_layers_of_their_own(tmp_path: Path, photos: P
     assert mixtures.isfinite().all()
 
 
+def test_what_belongs_together_is_blended_alike(tmp_path: Path, photos: Path) -> None:
+    """Scale and shift of a normalization; and all that passes of the photo."""
+    distiller = Distiller(toy_file(["alpha", "beta"]), photos, tmp_path / "d", OPTIONS)
+    distiller.vectors = torch.stack(
+        [torch.zeros_like(v) + n for n, v in enumerate(distiller.vectors)]
+    )
+    distiller.identity = torch.zeros_like(distiller.identity)
+    splits, own = TINY.style_splits(), 0
+    for mixture in distiller._mixtures(np.random.default_rng(0), 60):
+        *norms, photo, gain, shift = (part[0].item() for part in mixture.split(splits))
+        assert norms[::2] == norms[1::2]
+        assert photo == gain == shift
+        own += len(set(norms)) > 2
+    assert own > 2
+
+
 def test_what_cannot_be_distilled(tmp_path: Path, photos: Path) -> None:
     with pytest.raises(TrainingError, match="no styles"):
         Distiller(toy_file([]), photos, tmp_path / "d", OPTIONS)

@@ -51,12 +51,14 @@ def train(
     similarity_weight: Annotated[
         float | None, typer.Option(help="Higher: what is alike stays alike.")
     ] = None,
-    edge_weight: Annotated[float | None, typer.Option(help="Higher: more of its edges.")] = None,
+    edge_weight: Annotated[
+        float | None, typer.Option(help="Higher: more of the photo's edges.")
+    ] = None,
     tone_weight: Annotated[
-        float | None, typer.Option(help="Higher: more of its light and shade.")
+        float | None, typer.Option(help="Higher: more of the photo's light and shade.")
     ] = None,
     halo_weight: Annotated[
-        float | None, typer.Option(help="Higher: less of a light rim along dark outlines.")
+        float | None, typer.Option(help="Higher: less of a rim along outlines.")
     ] = None,
     stability_weight: Annotated[float | None, typer.Option(help="Higher: less flicker.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Photos a step.")] = None,

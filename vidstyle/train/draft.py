@@ -74,6 +74,7 @@ class Distiller(TrainLoop):
     """
 
     checkpoint_format = "vidstyle-distil-checkpoint"
+    options: DistilOptions
 
     def __init__(
         self, teacher: StyleFile, photos: str | Path, output: str | Path, options: DistilOptions
@@ -82,8 +83,7 @@ class Distiller(TrainLoop):
         if not vectors:
             raise TrainingError(f"{teacher.path}: no styles to learn from")
         super().__init__(output, options)
-        self.options = options
-        self.crops = PhotoCrops(find_photos(photos)[0], options.seed)
+        self.crops = PhotoCrops(find_photos(photos)[0], options.seed, self._readers)
         network = teacher.network()
         self.vectors = torch.stack(vectors)
         self.identity = teacher.vectors.get(IDENTITY, network.identity_style())
@@ -135,7 +135,8 @@ class Distiller(TrainLoop):
             return first + float(rng.random()) * (second - first)
         parts: list[Tensor] = []
         for part in self.vectors.split(list(self.draft.splits), dim=1):
-            if len(parts) % 2 == 0:  # a scale and its shift belong together
+            # A scale and its shift belong together, and so does all that passes of the photo.
+            if len(parts) % 2 == 0 and len(parts) < len(self.draft.splits) - 1:
                 weights = torch.from_numpy(rng.dirichlet([0.4] * len(part))).float()
             parts.append(weights @ part)
         return torch.cat(parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,7 +113,7 @@ class TrainLoop(ABC):
         self.output = Path(output)
         if not self.output.parent.is_dir():
             raise TrainingError(f"{self.output}: there is no folder {self.output.parent}")
-        self.loop_options = options
+        self.options = options
         self.device = pick_device(options.device)
         self.dtype = training_precision(options.precision, self.device)
         self.step, self.seconds = 0, 0.0
@@ -180,10 +181,10 @@ class TrainLoop(ABC):
             self.step += 1
             self.seconds = time.monotonic() - began
             checkpoint = None
-            if time.monotonic() - saved > self.loop_options.checkpoint_minutes * 60:
+            if time.monotonic() - saved > self.options.checkpoint_minutes * 60:
                 checkpoint, saved = self.save(), time.monotonic()
             done = self.progress()
-            if checkpoint or done >= 1 or self.step % self.loop_options.log_every == 0:
+            if checkpoint or done >= 1 or self.step % self.options.log_every == 0:
                 losses, styles = tally.take()
                 listener(
                     TrainEvent(
@@ -198,7 +199,7 @@ class TrainLoop(ABC):
 
     def progress(self, step: int | None = None) -> float:
         """From 0 to 1, now or at a step; by the clock, where the minutes are given."""
-        options = self.loop_options
+        options = self.options
         if options.steps is not None:
             return (self.step if step is None else step) / options.steps
         return self.seconds / (60 * (options.minutes or 0))
@@ -248,9 +249,14 @@ class TrainLoop(ABC):
         return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     @property
+    def _readers(self) -> int:
+        """Threads that read photos: a GPU wants more of them than one can read."""
+        return 1 if self.device.type == "cpu" else os.cpu_count() or 1
+
+    @property
     def _part(self) -> int:
         """Samples that are computed together: on a GPU all of a batch, on a CPU each by itself."""
-        return 1 if self.device.type == "cpu" else self.loop_options.batch_size
+        return 1 if self.device.type == "cpu" else self.options.batch_size
 
     # ---- checkpoints ----------------------------------------------------------------------
 

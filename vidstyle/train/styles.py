@@ -5,7 +5,6 @@ Perceptual losses after Johnson, Alahi, Fei-Fei 2016; see ``docs/training.md`` f
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -145,6 +144,7 @@ class Trainer(TrainLoop):
     """
 
     checkpoint_format = "vidstyle-checkpoint"
+    options: TrainOptions
 
     def __init__(
         self,
@@ -165,11 +165,9 @@ class Trainer(TrainLoop):
         if taken:
             raise TrainingError(f"two styles would be named '{min(taken)}'; rename one painting")
         super().__init__(output, options)
-        self.options = options
         self.paintings = list(paintings)
         self.photos, self.held_out = find_photos(photos)
-        readers = 1 if self.device.type == "cpu" else os.cpu_count() or 1
-        self.crops = PhotoCrops(self.photos, options.seed, readers)
+        self.crops = PhotoCrops(self.photos, options.seed, self._readers)
         self.base = base
         self.vgg: VGG19 = load_vgg19(vgg, last=STYLE_LAYERS[-1]).to(self.device)
         self.network = (base.network() if base else TransformerNet()).to(
@@ -300,11 +298,11 @@ class Trainer(TrainLoop):
         }
         total = torch.stack([(weights[name] * loss).sum() for name, loss in losses.items()]).sum()
         # Blends are easier, and would flatter.
-        whole = [n for n, share in enumerate(strength.tolist()) if share == 1]
-        values = {name: [loss.tolist()[n] for n in whole] for name, loss in losses.items()}
+        whole = strength == 1
+        values = {name: loss.detach()[whole].tolist() for name, loss in losses.items()}
         styles: dict[str, list[float]] = {}
-        for n, value in zip(whole, values["style"], strict=True):
-            styles.setdefault(self.names[int(order[n])], []).append(value)
+        for n, value in zip(order[whole].tolist(), values["style"], strict=True):
+            styles.setdefault(self.names[n], []).append(value)
         return Losses(total / o.batch_size, values, styles)
 
     def _compared(self, photo: Photo, drawn: Tensor, order: Tensor) -> dict[str, Tensor]:
