@@ -57,7 +57,8 @@ def main() -> None:
         ("early-crop", int), ("early-part", float), ("learning-rate", float),
         ("style-rate", float), ("style-weight", float), ("content-weight", float),
         ("similarity-weight", float), ("edge-weight", float), ("tone-weight", float),
-        ("halo-weight", float),
+        ("coarse-weight", float), ("halo-weight", float), ("stability-weight", float),
+        ("stability-every", int),
         ("device", str), ("precision", str), ("log-every", int), ("seed", int),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=kind)

@@ -178,7 +178,9 @@ def _largest(x: Tensor, radius: int) -> Tensor:
 
 
 def _box_mean(x: Tensor, radius: int) -> Tensor:
-    return F.avg_pool2d(x, 2 * radius + 1, 1, radius, count_include_pad=False)
+    side = 2 * radius + 1
+    rows = F.avg_pool2d(x, (1, side), 1, (0, radius), count_include_pad=False)
+    return F.avg_pool2d(rows, (side, 1), 1, (radius, 0), count_include_pad=False)
 
 
 def correlation(first: Tensor, second: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidstyle.errors import OptionError, WeightsError
+from vidstyle.models.convolution import FixedConv2d
 
 BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 """Output channels of each convolution, by block."""
@@ -171,7 +172,7 @@ class VGG19(nn.Module):
             )
             _check_weights(name, weight, bias, channels)
             channels = weight.shape[0]
-            conv = nn.Conv2d(weight.shape[1], channels, 3, padding=1)
+            conv = FixedConv2d(weight.shape[1], channels)
             conv.weight.data.copy_(weight)
             conv.bias.data.copy_(bias)  # type: ignore[union-attr]
             self.convolutions.append(conv)

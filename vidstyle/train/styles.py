@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle import image as images
@@ -43,6 +44,8 @@ their correlation by a light rim around whatever is dark."""
 EDGE_EXPONENT = 0.5
 """Below 1, so that a face's faint edges count beside its outline, and a rim costs something."""
 TONE_SIZE = 8
+COARSE_LAYERS = ("relu3_1", "relu4_1")
+"""Where style is compared at half size; shallower ones would see what others see at full size."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ class TrainOptions(LoopOptions):
     """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
     and a network whose border is VGG19's border learns to paint a pale frame against them."""
     style_weight: float = 6.0
+    coarse_weight: float = 0.5
+    """Of the style of picture and painting at half of their size, to that at full size. There the
+    same layers see twice as far, and so judge large strokes and swirls."""
     content_weight: float = 2.5
     """Of features normalized per channel."""
     similarity_weight: float = 2.0
@@ -181,7 +187,7 @@ class Trainer(TrainLoop):
             ({"vectors": self.vectors}, options.style_rate),
             ({f"network.{name}": weight for name, weight in trained}, options.learning_rate),
         )
-        self.targets = self._targets()
+        self.targets, self.coarse_targets = self._targets()
         self.style_weights = torch.tensor([p.weight for p in paintings], device=self.device)
 
     def _first_vectors(self, names: Sequence[str]) -> Tensor:
@@ -197,17 +203,22 @@ class Trainer(TrainLoop):
             return self.base.vectors[IDENTITY]
         return self.network.identity_style()
 
-    def _targets(self) -> dict[str, Tensor]:
-        """Gram matrices of all paintings, S×C×C a layer."""
-        grams = []
+    def _targets(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Gram matrices of all paintings, at full and at half size: S×C×C a layer."""
+        fine, coarse = [], []
         for painting in self.paintings:
             picture = images.resize_short_side(
                 images.read_image(painting.path), self.options.style_size
             )
-            with torch.inference_mode(), self._autocast():
-                features = self.vgg(as_tensor(picture).to(self.device), STYLE_LAYERS)
-                grams.append(gram_matrices(features, STYLE_LAYERS))
-        return {layer: torch.cat([g[layer] for g in grams]).clone() for layer in STYLE_LAYERS}
+            image = as_tensor(picture).to(self.device)
+            with torch.no_grad():
+                fine.append(self._grams(image, STYLE_LAYERS))
+                coarse.append(self._grams(F.avg_pool2d(image, 2), COARSE_LAYERS))
+        return _stacked(fine), _stacked(coarse)
+
+    def _grams(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        with self._autocast():
+            return gram_matrices(self.vgg(image, layers), layers)
 
     # ---- batches --------------------------------------------------------------------------
 
@@ -284,9 +295,11 @@ class Trainer(TrainLoop):
         losses = self._compared(part.photo, drawn, order)
         if self.step % o.stability_every == 0:
             losses["stability"] = self._stability(part, drawn, style)
+        # A weaker style asks less of the painting and so keeps more of the photo.
+        style_weight = o.style_weight * self.style_weights[order] * strength.square()
         weights: dict[str, Tensor | float] = {
-            # A weaker style asks less of the painting and so keeps more of the photo.
-            "style": o.style_weight * self.style_weights[order] * strength.square(),
+            "style": style_weight,
+            "coarse": o.coarse_weight * style_weight,
             "content": o.content_weight,
             "similarity": o.similarity_weight,
             "edges": o.edge_weight,
@@ -312,7 +325,9 @@ class Trainer(TrainLoop):
         with self._autocast():
             features = self.vgg(judged, STYLE_LAYERS)
             grams = gram_matrices(features, STYLE_LAYERS)
+            small = self._grams(F.avg_pool2d(judged, 2), COARSE_LAYERS)
         targets = {layer: target[order] for layer, target in self.targets.items()}
+        coarse_targets = {layer: target[order] for layer, target in self.coarse_targets.items()}
         edges = [1 - edge_correlation(judged, image, size, EDGE_EXPONENT) for size in EDGE_SIZES]
         content = [normalized_content(features[k], f) for k, f in photo.features.items()]
         similarity = [
@@ -321,6 +336,7 @@ class Trainer(TrainLoop):
         ]
         return {
             "style": style_distance(grams, targets),
+            "coarse": style_distance(small, coarse_targets),
             "content": torch.stack(content).mean(0),
             "similarity": torch.stack(similarity).mean(0),
             "edges": torch.stack(edges).mean(0),
@@ -415,6 +431,10 @@ class Trainer(TrainLoop):
             name: self.average.get(f"network.{name}", weight).cpu()
             for name, weight in self.network.state_dict().items()
         }
+
+
+def _stacked(grams: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {layer: torch.cat([g[layer] for g in grams]) for layer in grams[0]}
 
 
 def read_painting(
