@@ -20,19 +20,16 @@ from clips import (
     frame_times,
     images,
     number_of,
-    numbered,
     packets,
     write_clip,
 )
 from toys import identity, toy_style, write_toy
 
 from vidstyle.errors import InputError, Interrupted, OutputError, StyleError
-from vidstyle.frame import Frame
-from vidstyle.pipeline import Drawn, Progress, Summary, default_output, run_stages, stylize_video
-from vidstyle.stages import StageTimes
+from vidstyle.pipeline import Progress, Summary, default_output, stylize_video
 from vidstyle.styles import Style
 from vidstyle.stylizers import FastOptions
-from vidstyle.temporal import MotionTracker, TemporalOptions
+from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 
 UNEVEN = (0, 3, 4, 9, 10, 11, 20, 21, 29, 30, 31, 40)
@@ -258,85 +255,6 @@ class Trouble(Exception):
     pass
 
 
-def frames(count: int, fail_at: int | None = None) -> Iterator[Frame]:
-    for index in range(count):
-        if index == fail_at:
-            raise Trouble("reading")
-        yield Frame(numbered(index), index, Fraction(1, 24), 1)
-
-
-class Draw:
-    """A stylizer that returns what it gets, two at a time."""
-
-    batch_size = 2
-
-    def __init__(self, fails: bool = False) -> None:
-        self.fails = fails
-
-    def draw(self, images: np.ndarray) -> np.ndarray:
-        if self.fails:
-            raise Trouble("drawing")
-        return images
-
-
-def run(
-    source: Iterator[Frame],
-    written: list[int],
-    *,
-    draw_fails: bool = False,
-    finish_fails: int = -1,
-    write_fails: int = -1,
-) -> tuple[int, float]:
-    def finish(drawn: Drawn) -> Frame:
-        if drawn.frame.pts == finish_fails:
-            raise Trouble("finishing")
-        assert np.array_equal(drawn.motion.result().thumbnail, drawn.image)
-        return replace(drawn.frame, image=drawn.image)
-
-    def write(frame: Frame) -> None:
-        if frame.pts == write_fails:
-            raise Trouble("writing")
-        written.append(number_of(frame.image))
-
-    with MotionTracker(TemporalOptions(temporal=0), threads=2) as tracker:
-        stages = tracker(source), Draw(draw_fails), finish, write
-        return run_stages(*stages, None, lambda progress: None, StageTimes())
-
-
-def test_stages_pass_all_frames_in_order() -> None:
-    written: list[int] = []
-    count, _seconds = run(frames(31), written)
-    assert count == 31
-    assert written == list(range(31))
-
-
-def test_an_error_in_reading_is_raised_once() -> None:
-    with pytest.raises(Trouble, match="reading"):
-        run(frames(50, fail_at=20), [])
-
-
-def test_an_error_in_drawing_is_raised_once() -> None:
-    with pytest.raises(Trouble, match="drawing"):
-        run(frames(50), [], draw_fails=True)
-
-
-@pytest.mark.parametrize("position", [0, 20, 49])
-def test_an_error_in_finishing_is_raised_once(position: int) -> None:
-    written: list[int] = []
-    with pytest.raises(Trouble, match="finishing"):
-        run(frames(50), written, finish_fails=position)
-    assert written == list(range(len(written)))
-    assert len(written) <= position
-
-
-@pytest.mark.parametrize("position", [0, 20, 49])
-def test_an_error_in_writing_is_raised_once(position: int) -> None:
-    written: list[int] = []
-    with pytest.raises(Trouble, match="writing"):
-        run(frames(50), written, write_fails=position)
-    assert written == list(range(position))
-
-
 def test_an_error_leaves_no_file(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4")
 
@@ -449,10 +367,10 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(
 ) -> None:
     source = write_clip(tmp_path / "a.mp4")
 
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vidstyle.pipeline.run_stages", interrupted)
+    monkeypatch.setattr("vidstyle.pipeline.process", interrupted)
     with pytest.raises(Interrupted) as caught:
         stylize(source, tmp_path / "b.mp4")
     assert caught.value.partial is None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from sequences.shots import FAST, stylize, write_shot
 from toys import toy_style
 
 from vidstyle.frame import Frame
-from vidstyle.pipeline import Drawn, run_stages, stylize_video
+from vidstyle.pipeline import stylize_video
+from vidstyle.process import process
 from vidstyle.stages import STAGES, StageTime, StageTimes
-from vidstyle.temporal import MotionTracker, TemporalOptions
+from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 from vidstyle.video import WriteOptions
 
 PAUSE = 0.02
@@ -91,30 +91,32 @@ def test_threads_share_it() -> None:
     assert times.result()["flow"] == StageTime(4000, 2000.0)
 
 
-class Draw:
+class Paused:
+    """A stylizer and a writer that pause for every frame, and otherwise change nothing."""
+
     batch_size = 2
 
-    def __init__(self, pause: float) -> None:
-        self.pause = pause
+    def __init__(self, drawing: float, writing: float) -> None:
+        self.drawing = drawing
+        self.writing = writing
 
-    def draw(self, images: np.ndarray) -> np.ndarray:
-        time.sleep(self.pause * len(images))
-        return images
+    def draw(self, frames: Sequence[TrackedFrame]) -> list[np.ndarray]:
+        time.sleep(self.drawing * len(frames))
+        return [tracked.frame.image for tracked in frames]
+
+    def finish(self, tracked: TrackedFrame, drawing: np.ndarray) -> Frame:
+        return tracked.frame
+
+    def write(self, frame: Frame) -> None:
+        time.sleep(self.writing)
 
 
 def run(drawing: float = 0.0, writing: float = 0.0, count: int = 20) -> dict[str, StageTime]:
     """The times of stages that pause for every frame."""
-    times = StageTimes()
+    times, paused = StageTimes(), Paused(drawing, writing)
     frames = (Frame(numbered(index), index, Fraction(1, 24), 1) for index in range(count))
-
-    def finish(drawn: Drawn) -> Frame:
-        return replace(drawn.frame, image=drawn.image)
-
     with MotionTracker(TemporalOptions(temporal=0), threads=1) as tracker:
-        run_stages(
-            *(tracker(frames), Draw(drawing), finish, lambda frame: time.sleep(writing)),
-            *(None, lambda progress: None, times),
-        )
+        process(tracker(frames), paused, paused, times=times)
     return times.result()
 
 

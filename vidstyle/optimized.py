@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,23 @@ import numpy as np
 import vidstyle
 from vidstyle.drift import DriftGuard
 from vidstyle.errors import Interrupted, OptimizationError, OptionError
-from vidstyle.frame import Frame
+from vidstyle.history import History, WarpedFrame, blend
 from vidstyle.models.vgg import VGG19
 from vidstyle.pipeline import Listener, Progress, Summary, logged, open_writer, shown
-from vidstyle.recall import Past, Recollection, blend
 from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings, spelled
 from vidstyle.stages import StageTimes
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.optimize import Paintings
-from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
+from vidstyle.temporal import (
+    Motion,
+    MotionTracker,
+    TemporalOptions,
+    TrackedFrame,
+    estimate_motion,
+    thumbnail,
+)
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.layout import Layout
 from vidstyle.work import WorkFolder
@@ -221,11 +226,11 @@ class _Course:
         self.work = work
         self.counter = counter
         self.paint = times.timed("inference", painter)
-        self.past = Past(max(video.long_term), temporal.flow)
+        self.past = History(max(video.long_term), temporal.flow)
         self.guard = DriftGuard(video.drift)
         self.weight = video.temporal_weight * temporal.temporal
 
-    def __call__(self, tracked: Iterable[tuple[Frame, Future[Motion]]]) -> None:
+    def __call__(self, tracked: Iterable[TrackedFrame]) -> None:
         """Raises OptimizationError, with the number of the frame."""
         starts = self._first_pass(tracked)
         count = self.counter.frames
@@ -234,10 +239,10 @@ class _Course:
                 shot = range(first, end)
                 self._further_pass(number, shot if number % 2 else shot[::-1])
 
-    def _first_pass(self, tracked: Iterable[tuple[Frame, Future[Motion]]]) -> list[int]:
+    def _first_pass(self, tracked: Iterable[TrackedFrame]) -> list[int]:
         """Forward over the whole video; the first frames of its shots."""
         starts = []
-        for index, (frame, future) in enumerate(tracked):
+        for index, (frame, future, _) in enumerate(tracked):
             motion = future.result()
             if motion.flow is None:
                 starts.append(index)
@@ -280,7 +285,7 @@ class _Course:
         self.counter(done)
 
     def _paint(
-        self, index: int, image: np.ndarray, past: list[Recollection], own: np.ndarray | None
+        self, index: int, image: np.ndarray, past: list[WarpedFrame], own: np.ndarray | None
     ) -> np.ndarray:
         anchors = [Anchor(p.image, p.trust, self.weight) for p in past] if self.weight else []
         try:
@@ -295,7 +300,7 @@ class _Course:
             raise OptimizationError(f"frame {index}: {error}", error.picture) from error
 
     def _start(
-        self, image: np.ndarray, past: list[Recollection], own: np.ndarray | None
+        self, image: np.ndarray, past: list[WarpedFrame], own: np.ndarray | None
     ) -> np.ndarray | None:
         """Where a frame begins; None is what the options say of still pictures."""
         if own is not None:

@@ -1,31 +1,29 @@
-"""The loop: a reader's frames go through a stylizer and the memory of the past into a writer, all
-stages at once."""
+"""Restyling a video file: what it is read, drawn and written with, and what is said of it."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from vidstyle.checkpoints import Checkpoint
 from vidstyle.errors import InputError, Interrupted, OutputError, VidstyleError
 from vidstyle.frame import Frame, VideoInfo, coverage
+from vidstyle.process import process
 from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTime, StageTimes
+from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import Artist, FastOptions, FastStylizer, Stylizer
-from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
+from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
+from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 from vidstyle.video import (
-    BackgroundSink,
-    Prefetch,
     ReadOptions,
     ResumableWriter,
     VideoReader,
@@ -34,12 +32,7 @@ from vidstyle.video import (
     growing_path,
 )
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
-
-QUEUED_BATCHES = 2
-"""Batches that may wait between two stages: enough to overlap, little enough for 4K."""
-
 
 ADVICE = "go on with --resume"
 
@@ -171,7 +164,7 @@ def restyle_video(
         times: to add to; of this call alone unless given.
     """
     times = times or StageTimes()
-    temporal = past_needed(temporal, stylizer.options)
+    temporal = effective_consistency(temporal, stylizer.options)
     with (
         VideoReader(source, read, times) as reader,
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
@@ -185,17 +178,11 @@ def restyle_video(
         )
         begin_at(writer, reader, tracker)
 
-        def finish(frame: Frame, image: np.ndarray) -> Frame:
-            return shown(frame, image, compare, writer.alpha)
+        def compose(tracked: TrackedFrame, pictures: Sequence[np.ndarray]) -> Frame:
+            return shown(tracked.frame, pictures[0], compare, writer.alpha)
 
-        return restyle(
-            reader, tracker(reader), stylizer, temporal, finish, writer, target, listener, times
-        )
-
-
-def past_needed(temporal: TemporalOptions, fast: FastOptions) -> TemporalOptions:
-    """Without the past at strength 0, where every frame comes back exactly as it was."""
-    return replace(temporal, temporal=0.0) if fast.strength == 0 else temporal
+        steady = SteadyStylizer([stylizer], temporal, compose)
+        return restyle(reader, tracker(reader), steady, writer, target, listener, times)
 
 
 def open_writer(
@@ -294,10 +281,8 @@ class Writer(Protocol):
 
 def restyle(
     reader: Reader,
-    tracked: Iterable[tuple[Frame, Future[Motion]]],
-    stylizer: Stylizer,
-    temporal: TemporalOptions,
-    finish: Callable[[Frame, np.ndarray], Frame],
+    tracked: Iterable[TrackedFrame],
+    stylizer: SteadyStylizer,
     writer: Writer,
     target: Path,
     listener: Listener,
@@ -307,43 +292,24 @@ def restyle(
 
     Args:
         tracked: the frames, each with its motion; see ``begin_at``.
-        finish: the frame to write, of a source frame and its steadied picture.
         times: to add to what reader and tracker measure.
 
     Raises:
         Interrupted: Ctrl-C.
     """
-    memory = TemporalMemory(temporal)
     kept = writer if isinstance(writer, ResumableWriter) else None
     skipped = kept.done if kept else 0
     if kept and kept.checkpoint:
-        for state in kept.checkpoint.states:  # none where nothing is remembered
-            memory.restore(state)
         tracked = _after(kept.checkpoint, iter(tracked))
-    numbers = count(skipped)
 
-    def steady(drawn: Drawn) -> tuple[Frame, Checkpoint | None]:
-        motion = drawn.motion.result()
-        if temporal.temporal and motion.flow is None:
-            log_shot(drawn.frame)
-        drawing = memory(drawn.image, motion)
-        frame = finish(drawn.frame, stylizer.enlarge(drawn.frame.image, drawing))
-        if kept and kept.ends_segment(next(numbers)):
-            return frame, Checkpoint(motion.thumbnail, (memory.state(),))
-        return frame, None
-
-    def write(item: tuple[Frame, Checkpoint | None]) -> None:
-        frame, checkpoint = item
-        writer.write(frame)
-        if kept and checkpoint:
-            kept.keep(checkpoint)
+    def progress(frames: int, seconds: float) -> None:
+        listener(Progress(skipped + frames, reader.info.frames, seconds, skipped))
 
     began = time.perf_counter()
     try:
         with writer:
-            frames, _ = run_stages(
-                tracked, stylizer, steady, write, reader.info.frames, listener, times, skipped
-            )
+            store = _Segments(kept, stylizer) if kept else None
+            frames = process(tracked, stylizer, writer, store, listener=progress, times=times)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(writer.partial, ADVICE if kept else "") from interrupt
     except VidstyleError as error:
@@ -354,16 +320,33 @@ def restyle(
     warnings = (*reader.warnings, *reader.notices, *stylizer.notices, *writer.notices)
     lost, seconds = tuple(reader.warnings), time.perf_counter() - began
     stages, first = times.result(), times.first
-    return logged(Summary(target, frames, seconds, warnings, lost, stages, skipped, first))
+    summary = Summary(target, skipped + frames, seconds, warnings, lost, stages, skipped, first)
+    return logged(summary)
 
 
-def _after(
-    checkpoint: Checkpoint, tracked: Iterator[tuple[Frame, Future[Motion]]]
-) -> Iterator[tuple[Frame, Future[Motion]]]:
+class _Segments:
+    """Keeps the state at the end of each segment of a video."""
+
+    def __init__(self, writer: ResumableWriter, stylizer: SteadyStylizer) -> None:
+        self._writer = writer
+        self._stylizer = stylizer
+        self._numbers = count(writer.done)
+
+    def state_after(self, frame: Frame) -> Checkpoint | None:
+        ends = self._writer.ends_segment(next(self._numbers))
+        return self._stylizer.state() if ends else None
+
+    def keep(self, frame: Frame, state: Checkpoint) -> None:
+        self._writer.keep(state)
+
+
+def _after(checkpoint: Checkpoint, tracked: Iterator[TrackedFrame]) -> Iterator[TrackedFrame]:
     """What follows the frame of a checkpoint, which comes first."""
-    _, motion = next(tracked)
-    if not np.array_equal(motion.result().thumbnail, checkpoint.thumbnail):
+    before = next(tracked)
+    if not np.array_equal(before.motion.result().thumbnail, checkpoint.thumbnail):
         raise InputError("the input does not decode as before; begin anew with --overwrite")
+    for following in islice(tracked, 1):
+        yield following._replace(start=checkpoint)
     yield from tracked
 
 
@@ -380,11 +363,6 @@ def logged(summary: Summary) -> Summary:
         logger.info("the first frame was written after %.3f s", summary.first_frame)
     logger.info("%s: %d frames in %.3f s", summary.output, summary.frames, summary.seconds)
     return summary
-
-
-def log_shot(frame: Frame) -> None:
-    """Note where the memory begins anew."""
-    logger.info("a shot begins at %.3f s", frame.time)
 
 
 def shown(frame: Frame, image: np.ndarray, compare: bool, alpha: bool) -> Frame:
@@ -408,67 +386,3 @@ def over_black(frame: Frame) -> Frame:
     if frame.image.dtype == np.uint8:
         image = np.rint(image).astype(np.uint8)
     return replace(frame, image=image, alpha=None)
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A frame on its way: the source, what moved in it, and what was drawn of it."""
-
-    frame: Frame
-    motion: Future[Motion]
-    image: np.ndarray
-
-
-def run_stages(
-    tracked: Iterable[tuple[Frame, Future[Motion]]],
-    artist: Artist,
-    finish: Callable[[Drawn], T],
-    write: Callable[[T], None],
-    total: int | None,
-    listener: Listener,
-    times: StageTimes,
-    skipped: int = 0,
-) -> tuple[int, float]:
-    """Decode, draw, finish and encode at the same time, in order; frames and seconds.
-
-    Args:
-        skipped: frames that an earlier run had finished, which count.
-    """
-
-    def finish_when_known(drawn: Drawn) -> T:
-        began = time.perf_counter()
-        drawn.motion.exception()
-        times.add("blend", StageTime(starved=time.perf_counter() - began))
-        with times.measure("blend"):
-            return finish(drawn)
-
-    began, frames = time.perf_counter(), skipped
-    waiting = QUEUED_BATCHES * artist.batch_size
-    with (
-        Prefetch(batches(tracked, artist.batch_size), QUEUED_BATCHES) as fetched,
-        BackgroundSink(times.timed("encode", write), waiting) as encoder,
-        BackgroundSink[Drawn](
-            lambda drawn: encoder.put(finish_when_known(drawn)), waiting
-        ) as finisher,
-    ):
-        for batch in fetched:
-            with times.measure("inference", len(batch)):
-                results = artist.draw(np.stack([frame.image for frame, _ in batch]))
-            for (frame, motion), image in zip(batch, results, strict=True):
-                finisher.put(Drawn(frame, motion, image))
-            frames += len(batch)
-            seconds = time.perf_counter() - began
-            logger.debug("%d frames in %.3f s", frames, seconds)
-            listener(Progress(frames, total, seconds, skipped))
-    times.add("decode", StageTime(blocked=fetched.blocked))
-    times.add("inference", StageTime(starved=fetched.starved, blocked=finisher.blocked))
-    times.add("blend", StageTime(starved=finisher.starved, blocked=encoder.blocked))
-    times.add("encode", StageTime(starved=encoder.starved))
-    return frames, time.perf_counter() - began
-
-
-def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
-    """Groups of ``size``; the last may be smaller."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

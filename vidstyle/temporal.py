@@ -29,11 +29,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
 
+from vidstyle.checkpoints import Checkpoint
 from vidstyle.cuts import CutDetector, CutList, read_cuts
 from vidstyle.errors import OptionError
 from vidstyle.flow import (
@@ -220,6 +221,18 @@ def _texture(luma: np.ndarray) -> np.ndarray:
     return cv2.blur(across * across + down * down, (5, 5))
 
 
+class TrackedFrame(NamedTuple):
+    """A source frame, and its motion since the frame before, which may still be estimated.
+
+    Attributes:
+        start: the state after the frame before, where work goes on that was begun earlier.
+    """
+
+    frame: Frame
+    motion: Future[Motion]
+    start: Checkpoint | None = None
+
+
 class MotionTracker:
     """Estimates the motion of source frames on threads of its own, ahead of their stylization.
 
@@ -261,7 +274,7 @@ class MotionTracker:
     def __exit__(self, *exception: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def __call__(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Future[Motion]]]:
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[TrackedFrame]:
         """The frames, each with its motion to be."""
         previous = self.previous
         before = None if previous is None else thumbnail(previous.image)
@@ -274,7 +287,7 @@ class MotionTracker:
                 motion = self._pool.submit(
                     self._estimate, before, small, self.options.flow, self._find_cuts
                 )
-            yield frame, motion
+            yield TrackedFrame(frame, motion)
             previous, before = frame, small
 
     def _listed(self, index: int, frame: Frame, previous: Frame | None) -> bool:

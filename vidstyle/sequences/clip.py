@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -23,7 +22,6 @@ from vidstyle.pipeline import (
     begin_at,
     default_output,
     open_writer,
-    past_needed,
     restyle,
     resumable,
     shown,
@@ -35,9 +33,10 @@ from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture,
 from vidstyle.sequences.run import exact_rate
 from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTimes
+from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
+from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 from vidstyle.video import (
     ReadOptions,
     ResumableWriter,
@@ -276,7 +275,7 @@ def stylize_clip(
         raise OptionError(f"{output}: from pictures to pictures is for stylize_frames")
     times = StageTimes()
     stylizer = FastStylizer(style, fast)
-    temporal = past_needed(temporal, fast)
+    temporal = effective_consistency(temporal, fast)
     target = Path(output) if output else video_beside(source, stylizer.style.label)
     with (
         _open_reader(source, read, clip, times) as reader,
@@ -294,11 +293,12 @@ def stylize_clip(
         elif resume:
             raise OptionError("--resume is for videos; use vidstyle frames for pictures")
 
-        def finish(frame: Frame, image: np.ndarray) -> Frame:
-            return shown(frame, image, compare, writer.alpha)
+        def compose(tracked: TrackedFrame, pictures: Sequence[np.ndarray]) -> Frame:
+            return shown(tracked.frame, pictures[0], compare, writer.alpha)
 
+        steady = SteadyStylizer([stylizer], temporal, compose)
         tracked = track_runs(tracker, reader)
-        return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener, times)
+        return restyle(reader, tracked, steady, writer, target, listener, times)
 
 
 def clip_settings(clip: ClipOptions) -> dict[str, str | None]:
@@ -318,7 +318,7 @@ def video_beside(source: str | Path, label: str) -> Path:
 
 def track_runs(
     tracker: MotionTracker, reader: SequenceReader | VideoReader
-) -> Iterator[tuple[Frame, Future[Motion]]]:
+) -> Iterator[TrackedFrame]:
     """A reader's frames with their motion; nothing moves across a gap in a sequence."""
     if isinstance(reader, VideoReader):
         yield from tracker(reader)
@@ -326,9 +326,9 @@ def track_runs(
     index = tracker.index
     for _, run in groupby(enumerate(reader), key=lambda item: item[1].pts - item[0]):
         tracker.previous, tracker.index = None, index
-        for frame, motion in tracker(frame for _, frame in run):
+        for tracked in tracker(frame for _, frame in run):
             index += 1
-            yield frame, motion
+            yield tracked
 
 
 def _open_reader(

@@ -7,7 +7,6 @@ import glob
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from importlib.util import find_spec
@@ -21,16 +20,8 @@ from vidstyle.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
-from vidstyle.pipeline import (
-    Drawn,
-    Listener,
-    Progress,
-    Summary,
-    log_shot,
-    logged,
-    past_needed,
-    run_stages,
-)
+from vidstyle.pipeline import Listener, Progress, Summary, logged
+from vidstyle.process import process
 from vidstyle.sequences.alpha import extend_colors
 from vidstyle.sequences.course import (
     Counts,
@@ -54,9 +45,10 @@ from vidstyle.sequences.picture import (
 from vidstyle.sequences.watch import Watch
 from vidstyle.settings import drawing_settings, spelled
 from vidstyle.stages import StageTimes
+from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
+from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 
 Painting = str | Path | Style
 
@@ -163,7 +155,7 @@ def stylize_frames(
         Interrupted: Ctrl-C; finished frames are kept.
     """
     began = time.perf_counter()
-    temporal = past_needed(temporal, fast)
+    temporal = effective_consistency(temporal, fast)
     run = _Run(Path(source), Path(output), _styles(style, frames), fast, temporal, frames)
     try:
         drawn = run(listener)
@@ -231,44 +223,40 @@ class _Run:
         self.journal = journal = Journal(notes)
         checkpoints = Checkpoints(notes)
         fast = as_before(self.fast, None if self.options.overwrite else journal.settings)
-        painter = Painter([FastStylizer(style, fast) for style in self.styles], self.temporal)
+        stylizers = [FastStylizer(style, fast) for style in self.styles]
         course = Course(self._rules(), journal, checkpoints)
         self.counts = course.counts
         self._clear_way(course, first)
-        journal.begin(self._settings(painter))
+        journal.begin(self._settings(stylizers))
         course.check(first)
         passes = PassWriter(self.folders, self.temporal.flow, journal)
-        desk = _Desk(
-            painter,
-            passes,
-            journal,
-            checkpoints,
-            self.picture_options,
-            empty_kept=self.options.alpha == "style",
-            tracked=self.tracked,
+        compose = FrameFinisher(
+            passes, empty_kept=self.options.alpha == "style", tracked=self.tracked
         )
+        stylizer = SteadyStylizer(stylizers, self.temporal, compose)
+        writer = PictureWriter(journal, self.picture_options)
+        store = StateKeeper(checkpoints, stylizer, tracked=self.tracked)
         # Passes want motion even where the memory does not.
         tracking = replace(self.temporal, temporal=self.temporal.temporal or float(self.tracked))
-        count, seconds = 0, 0.0
+        count, began = 0, time.perf_counter()
+
+        def progress(frames: int, seconds: float) -> None:
+            counts = course.counts
+            done = count + frames - counts.again + counts.passed
+            listener(Progress(done, total, time.perf_counter() - began, counts.passed))
+
         with MotionTracker(tracking, times=self.times) as tracker:
-            line = _Line(tracker)
-
-            def progress(part: Progress) -> None:
-                here, counts = count + part.frames, course.counts
-                done = here - counts.again + counts.passed
-                listener(Progress(done, total, seconds + part.seconds, counts.passed))
-
+            feed = MotionFeed(tracker)
             for part in chain([first], parts):
-                read = self.times.each("decode", course(part))
-                more, took = run_stages(
-                    line(read), painter, desk.finish, desk.write, None, progress, self.times
+                frames = feed(self.times.each("decode", course(part)))
+                count += process(
+                    frames, stylizer, writer, store, listener=progress, times=self.times
                 )
-                count, seconds = count + more, seconds + took
             passes.close()
             if not count:
-                progress(Progress(0, total, 0.0))
+                progress(0, 0.0)
         checkpoints.remove()
-        self.notices = painter.notices
+        self.notices = stylizer.notices
         return count - course.counts.again
 
     # ---- input -----------------------------------------------------------------------------
@@ -339,7 +327,7 @@ class _Run:
             time_base=1 / self.options.rate,
         )
 
-    def _settings(self, painter: Painter) -> dict[str, Any]:
+    def _settings(self, stylizers: Sequence[FastStylizer]) -> dict[str, Any]:
         """All that the pictures depend on besides their files, by names that a user knows."""
         if listed := self.temporal.cuts not in ("auto", "none"):
             read_cuts(self.temporal.cuts)
@@ -348,7 +336,7 @@ class _Run:
             "mattes": ", ".join(map(str, self.options.mattes)),
             "fps": str(self.options.rate) if listed else None,
         }
-        return {**drawing_settings(painter.stylizers, self.temporal), **spelled(pictures)}
+        return {**drawing_settings(stylizers, self.temporal), **spelled(pictures)}
 
     # ---- what is told ----------------------------------------------------------------------
 
@@ -377,62 +365,22 @@ class _Run:
         yield from self.notices
 
 
-class Painter:
-    """Stylizers of all regions, and the memory of each.
-
-    Batches are filled up to their size: with fewer pictures the threads would be divided
-    otherwise, and sums rounded otherwise, so that a frame would depend on where a run began.
-    """
-
-    def __init__(self, stylizers: Sequence[FastStylizer], temporal: TemporalOptions) -> None:
-        self.stylizers = stylizers
-        self.batch_size = stylizers[0].batch_size
-        self.memories = [TemporalMemory(temporal) for _ in stylizers] if temporal.temporal else []
-
-    @property
-    def notices(self) -> list[str]:
-        return list(dict.fromkeys(notice for s in self.stylizers for notice in s.notices))
-
-    def draw(self, images: np.ndarray) -> np.ndarray:
-        """N×H×W×3 to N×R×H×W×3, one picture for each of R regions."""
-        count = len(images)
-        missing = self.batch_size - count
-        if missing > 0:
-            images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-        return np.stack([stylizer(images)[:count] for stylizer in self.stylizers], axis=1)
-
-    def steady(
-        self, painted: np.ndarray, motion: Motion, start: Checkpoint | None
-    ) -> list[np.ndarray]:
-        """The regions' pictures, R×H×W×3, with what is known of the past."""
-        if start is not None:
-            for memory, state in zip(self.memories, start.states, strict=True):
-                memory.restore(state)
-        if not self.memories:
-            return list(painted)
-        return [m(picture, motion) for m, picture in zip(self.memories, painted, strict=True)]
-
-    def states(self) -> tuple[Mapping[str, np.ndarray], ...]:
-        """Of the memories, for ``start`` later."""
-        return tuple(memory.state() for memory in self.memories)
-
-
-class _Line:
+class MotionFeed:
     """Tracks the motion of frames that come in groups, and a group in several parts."""
 
     def __init__(self, tracker: MotionTracker) -> None:
         self.tracker = tracker
         self._last: SequenceFrame | None = None
 
-    def __call__(self, frames: Iterable[SequenceFrame]) -> Iterator[tuple[Frame, Future[Motion]]]:
+    def __call__(self, frames: Iterable[SequenceFrame]) -> Iterator[TrackedFrame]:
         for _, group in groupby(frames, key=lambda frame: frame.step.group):
             first = next(group)
             self.tracker.previous = self._previous(first)
             self.tracker.index = first.step.index
-            for frame, motion in self.tracker(chain([first], group)):
-                assert isinstance(frame, SequenceFrame)
-                self._last = frame
-                yield frame, motion
+            for tracked in self.tracker(chain([first], group)):
+                assert isinstance(tracked.frame, SequenceFrame)
+                self._last = tracked.frame
+                yield tracked._replace(start=tracked.frame.step.start)
 
     def _previous(self, first: SequenceFrame) -> Frame | None:
         start, last = first.step.start, self._last
@@ -442,52 +390,48 @@ class _Line:
         return last if follows else None
 
 
-class _Desk:
-    """Finishes painted frames and puts them into their files."""
+class FrameFinisher:
+    """Composes a frame of its pictures in each region's style.
 
-    def __init__(
-        self,
-        painter: Painter,
-        passes: PassWriter,
-        journal: Journal,
-        checkpoints: Checkpoints,
-        picture_options: PictureOptions,
-        empty_kept: bool,
-        tracked: bool,
-    ) -> None:
-        self.painter = painter
+    Args:
+        empty_kept: colours where alpha is 0 stay as they are.
+        tracked: motion is estimated, so that it is known where shots begin.
+    """
+
+    def __init__(self, passes: PassWriter, *, empty_kept: bool, tracked: bool) -> None:
         self.passes = passes
-        self.journal = journal
-        self.checkpoints = checkpoints
-        self.picture_options = picture_options
         self.empty_kept = empty_kept
         self.tracked = tracked
 
-    def finish(self, drawn: Drawn) -> Frame:
-        """Steady the picture and put its regions together."""
-        frame, motion = drawn.frame, drawn.motion.result()
+    def __call__(self, tracked: TrackedFrame, pictures: Sequence[np.ndarray]) -> Frame:
+        frame, motion = tracked.frame, tracked.motion.result()
         assert isinstance(frame, SequenceFrame)
-        step, picture = frame.step, frame.picture
-        if self.tracked and motion.flow is None:
-            log_shot(frame)
-        painted = self.painter.steady(drawn.image, motion, step.start)
-        image = composite(picture.image, painted, frame.mattes) if frame.mattes else painted[0]
-        if self.empty_kept and picture.alpha is not None:
-            empty = coverage(picture.alpha) == 0
-            image = np.where(empty[:, :, None], picture.image, image)
-        if self.tracked and step.write and (step.index + 1) % EVERY == 0:
-            self.checkpoints.save(step.link, Checkpoint(motion.thumbnail, self.painter.states()))
+        source = frame.picture
+        image = pictures[0]
+        if frame.mattes:
+            image = composite(source.image, pictures, frame.mattes)
+        if self.empty_kept and source.alpha is not None:
+            empty = coverage(source.alpha) == 0
+            image = np.where(empty[:, :, None], source.image, image)
         self.passes(frame, motion)
         return replace(frame, image=image, cut=self.tracked and motion.flow is None)
 
+
+class PictureWriter:
+    """Writes each frame into its file, and notes that it is there."""
+
+    def __init__(self, journal: Journal, options: PictureOptions) -> None:
+        self.journal = journal
+        self.options = options
+
     def write(self, frame: Frame) -> None:
-        """Write the picture, then note that it is there."""
+        """Raises OutputError when the disk is full or so."""
         assert isinstance(frame, SequenceFrame)
         step, picture = frame.step, frame.picture
         if not step.write:
             return
         self.journal.start(step.target.name)
-        write_picture(step.target, picture, frame.image, options=self.picture_options)
+        write_picture(step.target, picture, frame.image, options=self.options)
         height, width = picture.image.shape[:2]
         self.journal.finish(
             Entry(
@@ -499,6 +443,26 @@ class _Desk:
                 frame.cut,
             )
         )
+
+
+class StateKeeper:
+    """Keeps the state after every so many frames."""
+
+    def __init__(
+        self, checkpoints: Checkpoints, stylizer: SteadyStylizer, *, tracked: bool
+    ) -> None:
+        self.checkpoints = checkpoints
+        self.stylizer = stylizer
+        self.tracked = tracked
+
+    def state_after(self, frame: Frame) -> Checkpoint | None:
+        assert isinstance(frame, SequenceFrame)
+        due = self.tracked and frame.step.write and (frame.step.index + 1) % EVERY == 0
+        return self.stylizer.state() if due else None
+
+    def keep(self, frame: Frame, state: Checkpoint) -> None:
+        assert isinstance(frame, SequenceFrame)
+        self.checkpoints.save(frame.step.link, state)
 
 
 def check_library(paths: Iterable[Path]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import toy_photo
 
-from vidstyle.recall import Past, Recollection, blend, long_term_weights, trusted
+from vidstyle.history import History, WarpedFrame, blend, long_term_weights, trusted
 from vidstyle.temporal import Motion, estimate_motion
 
 WIDE = toy_photo(200, 96, seed=3)
@@ -32,7 +32,7 @@ def painting(seed: int) -> np.ndarray:
 
 
 def test_a_shift_by_whole_pixels_is_exact() -> None:
-    past, drawn = Past(4, "medium"), painting(0)
+    past, drawn = History(4, "medium"), painting(0)
     past.add(view(0), drawn)
     (only,) = past(pan(view(5), 5), (1, 2, 4))
     assert np.array_equal(only.image[:, :-5], drawn[:, 5:].astype(np.float32))
@@ -44,7 +44,7 @@ def test_results_may_be_larger_than_thumbnails() -> None:
     def large(image: np.ndarray) -> np.ndarray:
         return np.repeat(np.repeat(image, 2, 0), 2, 1)
 
-    past = Past(1, "medium")
+    past = History(1, "medium")
     past.add(view(0), large(view(0)))
     (only,) = past(pan(view(4), 4), (1,))
     assert only.image.shape == (192, 256, 3)
@@ -61,7 +61,7 @@ def test_what_was_hidden_for_a_moment_is_found_further_back() -> None:
     """A grey square stands before a still scene in one frame alone."""
     hidden = view(0).copy()
     hidden[30:66, 40:90] = 128
-    past, before, between = Past(4, "medium"), painting(1), painting(2)
+    past, before, between = History(4, "medium"), painting(1), painting(2)
     past.add(view(0), before)
     past.add(hidden, between)
     near, far = past(estimate_motion(hidden, view(0), "medium", False), (1, 2))
@@ -76,7 +76,7 @@ def test_what_was_hidden_for_a_moment_is_found_further_back() -> None:
 
 
 def test_nothing_is_known_when_a_shot_begins() -> None:
-    past = Past(4, "medium")
+    past = History(4, "medium")
     past.add(view(0), painting(0))
     assert past(Motion(view(0)), (1, 2, 4)) == []
     past.forget()
@@ -84,7 +84,7 @@ def test_nothing_is_known_when_a_shot_begins() -> None:
 
 
 def test_only_as_many_are_kept_as_asked_for() -> None:
-    past = Past(2, "ultrafast")
+    past = History(2, "ultrafast")
     for seed in range(6):
         past.add(view(0), painting(seed))
     latest, older = past(pan(view(0), 0), (1, 2, 4))
@@ -119,7 +119,7 @@ def test_long_term_weights_against_the_paper_written_out(count: int) -> None:
 def test_a_blend_of_past_and_present() -> None:
     fill = np.full((2, 2, 3), 100, np.uint8)
     trust = np.array([[0, 0.5], [1, 1]], np.float32)
-    past = [Recollection(np.full((2, 2, 3), 200, np.float32), trust)]
+    past = [WarpedFrame(np.full((2, 2, 3), 200, np.float32), trust)]
     assert blend(fill, past, 1.0)[..., 0].tolist() == [[100, 150], [200, 200]]
     assert blend(fill, past, 0.5)[..., 0].tolist() == [[100, 125], [150, 150]]
     assert np.array_equal(blend(fill, [], 1.0), fill)

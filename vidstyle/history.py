@@ -14,19 +14,19 @@ from vidstyle.temporal import Motion, estimate_motion, photometric_veto
 
 
 @dataclass(frozen=True)
-class Recollection:
+class WarpedFrame:
     """An earlier result as it would be now.
 
     Attributes:
         image: H×W×3 float32, 0 to 255.
-        trust: H×W float32, 0 to 1. That of all recollections of a frame adds up to 1 at most.
+        trust: H×W float32, 0 to 1. That of all warped of a frame adds up to 1 at most.
     """
 
     image: np.ndarray
     trust: np.ndarray
 
 
-class Past:
+class History:
     """The last results of a shot, in the order in which they were made.
 
     Args:
@@ -47,7 +47,7 @@ class Past:
         """Another shot begins."""
         self._kept.clear()
 
-    def __call__(self, motion: Motion, distances: Sequence[int]) -> list[Recollection]:
+    def __call__(self, motion: Motion, distances: Sequence[int]) -> list[WarpedFrame]:
         """Of a frame; empty at the beginning of a shot.
 
         The flow to each is estimated at once, and not composed of those in between: long terms
@@ -73,12 +73,12 @@ class Past:
         return estimate_motion(self._kept[distance - 1][0], motion.thumbnail, self.flow, False)
 
 
-def _moved(result: np.ndarray, motion: Motion, weight: np.ndarray) -> Recollection:
+def _moved(result: np.ndarray, motion: Motion, weight: np.ndarray) -> WarpedFrame:
     assert motion.flow is not None
     height, width = result.shape[:2]
     # Cubic, as bilinear takes half of the finest detail in two frames.
     image = warp(result.astype(np.float32), motion.flow, cv2.INTER_CUBIC).clip(0, 255)
-    return Recollection(image, cv2.resize(weight, (width, height)))
+    return WarpedFrame(image, cv2.resize(weight, (width, height)))
 
 
 def trusted(motion: Motion, before: np.ndarray) -> np.ndarray:
@@ -111,9 +111,9 @@ def long_term_weights(trusts: Sequence[np.ndarray]) -> list[np.ndarray]:
     return weights
 
 
-def blend(fill: np.ndarray, recollections: Sequence[Recollection], share: float) -> np.ndarray:
+def blend(fill: np.ndarray, warped: Sequence[WarpedFrame], share: float) -> np.ndarray:
     """The past, a share of it, where it can be trusted, and ``fill`` elsewhere: H×W×3 float32."""
     result = fill.astype(np.float32)
-    for past in recollections:
+    for past in warped:
         result += share * past.trust[:, :, None] * (past.image - fill)
     return result
