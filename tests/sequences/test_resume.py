@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from sequences.shots import FAST, contents, pan, stylize, write_shot
 from toys import toy_style, write_toy
 
 from vidstyle.errors import Interrupted, OptionError, OutputError
+from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.pipeline import Progress
 from vidstyle.sequences import journal
@@ -27,12 +30,12 @@ from vidstyle.sequences.picture import write_picture
 from vidstyle.sequences.run import (
     NOT_IN_PICTURES,
     FrameOptions,
-    Painter,
     as_before,
     stylize_frames,
 )
+from vidstyle.steady import SteadyStylizer
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal import TemporalOptions, TrackedFrame
 
 QUICK = ("--device", "cpu", "--precision", "fp32", "--batch-size", "1", "--progress", "none")
 ROOT = Path(__file__).resolve().parents[2]
@@ -230,9 +233,9 @@ def test_checkpoints_save_the_way_back(
     states = list(notes(output).glob("state-*.npz"))
     assert 1 <= len(states) <= 2
     drawn: list[int] = []
-    original = Painter.draw
+    original = SteadyStylizer.draw
     monkeypatch.setattr(
-        Painter, "draw", lambda self, images: drawn.append(1) or original(self, images)
+        SteadyStylizer, "draw", lambda self, images: drawn.append(1) or original(self, images)
     )
     stylize(source, output)
     assert 1 <= len(drawn) <= 8  # after the checkpoint of the 16th frame at the latest
@@ -259,9 +262,9 @@ def test_checkpoints_of_large_pictures_and_regions(
     for name in list(contents(tmp_path / "out"))[16:]:
         (tmp_path / "out" / name).unlink()
     drawn: list[int] = []
-    original = Painter.draw
+    original = SteadyStylizer.draw
     monkeypatch.setattr(
-        Painter, "draw", lambda self, images: drawn.append(1) or original(self, images)
+        SteadyStylizer, "draw", lambda self, images: drawn.append(1) or original(self, images)
     )
     stylize(source, tmp_path / "out", styles, **options)
     assert len(drawn) == 4
@@ -290,9 +293,9 @@ def test_from_the_last_cut_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     whole = contents(tmp_path / "out")
     (tmp_path / "out" / "shot_0011.png").unlink()
     drawn: list[int] = []
-    original = Painter.draw
+    original = SteadyStylizer.draw
     monkeypatch.setattr(
-        Painter,
+        SteadyStylizer,
         "draw",
         lambda self, images: drawn.append(len(images)) or original(self, images),
     )
@@ -355,12 +358,20 @@ def test_bits_do_not_depend_on_the_batch() -> None:
     torch.set_num_threads(4)
     try:
         options = FastOptions(device="cpu", precision="fp32", batch_size=4)
-        painter = Painter([FastStylizer(toy_style(), options)], TemporalOptions())
-        images = np.stack([pan(index) for index in range(4)]).astype(np.float32)
-        together = painter.draw(images)
+        stylizer = SteadyStylizer(
+            [FastStylizer(toy_style(), options)],
+            TemporalOptions(),
+            lambda tracked, _: tracked.frame,
+        )
+        pictures = [pan(index).astype(np.float32) for index in range(4)]
+        frames = [
+            TrackedFrame(Frame(picture, index, Fraction(1, 24)), Future())
+            for index, picture in enumerate(pictures)
+        ]
+        together = stylizer.draw(frames)
         for index in range(4):
-            assert np.array_equal(painter.draw(images[index : index + 1])[0], together[index])
-            assert np.array_equal(painter.draw(images[index:])[0], together[index])
+            assert np.array_equal(stylizer.draw(frames[index : index + 1])[0], together[index])
+            assert np.array_equal(stylizer.draw(frames[index:])[0], together[index])
     finally:
         torch.set_num_threads(threads)
 
