@@ -4,7 +4,7 @@
 
 Prints as JSON the frames, seconds and seconds of processors of each: ``decode`` (to RGB pictures),
 ``flow`` (thumbnails, flow and masks, on as many threads as there are cores), ``inference`` (in the
-batches of a run), ``blend``, ``encode`` (to the finished file). All frames are held in memory.
+batches of a run), ``blend``, ``encode`` (without the joining of segments). All frames are held in memory.
 """
 
 from __future__ import annotations
@@ -13,22 +13,18 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from machine import cores
 
 from vidstyle import pipeline
-from vidstyle.checkpoints import Checkpoint
 from vidstyle.cli.main import main as program
 from vidstyle.frame import Frame
-from vidstyle.pipeline import Listener, Summary, batches
-from vidstyle.stages import StageTimes
-from vidstyle.stylizers import Stylizer
-from vidstyle.temporal import MotionTracker, TemporalMemory, TemporalOptions
-from vidstyle.video import ResumableWriter, VideoReader, VideoWriter
+from vidstyle.process import FrameStylizer, Store, Writer, batches
+from vidstyle.temporal import MotionTracker, TrackedFrame
 
 Times = dict[str, dict[str, float]]
 
@@ -44,58 +40,63 @@ def measure(stages: Times, name: str) -> Iterator[None]:
     }
 
 
-def taken_apart(stages: Times) -> Callable[..., Summary]:
-    """``pipeline.restyle`` with one stage at a time."""
+def tracker_apart(stages: Times) -> type[MotionTracker]:
+    """A ``MotionTracker`` that decodes all frames before it tracks them."""
 
-    def restyle(
-        reader: VideoReader,
-        tracked: object,
-        stylizer: Stylizer,
-        temporal: TemporalOptions,
-        finish: Callable[[Frame, np.ndarray], Frame],
-        writer: VideoWriter | ResumableWriter,
-        target: Path,
-        listener: Listener,
-        times: StageTimes,
-    ) -> Summary:
-        with measure(stages, "decode"):
-            frames = list(reader)
-        with MotionTracker(temporal, threads=cores()) as tracker, measure(stages, "flow"):
-            motions = [motion.result() for _, motion in list(tracker(frames))]
-        groups = [
-            np.stack([frame.image for frame in group])
-            for group in batches(frames, stylizer.batch_size)
-        ]
+    class Tracker(MotionTracker):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **(options | {"threads": cores()}))
+
+        def __call__(self, frames: Iterable[Frame]) -> Iterator[TrackedFrame]:
+            with measure(stages, "decode"):
+                decoded = list(frames)
+            with measure(stages, "flow"):
+                tracked = list(super().__call__(decoded))
+                for frame in tracked:
+                    frame.motion.result()
+            return iter(tracked)
+
+    return Tracker
+
+
+def process_apart(stages: Times) -> Callable[..., int]:
+    """``process`` with one step at a time."""
+
+    def process(
+        frames: Iterable[TrackedFrame],
+        stylizer: FrameStylizer,
+        writer: Writer,
+        store: Store | None = None,
+        **options: Any,
+    ) -> int:
+        tracked = list(frames)
+        groups = list(batches(tracked, stylizer.batch_size))
         stylizer.draw(groups[0])  # to warm up
         with measure(stages, "inference"):
-            drawn = [image for group in groups for image in stylizer.draw(group)]
-        kept = writer if isinstance(writer, ResumableWriter) else None
-        memory, finished, states = TemporalMemory(temporal), [], {}
+            drawn = [drawing for group in groups for drawing in stylizer.draw(group)]
+        finished = []
         with measure(stages, "blend"):
-            for number, (frame, image, motion) in enumerate(
-                zip(frames, drawn, motions, strict=True)
-            ):
-                drawing = stylizer.enlarge(frame.image, memory(image, motion))
-                finished.append(finish(frame, drawing))
-                if kept and kept.ends_segment(number):
-                    states[number] = Checkpoint(motion.thumbnail, (memory.state(),))
-        with measure(stages, "encode"), writer:
-            for number, frame in enumerate(finished):
-                writer.write(frame)
-                if kept and number in states:
-                    kept.keep(states[number])
+            for frame, drawing in zip(tracked, drawn, strict=True):
+                done = stylizer.finish(frame, drawing)
+                finished.append((done, store.state_after(done) if store else None))
+        with measure(stages, "encode"):
+            for done, state in finished:
+                writer.write(done)
+                if store and state:
+                    store.keep(done, state)
         for spent in stages.values():
-            spent["frames"] = len(frames)
-        return Summary(target, len(frames), sum(spent["seconds"] for spent in stages.values()))
+            spent["frames"] = len(tracked)
+        return len(tracked)
 
-    return restyle
+    return process
 
 
 def main() -> None:
     clip, *options = sys.argv[1:]
     stages: Times = {}
     # The command line makes the options and opens everything, as it does for users.
-    pipeline.restyle = taken_apart(stages)
+    pipeline.MotionTracker = tracker_apart(stages)
+    pipeline.process = process_apart(stages)
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         output = ["-o", str(Path(folder) / "out.mp4"), "--progress", "none"]
         try:
