@@ -4,7 +4,7 @@
 
 Prints as JSON the frames, seconds and seconds of processors of each: ``decode`` (to RGB pictures),
 ``flow`` (thumbnails, flow and masks, on as many threads as there are cores), ``inference`` (in the
-batches of a run), ``blend``, ``encode`` (without the joining of segments). All frames are held in memory.
+batches of a run), ``blend``, ``encode`` (without joining segments). All frames are held in memory.
 """
 
 from __future__ import annotations
