@@ -10,6 +10,8 @@ MOST_PIXELS = 2**28
 """Of a still picture: 16,384×16,384."""
 MOST_VIDEO_PIXELS = 2**27
 """Of a video, of which decoders hold several pictures: more than 16K, which is 15,360×8640."""
+MOST_CANVAS_PIXELS = 2**26
+"""Of an EXR picture that its data window does not fill."""
 LONGEST_SIDE = 2**16
 MOST_SAMPLES = 2**30
 """Pixels times channels of a picture, unless its file is as large as such pictures are."""

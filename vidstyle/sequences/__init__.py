@@ -1,6 +1,5 @@
 """Sequences of picture files, as editors and renderers exchange them."""
 
-from vidstyle.sequences.exr import write_exr_channels
 from vidstyle.sequences.pattern import (
     FrameRanges,
     Sequence,
@@ -12,6 +11,7 @@ from vidstyle.sequences.pattern import (
     parse_frames,
 )
 from vidstyle.sequences.picture import Picture, PictureOptions, read_picture, write_picture
+from vidstyle.sequences.raster import write_exr_channels
 
 __all__ = [
     "FrameRanges",
