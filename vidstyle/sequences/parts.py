@@ -16,7 +16,7 @@ import numpy as np
 from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OutputError
 from vidstyle.headers import check_header
-from vidstyle.limits import MOST_CANVAS_PIXELS, check_samples, check_size
+from vidstyle.limits import MOST_CANVAS_PIXELS, check_size
 
 if TYPE_CHECKING:
     from OpenImageIO import ImageInput, ImageSpec
@@ -104,7 +104,7 @@ def read_parts(path: Path, kind: str) -> tuple[Part, ...]:
     Raises:
         InputError: the file is missing, cut short, damaged, animated, deep or of several pages.
     """
-    size = _check_content(path, kind)
+    _check_content(path, kind)
     oiio = library()
     as_stored = oiio.ImageSpec()
     as_stored.attribute("oiio:UnassociatedAlpha", 1)
@@ -113,7 +113,6 @@ def read_parts(path: Path, kind: str) -> tuple[Part, ...]:
         raise _damaged(path, oiio)
     try:
         specs = list(_specs(path, kind, file))
-        check_samples(path, sum(spec.width * spec.height * spec.nchannels for spec in specs), size)
         return tuple(_read(path, file, number, spec) for number, spec in enumerate(specs))
     finally:
         file.close()
@@ -155,12 +154,11 @@ def library() -> ModuleType:
     return OpenImageIO
 
 
-def _check_content(path: Path, kind: str) -> int:
-    """Whether a file begins, and a PNG or JPEG ends, as its kind does; returns its size."""
+def _check_content(path: Path, kind: str) -> None:
+    """See that a file begins, and a PNG or JPEG ends, as its kind does."""
     try:
         with path.open("rb") as file:
             data = file.read(-1 if kind in _ENDS else 8)
-        size = path.stat().st_size
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     if not data.startswith(_SIGNATURES[kind]):
@@ -173,7 +171,6 @@ def _check_content(path: Path, kind: str) -> int:
             raise InputError(f"{path}: is cut short")
     if kind == "png" and b"acTL" in data[: data.find(b"IDAT")]:
         raise InputError(f"{path}: is an animated PNG; extract its frames first")
-    return size
 
 
 def _specs(path: Path, kind: str, file: ImageInput) -> Iterator[ImageSpec]:
@@ -181,6 +178,7 @@ def _specs(path: Path, kind: str, file: ImageInput) -> Iterator[ImageSpec]:
     count = file.spec().get_int_attribute("oiio:subimages", 1)
     if kind == "tiff" and file.seek_subimage(1, 0):
         raise InputError(f"{path}: holds several pictures; give each its own file")
+    _reason(file, path)  # which is then forgotten: that there is no second picture
     for number in range(count):
         if not file.seek_subimage(number, 0):
             raise _damaged(path, file)
