@@ -12,16 +12,16 @@ KINDS = {
     ".jpeg": "jpeg",
     ".tif": "tiff",
     ".tiff": "tiff",
-    ".exr": "openexr",
+    ".exr": "exr",
     ".dpx": "dpx",
 }
-"""Formats by suffix, as OpenImageIO names them."""
+"""Formats by suffix; OpenImageIO knows these names, too."""
 SUFFIXES = tuple(KINDS)
 KNOWN = ", ".join(SUFFIXES)
 
 
 def kind_of(path: Path) -> str:
-    """``png``, ``jpeg``, ``tiff``, ``openexr`` or ``dpx``, by the suffix.
+    """``png``, ``jpeg``, ``tiff``, ``exr`` or ``dpx``, by the suffix.
 
     Raises:
         InputError: the suffix is another one.

@@ -27,7 +27,7 @@ _SIGNATURES = {
     "png": (b"\x89PNG\r\n\x1a\n",),
     "jpeg": (b"\xff\xd8",),
     "tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    "openexr": (b"\x76\x2f\x31\x01",),
+    "exr": (b"\x76\x2f\x31\x01",),
     "dpx": (b"SDPX", b"XPDS"),
 }
 _ENDS = {"png": (b"IDAT", b"IEND\xaeB`\x82"), "jpeg": (b"\xff\xda", b"\xff\xd9")}
@@ -186,7 +186,7 @@ def _specs(path: Path, kind: str, file: ImageInput) -> Iterator[ImageSpec]:
         if spec.deep:
             raise InputError(f"{path}: is a deep picture; flatten it first")
         check_size(path, spec.width, spec.height)
-        if kind == "openexr":
+        if kind == "exr":
             left, top, right, bottom = canvas(spec)
             most = max(spec.width * spec.height, MOST_CANVAS_PIXELS)
             check_size(path, right - left, bottom - top, most)
@@ -242,7 +242,7 @@ def _for_writing(spec: ImageSpec, kind: str) -> ImageSpec:
     compression = spec.get_string_attribute("compression", "lzw" if kind == "tiff" else "zip")
     if kind != "jpeg":
         spec.attribute("compression", compression if compression in _LOSSLESS else "zip")
-    if kind in ("openexr", "tiff") and "DateTime" not in spec:
+    if kind in ("exr", "tiff") and "DateTime" not in spec:
         spec.attribute("DateTime", "")  # else the time of day
     if kind == "png":
         # As fast as OpenCV, and files of its size.

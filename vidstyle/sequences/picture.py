@@ -53,7 +53,7 @@ class Picture:
             and holds just that, else float32 from 0 to 255. What is no number is black.
         alpha: H×W in the file's own type, or None.
         raster: the pixels as they are stored.
-        kind: ``png``, ``jpeg``, ``tiff``, ``openexr`` or ``dpx``.
+        kind: ``png``, ``jpeg``, ``tiff``, ``exr`` or ``dpx``.
         linear: the file holds scene-linear light.
     """
 
@@ -90,7 +90,7 @@ def read_picture(path: str | Path, options: PictureOptions = PictureOptions()) -
     path = Path(path)
     kind = kind_of(path)
     try:
-        raster = read_raster(path, kind, options.layer if kind == "openexr" else "")
+        raster = read_raster(path, kind, options.layer if kind == "exr" else "")
         linear = _is_linear(raster, kind, options)
         return Picture(_image(raster, linear), raster.alpha, raster, kind, linear)
     except MemoryError as error:
@@ -141,7 +141,7 @@ def write_picture(
 def _is_linear(raster: Raster, kind: str, options: PictureOptions) -> bool:
     if options.input_space != "auto":
         return options.input_space == "linear"
-    return kind == "openexr" or raster.color.dtype.kind == "f"
+    return kind == "exr" or raster.color.dtype.kind == "f"
 
 
 def _image(raster: Raster, linear: bool) -> np.ndarray:
@@ -191,7 +191,7 @@ def _restyled(picture: Picture, image: np.ndarray, alpha: np.ndarray | None) -> 
     """The source's raster with new colours where they changed."""
     raster = picture.raster
     own_alpha = raster.alpha if alpha is None else _stored(_unit(alpha), _alpha_dtype(raster))
-    associated = raster.associated or (picture.kind == "openexr" and own_alpha is not None)
+    associated = raster.associated or (picture.kind == "exr" and own_alpha is not None)
     light = _restyled_light(picture, image) if picture.linear else image.astype(np.float32) / 255
     color = _rgb(raster.color)
     same = (image == picture.image) | ~np.isfinite(color)
@@ -225,7 +225,7 @@ def _is_grey(color: np.ndarray) -> bool:
 def _new(image: np.ndarray, alpha: np.ndarray | None, kind: str) -> Raster:
     deep = image.dtype != np.uint8
     dtype = _dtype(kind, np.dtype(np.uint16 if deep else np.uint8))
-    if kind == "openexr":
+    if kind == "exr":
         dtype = np.dtype(np.float16)
     return _raster(image.astype(np.float32) / 255, alpha, kind, dtype)
 
@@ -235,7 +235,7 @@ def _converted(picture: Picture, image: np.ndarray, alpha: np.ndarray | None, ki
     raster = picture.raster
     own_alpha = raster.alpha if alpha is None else alpha
     dtype = _dtype(kind, raster.color.dtype)
-    if kind == "openexr" and picture.linear:
+    if kind == "exr" and picture.linear:
         light = _restyled_light(picture, image)
         return _associated(light, own_alpha, dtype)
     made = _raster(image.astype(np.float32) / 255, own_alpha, kind, dtype)
@@ -244,7 +244,7 @@ def _converted(picture: Picture, image: np.ndarray, alpha: np.ndarray | None, ki
 
 def _raster(shown: np.ndarray, alpha: np.ndarray | None, kind: str, dtype: np.dtype) -> Raster:
     """A file's raster from a picture as it looks, 0 to 1."""
-    if kind == "openexr":
+    if kind == "exr":
         return _associated(srgb_decode(shown).astype(np.float32), alpha, dtype)
     stored_alpha = None if alpha is None else _stored(_unit(alpha), dtype)
     return Raster(_stored(shown, dtype), stored_alpha)
@@ -261,7 +261,7 @@ def _dtype(kind: str, source: np.dtype) -> np.dtype:
     """The type of samples for a format that is not the source's."""
     if kind == "jpeg":
         return np.dtype(np.uint8)
-    if kind == "openexr":
+    if kind == "exr":
         return np.dtype(np.float16 if source == np.uint8 else np.float32)
     return source if source.kind == "u" else np.dtype(np.uint16)
 

@@ -107,7 +107,7 @@ def read_raster(path: Path, kind: str, layer: str = "") -> Raster:
         color = 65535 - color  # white is 0, which OpenImageIO minds in 8 bits only
     alpha = file.part.channel(names[count]) if len(names) > count else None
     straight = spec.get_int_attribute("oiio:UnassociatedAlpha")
-    if kind == "openexr":
+    if kind == "exr":
         color = _padded(color, spec)
         alpha = None if alpha is None else _padded(alpha, spec)
     return Raster(color, alpha, alpha is not None and not straight, file)
@@ -123,7 +123,7 @@ def write_raster(path: Path, raster: Raster, kind: str, jpeg_quality: int = 95) 
     if file is not None and file.kind == kind:
         parts = _restyled(file, raster)
     else:
-        source = None if file is None or "openexr" in (file.kind, kind) else file.part.spec
+        source = None if file is None or "exr" in (file.kind, kind) else file.part.spec
         parts = [new_part(raster.channels, source)]
     spec = parts[file.layer.part if file is not None and file.kind == kind else 0].spec
     if raster.alpha is not None and not raster.associated:
@@ -158,7 +158,7 @@ def write_exr_channels(path: str | Path, channels: Mapping[str, np.ndarray]) -> 
         part = new_part(channels)
     except ValueError as error:
         raise OutputError(f"{path}: cannot be written as EXR ({error})") from error
-    return write_parts(path, "openexr", [part])
+    return write_parts(path, "exr", [part])
 
 
 def _name(part: Part) -> str:
@@ -183,7 +183,7 @@ def _restyled(file: PictureFile, raster: Raster) -> list[Part]:
     names, spec = file.layer.names, file.part.spec
     prefix = names[0][:-1]
     channels = {prefix + letter: plane for letter, plane in raster.channels.items()}
-    if file.kind == "openexr":
+    if file.kind == "exr":
         window = _window(spec)
         channels = {name: plane[window] for name, plane in channels.items()}
     part = file.part.replace(names, channels)
