@@ -10,10 +10,9 @@ MOST_PIXELS = 2**28
 """Of a still picture: 16,384×16,384."""
 MOST_VIDEO_PIXELS = 2**27
 """Of a video, of which decoders hold several pictures: more than 16K, which is 15,360×8640."""
+MOST_CANVAS_PIXELS = 2**26
+"""Of an EXR picture that its data window does not fill."""
 LONGEST_SIDE = 2**16
-MOST_SAMPLES = 2**30
-"""Pixels times channels of a picture, unless its file is as large as such pictures are."""
-_SAMPLES_A_BYTE = 64
 
 
 def check_size(path: Path | str, width: int, height: int, most: int = MOST_PIXELS) -> None:
@@ -24,12 +23,4 @@ def check_size(path: Path | str, width: int, height: int, most: int = MOST_PIXEL
         raise InputError(
             f"{path}: claims to be {width}×{height}; no more than {most // 10**6} million pixels "
             f"and {LONGEST_SIDE} to a side are read. Is it damaged? Else shrink it first"
-        )
-
-
-def check_samples(path: Path | str, samples: int, size: int) -> None:
-    """Raises InputError when a file of ``size`` bytes claims more channels than it can hold."""
-    if samples > max(MOST_SAMPLES, _SAMPLES_A_BYTE * size):
-        raise InputError(
-            f"{path}: claims to hold {samples:.1e} samples, which its {size} bytes cannot be"
         )

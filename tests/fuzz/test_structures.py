@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.clips import write_clip
+from tests.tiffs import Directory, Tag, build, header
 from tests.toys import toy_file, write_toy
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import OptionError, OutputError, StyleError, VidstyleError
@@ -30,7 +31,6 @@ from vidstyle.sequences import (
     read_picture,
     write_picture,
 )
-from vidstyle.sequences.directory import Directory, Tag, build, header, parse
 from vidstyle.sequences.journal import Journal
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.styles import load_style, read_style_file
@@ -313,8 +313,6 @@ def test_tiff_tags(folder: Path, tags: dict[int, tuple[int, list[int]]], order: 
     pixels = bytes(range(30))
     directory = build(Directory(order, made), 8 + len(pixels))
     data = header(order, 8 + len(pixels)) + pixels + directory
-    with suppress(ValueError):
-        parse(data)
     read_and_write(folder / "a.tif", data)
 
 

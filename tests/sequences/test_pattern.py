@@ -109,6 +109,9 @@ def test_gaps_and_missing_numbers(tmp_path: Path) -> None:
         ("1006-1008", [1006], (range(1007, 1009),)),
         ("999-1001", [1001], (range(999, 1001),)),
         ("1002-1003,1002", [1002, 1003], ()),
+        ("1001-1006x2", [1001, 1003, 1005], ()),
+        ("1000-1006x3", [1003, 1006], (range(1000, 1003, 3),)),
+        ("1002-x2", [1002, 1006], (range(1004, 1006, 2),)),
     ],
 )
 def test_frames(
@@ -119,7 +122,9 @@ def test_frames(
     assert find_sequence(tmp_path, frames).missing == missing
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-2-3", "5-1", "1,,2", "-", "1 2", "1001-1100x2"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1-2-3", "5-1", "1,,2", "-", "1 2", "1-9x0", "-9x2", "5x2", "1-9x"]
+)
 def test_frames_that_cannot_be_read(text: str) -> None:
     with pytest.raises(OptionError, match="--frames"):
         parse_frames(text)
@@ -128,8 +133,17 @@ def test_frames_that_cannot_be_read(text: str) -> None:
 def test_where_the_frames_end() -> None:
     assert parse_frames("3-5,9,7").last == 9
     assert parse_frames("3-").last is None
+    assert parse_frames("1001-1100x10").last == 1091
     assert parse_frames(None).last is None
     assert 10**9 in parse_frames(None)
+
+
+@pytest.mark.parametrize("text", ["3-17x4", "3-x5", "-12", "7", "5-9"])
+def test_the_next_of_a_range(text: str) -> None:
+    (span,) = parse_frames(text).spans
+    for number in range(25):
+        later = [other for other in range(number + 1, 40) if other in span]
+        assert span.after(number) == (later[0] if later else None)
 
 
 def test_frames_that_are_not_there_show_what_is(tmp_path: Path) -> None:

@@ -1,17 +1,16 @@
 """Sequences of picture files, as editors and renderers exchange them."""
 
-from vidstyle.sequences.exr import write_exr_channels
 from vidstyle.sequences.pattern import (
-    FrameRanges,
     Sequence,
     SequenceFile,
     find_sequence,
     is_pattern,
     output_path,
     output_paths,
-    parse_frames,
 )
 from vidstyle.sequences.picture import Picture, PictureOptions, read_picture, write_picture
+from vidstyle.sequences.ranges import FrameRanges, parse_frames
+from vidstyle.sequences.raster import write_exr_channels
 
 __all__ = [
     "FrameRanges",

@@ -11,9 +11,9 @@ import numpy as np
 from vidstyle.flow import FlowPreset, dense_flow, resize_flow
 from vidstyle.image import write_image
 from vidstyle.sequences.course import SequenceFrame, pass_name
-from vidstyle.sequences.exr import write_exr_channels
 from vidstyle.sequences.journal import Entry, Journal
 from vidstyle.sequences.pattern import SequenceFile
+from vidstyle.sequences.raster import write_exr_channels
 from vidstyle.temporal import Motion
 
 

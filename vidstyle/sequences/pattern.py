@@ -10,13 +10,13 @@ from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 
-from vidstyle.errors import InputError, OptionError, OutputError
+from vidstyle.errors import InputError, OutputError
 from vidstyle.sequences.formats import KNOWN, SUFFIXES
+from vidstyle.sequences.ranges import parse_frames
 
 _PLACEHOLDER = re.compile(r"%(?:0(\d{1,2}))?d|(#+)", re.ASCII)
 _WILD = re.compile(r"[*?\[]")
 _LAST_DIGITS = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL | re.ASCII)
-_SPAN = re.compile(r"\s*(\d{1,18})?\s*(-)?\s*(\d{1,18})?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -46,66 +46,6 @@ class Sequence:
         return tuple((first, second) for first, second in pairwise(numbers) if second != first + 1)
 
 
-@dataclass(frozen=True)
-class FrameRanges:
-    """The numbers that ``--frames`` names; ends that are None are open."""
-
-    spans: tuple[tuple[int | None, int | None], ...] = ((None, None),)
-
-    def __contains__(self, number: int) -> bool:
-        return any(
-            (first is None or first <= number) and (last is None or number <= last)
-            for first, last in self.spans
-        )
-
-    @property
-    def last(self) -> int | None:
-        """The highest number named; None when an end is open."""
-        ends = [last for _, last in self.spans]
-        return None if None in ends else max(end for end in ends if end is not None)
-
-    def absent(self, numbers: list[int]) -> tuple[range, ...]:
-        """The numbers named that are not among ``numbers``, which are sorted.
-
-        Open ends stop at the first and the last of ``numbers``.
-        """
-        found: list[range] = []
-        for first, last in self.spans:
-            start = numbers[0] if first is None else first
-            stop = (numbers[-1] if last is None else last) + 1
-            inside = [number for number in numbers if start <= number < stop]
-            edges = [start - 1, *inside, stop]
-            found += [
-                range(before + 1, after) for before, after in pairwise(edges) if after > before + 1
-            ]
-        return tuple(found)
-
-
-def parse_frames(text: str | None) -> FrameRanges:
-    """Read ``1001-1100,1150``; ``1001-`` and ``-1100`` are open at one end, None is everything.
-
-    Raises OptionError when it cannot be read, or a range runs backwards.
-    """
-    return FrameRanges() if text is None else FrameRanges(tuple(map(_span, text.split(","))))
-
-
-def _span(text: str) -> tuple[int | None, int | None]:
-    match = _SPAN.fullmatch(text)
-    first, dash, last = match.groups() if match else (None, None, None)
-    if first is None and last is None:
-        raise OptionError(f"--frames: '{text}' is no frame; write 1001-1100,1150")
-    if dash is None:
-        if first is None or last is not None:
-            raise OptionError(f"--frames: '{text}' is no frame; write 1001-1100,1150")
-        return int(first), int(first)
-    if first is not None and last is not None and int(last) < int(first):
-        raise OptionError(f"--frames: {text.strip()} runs backwards; write {last}-{first}")
-    return (
-        None if first is None else int(first),
-        None if last is None else int(last),
-    )
-
-
 def is_pattern(name: str | Path) -> bool:
     """Whether a file name has a place for the number, ``%04d`` or ``####``, or is a glob."""
     last = Path(name).name
@@ -121,7 +61,7 @@ def find_sequence(source: str | Path, frames: str | None = None) -> Sequence:
 
     Args:
         source: where the pictures are; only the file name may be a pattern.
-        frames: which numbers, as ``1001-1100,1150``; all of them when None.
+        frames: which numbers, as ``1001-1100,1150`` or ``1001-1100x10``; all of them when None.
 
     Raises:
         InputError: nothing matches, or what matches is not one sequence.

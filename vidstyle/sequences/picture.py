@@ -7,16 +7,16 @@ stylizer returned exactly as it got it is stored exactly as it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from vidstyle.errors import InputError, OptionError, OutputError
-from vidstyle.sequences import exr, jpeg, png, tiff
-from vidstyle.sequences.formats import Metadata, Raster, kind_of, read_bytes, write_bytes
+from vidstyle.sequences.formats import kind_of
+from vidstyle.sequences.raster import Raster, copy_file, read_raster, write_raster
 from vidstyle.sequences.space import local_ceiling, srgb_decode, to_display, to_linear
 
 InputSpace = Literal["auto", "linear", "srgb"]
@@ -53,7 +53,7 @@ class Picture:
             and holds just that, else float32 from 0 to 255. What is no number is black.
         alpha: H×W in the file's own type, or None.
         raster: the pixels as they are stored.
-        kind: ``png``, ``jpeg``, ``tiff`` or ``exr``.
+        kind: ``png``, ``jpeg``, ``tiff``, ``exr`` or ``dpx``.
         linear: the file holds scene-linear light.
     """
 
@@ -69,31 +69,18 @@ class Picture:
         return str(self.raster.color.dtype)
 
     @property
-    def metadata(self) -> Metadata:
-        """What the file holds besides its pixels."""
-        return self.raster.metadata
-
-    @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the other channels of an EXR file, which are written as they were read."""
-        native = self.metadata.native
-        return native.others if isinstance(native, exr.ExrMetadata) else ()
-
-    @property
-    def exr_header(self) -> dict[str, Any]:
-        """For ``write_exr_channels``: windows, pixel aspect and time of an EXR file; else empty."""
-        native = self.metadata.native
-        return native.header if isinstance(native, exr.ExrMetadata) else {}
+        """Names of the other channels of the file, which are written as they were read."""
+        return self.raster.file.others if self.raster.file is not None else ()
 
     @property
     def frame_rate(self) -> Fraction | None:
         """Frames per second, where an EXR file says it."""
-        native = self.metadata.native
-        return native.frame_rate if isinstance(native, exr.ExrMetadata) else None
+        return self.raster.file.frame_rate if self.raster.file is not None else None
 
 
 def read_picture(path: str | Path, options: PictureOptions = PictureOptions()) -> Picture:
-    """Read a PNG, JPEG, TIFF or EXR file.
+    """Read a PNG, JPEG, TIFF, EXR or DPX file.
 
     Orientation in Exif data is not applied: pixels and tag are written as they were.
 
@@ -103,7 +90,7 @@ def read_picture(path: str | Path, options: PictureOptions = PictureOptions()) -
     path = Path(path)
     kind = kind_of(path)
     try:
-        raster = _read(path, kind, options)
+        raster = read_raster(path, kind, options.layer if kind == "exr" else "")
         linear = _is_linear(raster, kind, options)
         return Picture(_image(raster, linear), raster.alpha, raster, kind, linear)
     except MemoryError as error:
@@ -121,10 +108,10 @@ def write_picture(
     """Write a restyled picture with the bit depth, alpha, layers and metadata of its source.
 
     In the source's format, a sample of ``image`` that equals that of ``picture.image`` is stored
-    exactly as it was, and so are samples that are no finite numbers; a JPEG file that did not
-    change at all is copied. A grey picture becomes RGB
-    when the restyled one is not grey. In another format, scene-linear EXR becomes 16 bits as it
-    looks, 8 bits become half, 16 bits become float, and only ICC, Exif and XMP go along.
+    exactly as it was, and so are samples that are no finite numbers; a file of which nothing
+    changed is copied. A grey picture becomes RGB when the restyled one is not grey. In another
+    format, scene-linear EXR becomes 16 bits as it looks; in EXR, 8 bits become half and 16 bits
+    float, and no attributes go along.
 
     Args:
         path: the suffix decides on the format. The file appears under its name when complete.
@@ -144,28 +131,11 @@ def write_picture(
         raster = _restyled(picture, image, alpha)
     else:
         raster = _converted(picture, image, alpha, kind)
-    if kind == "png":
-        data = png.write(raster)
-    elif picture is not None and raster is picture.raster and kind == "jpeg":
-        data = raster.metadata.native.file
-    elif kind == "jpeg":
-        data = jpeg.write(_opaque(path, raster), options.jpeg_quality)
-    elif kind == "tiff":
-        data = tiff.write(raster)
-    else:
-        data = exr.write(path, raster)
-    return write_bytes(path, data)
-
-
-def _read(path: Path, kind: str, options: PictureOptions) -> Raster:
-    data = read_bytes(path)
-    if kind == "png":
-        return png.read(path, data)
+    if picture is not None and raster is picture.raster and raster.file is not None:
+        return copy_file(raster.file.path, path)
     if kind == "jpeg":
-        return jpeg.read(path, data)
-    if kind == "tiff":
-        return tiff.read(path, data)
-    return exr.read(path, data, options.layer)
+        raster = _opaque(path, raster)
+    return write_raster(path, raster, kind, options.jpeg_quality)
 
 
 def _is_linear(raster: Raster, kind: str, options: PictureOptions) -> bool:
@@ -234,7 +204,7 @@ def _restyled(picture: Picture, image: np.ndarray, alpha: np.ndarray | None) -> 
     color = np.where(same, color, _stored(light, color.dtype))
     if raster.color.shape[2] == 1 and _is_grey(color):
         color = color[..., :1]
-    return Raster(color, own_alpha, associated, raster.metadata)
+    return Raster(color, own_alpha, associated, raster.file)
 
 
 def _restyled_light(picture: Picture, image: np.ndarray) -> np.ndarray:
@@ -257,7 +227,7 @@ def _new(image: np.ndarray, alpha: np.ndarray | None, kind: str) -> Raster:
     dtype = _dtype(kind, np.dtype(np.uint16 if deep else np.uint8))
     if kind == "exr":
         dtype = np.dtype(np.float16)
-    return _raster(image.astype(np.float32) / 255, alpha, kind, dtype, Metadata())
+    return _raster(image.astype(np.float32) / 255, alpha, kind, dtype)
 
 
 def _converted(picture: Picture, image: np.ndarray, alpha: np.ndarray | None, kind: str) -> Raster:
@@ -265,21 +235,19 @@ def _converted(picture: Picture, image: np.ndarray, alpha: np.ndarray | None, ki
     raster = picture.raster
     own_alpha = raster.alpha if alpha is None else alpha
     dtype = _dtype(kind, raster.color.dtype)
-    metadata = Metadata(raster.metadata.icc, raster.metadata.exif, raster.metadata.xmp)
     if kind == "exr" and picture.linear:
         light = _restyled_light(picture, image)
         return _associated(light, own_alpha, dtype)
-    return _raster(image.astype(np.float32) / 255, own_alpha, kind, dtype, metadata)
+    made = _raster(image.astype(np.float32) / 255, own_alpha, kind, dtype)
+    return replace(made, file=raster.file)
 
 
-def _raster(
-    shown: np.ndarray, alpha: np.ndarray | None, kind: str, dtype: np.dtype, metadata: Metadata
-) -> Raster:
+def _raster(shown: np.ndarray, alpha: np.ndarray | None, kind: str, dtype: np.dtype) -> Raster:
     """A file's raster from a picture as it looks, 0 to 1."""
     if kind == "exr":
         return _associated(srgb_decode(shown).astype(np.float32), alpha, dtype)
     stored_alpha = None if alpha is None else _stored(_unit(alpha), dtype)
-    return Raster(_stored(shown, dtype), stored_alpha, False, metadata)
+    return Raster(_stored(shown, dtype), stored_alpha)
 
 
 def _associated(light: np.ndarray, alpha: np.ndarray | None, dtype: np.dtype) -> Raster:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from importlib.util import find_spec
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -219,7 +218,6 @@ class _Run:
             raise InputError(f"{self.source}: no pictures came")
         target = output_path(first[0], self.output)
         notes = target.parent / f".{_key(target)}.vidstyle"
-        check_library([first[0].path, target, *self.folders.paths(first[0])])
         self.journal = journal = Journal(notes)
         checkpoints = Checkpoints(notes)
         fast = as_before(self.fast, None if self.options.overwrite else journal.settings)
@@ -463,16 +461,6 @@ class StateKeeper:
     def keep(self, frame: Frame, state: Checkpoint) -> None:
         assert isinstance(frame, SequenceFrame)
         self.checkpoints.save(frame.step.link, state)
-
-
-def check_library(paths: Iterable[Path]) -> None:
-    """Raises InputError when one is an EXR file and its library is not there.
-
-    Else it would be told of each frame that it cannot be read.
-    """
-    for path in paths:
-        if path.suffix.lower() == ".exr" and find_spec("OpenEXR") is None:
-            raise InputError(f"{path}: OpenEXR is not installed; run: pip install 'vidstyle[exr]'")
 
 
 def as_before(fast: FastOptions, settings: Mapping[str, Any] | None) -> FastOptions:

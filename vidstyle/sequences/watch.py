@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from vidstyle.errors import InputError
-from vidstyle.sequences.pattern import SequenceFile, find_sequence, parse_frames
+from vidstyle.sequences.pattern import SequenceFile, find_sequence
+from vidstyle.sequences.ranges import parse_frames
 
 POLL = 0.25
 """Seconds between two looks at the directory."""
@@ -44,7 +45,7 @@ class Watch:
         ranges = parse_frames(frames)
         self._end = ranges.last
         self._wanted = ranges
-        starts = [start for start, _ in ranges.spans if start is not None]
+        starts = [span.first for span in ranges.spans if span.first is not None]
         self._last = min(starts) - 1 if len(starts) == len(ranges.spans) else None
         """Number up to which all is done; None when any may be the first."""
         self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
@@ -117,7 +118,5 @@ class Watch:
 
     def _misses(self, last: int, number: int) -> bool:
         """Whether a number is wanted between the two."""
-        return any(
-            (first is None or first < number) and (end is None or end > last) and number > last + 1
-            for first, end in self._wanted.spans
-        )
+        following = (span.after(last) for span in self._wanted.spans)
+        return any(wanted is not None and wanted < number for wanted in following)

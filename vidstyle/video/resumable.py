@@ -16,8 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from vidstyle.checkpoints import Checkpoint, Checkpoints
-from vidstyle.disk import Lock, sync
+from vidstyle.disk import sync
 from vidstyle.errors import OutputError
 from vidstyle.frame import Frame
 from vidstyle.video.encode import NUDGED, OutputClock, VideoWriter, sweep_temporaries
@@ -266,12 +268,14 @@ class ResumableWriter:
 
     # ---- beginning and end ----------------------------------------------------------------
 
-    def _hold(self) -> Lock:
+    def _hold(self) -> BaseFileLock:
         """Raises OutputError while another process writes the same file."""
+        lock = FileLock(self._making / "lock", timeout=0, thread_local=False)
         try:
             self._making.mkdir(parents=True, exist_ok=True)
-            return Lock(self._making / "lock")
-        except BlockingIOError as error:
+            lock.acquire()
+            return lock
+        except Timeout as error:
             raise OutputError(f"{self._model.path}: another run is writing it") from error
         except OSError as error:
             raise OutputError(f"{self._work.path}: {error.strerror or error}") from error
