@@ -30,7 +30,7 @@ from temporal import VGG_FILE, Scene
 
 from vidstyle import image as images
 from vidstyle.errors import VidstyleError
-from vidstyle.measures import gradient_energy
+from vidstyle.evaluate.metrics import gradient_energy
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.optimized import FRAMES, VideoOptions, optimize_video
 from vidstyle.stylizers import FastStylizer, OptimizeOptions, OptimizeStylizer, Step

@@ -29,8 +29,8 @@ import torch
 
 from vidstyle import image as images
 from vidstyle.errors import VidstyleError
+from vidstyle.evaluate.metrics import gradient_energy, static_mask, valid_mask, warping_error
 from vidstyle.flow import dense_flow
-from vidstyle.measures import gradient_energy, static_mask, valid_mask, warping_error
 from vidstyle.models.losses import STYLE_LAYERS, gram_matrices, style_distance
 from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19, load_vgg19

@@ -16,16 +16,12 @@ import pytest
 from clips import Sound, write_clip
 
 from vidstyle.errors import InputError, OptionError, OutputError
-from vidstyle.evaluate import (
-    Evaluation,
-    evaluate,
-    match_times,
-    repeated,
-    write_plot,
-)
+from vidstyle.evaluate import Evaluation, evaluate, write_plot
+from vidstyle.evaluate.audio import read_sound
+from vidstyle.evaluate.compare import repeated
+from vidstyle.evaluate.pairing import match_times
 from vidstyle.frame import Frame
 from vidstyle.pipeline import Progress
-from vidstyle.sound import read_sound
 from vidstyle.video import VideoReader
 
 Draw = Callable[[int], np.ndarray]
@@ -271,7 +267,7 @@ def test_a_clock_that_runs_away_does_not_mix_up_frames(tmp_path: Path, original:
     result = evaluate(original, slow)
     assert result.stylized.e_warp == result.floor.e_warp
     assert result.missing == ()
-    assert any("b.mkv: its clock runs away" in note and "0.092 s" in note for note in result.notes)
+    assert any("b.mkv: its clock drifts" in note and "0.092 s" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +309,7 @@ def test_shapes_that_do_not_match(tmp_path: Path, original: Path) -> None:
     square = clip(tmp_path / "square.mkv", size=(96, 96))
     with pytest.raises(InputError) as error:
         evaluate(original, square)
-    told = f"{original} has 12 frames of 128×96, {square} has 12 of 96×96: the shapes differ"
+    told = f"{original} has 12 frames of 128×96, {square} has 12 of 96×96: the aspect ratios differ"
     assert str(error.value).startswith(told)
 
 
@@ -448,7 +444,7 @@ def test_few_frames_are_held_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
                 yield frame
                 del frame
 
-    monkeypatch.setattr("vidstyle.evaluate.VideoReader", Counting)
+    monkeypatch.setattr("vidstyle.evaluate.compare.VideoReader", Counting)
     path = clip(tmp_path / "a.mkv", lambda i: still(i) + i % 3, count=40)
     evaluate(path, path, path, flow="ultrafast")
     assert 1 <= most <= 8

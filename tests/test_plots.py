@@ -38,7 +38,7 @@ def test_a_single_step(tmp_path: Path) -> None:
 
 
 def test_places_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="the plot is a PNG"):
+    with pytest.raises(OptionError, match="plots are written as PNG"):
         write_losses(tmp_path / "a.svg", CURVES, [], "")
     with pytest.raises(OutputError, match="no folder"):
         write_losses(tmp_path / "no" / "a.png", CURVES, [], "")

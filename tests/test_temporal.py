@@ -15,9 +15,9 @@ import torch
 from toys import toy_style
 
 from vidstyle.errors import InputError, OptionError
+from vidstyle.evaluate.metrics import gradient_energy, mean_change, warping_error
 from vidstyle.flow import FlowPreset, warp
 from vidstyle.frame import Frame
-from vidstyle.measures import gradient_energy, mean_change, warping_error
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import (
     Motion,

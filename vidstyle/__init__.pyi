@@ -34,7 +34,12 @@ from .live import (
     LiveSource,
     LiveStylizer,
     SourceOptions,
+    StreamNotice,
+    StreamOptions,
+    StreamStatus,
+    StreamSummary,
     open_live,
+    stream,
 )
 from .optimized import (
     VideoOptions,
@@ -52,13 +57,6 @@ from .sequences.clip import (
 from .sequences.run import (
     FrameOptions,
     stylize_frames,
-)
-from .stream import (
-    StreamNotice,
-    StreamOptions,
-    StreamStatus,
-    StreamSummary,
-    stream,
 )
 from .styles import (
     Style,

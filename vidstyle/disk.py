@@ -20,7 +20,7 @@ def complete_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: for an ``OSError`` in the block: a full disk, no permission.
     """
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = temporary_name(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -29,6 +29,23 @@ def complete_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # permission was lost: what is told is why nothing was written
             temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """A hidden name beside ``path`` that nobody else uses."""
+    return path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def check_new_file(path: Path, overwrite: bool) -> None:
+    """Raises OutputError when a file cannot be created, or replaced, at ``path``."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no directory {path.parent}")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise OutputError(f"{path}: is not a regular file")
+    if not overwrite:
+        raise OutputError(f"{path}: exists already; remove it, or overwrite it with --overwrite")
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from clips import Sound, write_clip
 from vidstyle.cli.evaluate import report
 from vidstyle.cli.main import main
 from vidstyle.evaluate import Evaluation, Steadiness
-from vidstyle.sound import SoundMatch
+from vidstyle.evaluate.audio import SoundMatch
 
 Capture = pytest.CaptureFixture[str]
 

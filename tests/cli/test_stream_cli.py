@@ -31,9 +31,9 @@ from vidstyle.cli.status import StreamReporter, status_line
 from vidstyle.cli.stream import parse_bitrate
 from vidstyle.cli.stream import stream as stream_command
 from vidstyle.live.controls import KEYS
-from vidstyle.live.source import SourceOptions
+from vidstyle.live.options import SourceOptions, StreamOptions
+from vidstyle.live.status import StreamNotice, StreamStatus
 from vidstyle.live.stylizer import LIVE_TEMPORAL
-from vidstyle.stream import StreamNotice, StreamOptions, StreamStatus
 from vidstyle.stylizers import FastOptions
 
 Capture = pytest.CaptureFixture[str]
@@ -67,7 +67,7 @@ def test_a_recording_of_the_test_pattern(tmp_path: Path, style: Path, capsys: Ca
     printed = capsys.readouterr()
     assert re.fullmatch(
         rf"{re.escape(str(take))}: \d+ pictures in \d\.\d s, \d+\.\d pictures/s, "
-        r"latency \d+ ms \(p95 \d+ ms\), \d+ dropped; 1 s are over\n",
+        r"latency \d+ ms \(p95 \d+ ms\), \d+ dropped; ended after 1 s\n",
         printed.out,
     )
     assert re.match(r"in \d+\.\d out \d+\.\d fps \| latency ", printed.err)
@@ -197,7 +197,7 @@ def test_stdout_carries_the_stream_until_a_service_manager_ends_it(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("test", "--to", "windw"), 2, r"windw: is no place for a stream; .*"),
+        (("test", "--to", "windw"), 2, r"windw: not a sink; .*"),
         (("test", "--to", "-", "--progress", "json"), 2, r".*both need stdout.*"),
         (("test", "--to", "a.mkv", "--to", "a.mkv"), 2, r"--to names the same sink twice"),
         (("test", "--to", "udp://127.0.0.1:9", "--fps", "0"), 2, r"fps must be more than 0.*"),
@@ -340,7 +340,7 @@ def test_help_names_all_keys(capsys: Capture) -> None:
     text = text[text.index("Keys") : text.index("Arguments")]
     typed = {"left": "←", "right": "→", "up": "↑", "down": "↓", "escape": "Esc"}
     hidden = {"=", "quit", "\x1b", "\x03", *map(str, range(2, 9))}
-    for name in {name for key in KEYS for name in key.names} - hidden:
+    for name in KEYS.keys() - hidden:
         assert typed.get(name, name) in re.split(r"[\s,]+", text), name
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from tests.clips import Sound, write_clip
 from vidstyle.errors import InputError, VidstyleError
-from vidstyle.live.source import SourceOptions, open_live
-from vidstyle.sound import read_sound
+from vidstyle.evaluate.audio import read_sound
+from vidstyle.live.options import SourceOptions
+from vidstyle.live.source import open_live
 from vidstyle.video import VideoReader
 
 

@@ -7,7 +7,8 @@ import time
 from streams import NUMBERS, Sender, decoded, free_port
 
 from vidstyle.live.backlog import Backlog
-from vidstyle.live.source import SourceOptions, open_live
+from vidstyle.live.options import SourceOptions
+from vidstyle.live.source import open_live
 
 
 def behind(waits: list[float], busy: float) -> list[bool]:

@@ -13,8 +13,8 @@ import torch
 from toys import toy_photo, toy_style
 
 from vidstyle.errors import OptionError, StyleError
-from vidstyle.live.morph import Morph
 from vidstyle.live.stylizer import LiveStylizer
+from vidstyle.live.transition import Transition
 from vidstyle.styles import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import TemporalOptions
@@ -116,9 +116,9 @@ def test_pictures_of_another_size_begin_anew() -> None:
 def test_what_is_no_live_picture() -> None:
     with LiveStylizer(toy_style(), fast=FP32) as stylizer:
         for wrong in (PHOTO.astype(np.float32), PHOTO[..., :2], PHOTO[None]):
-            with pytest.raises(OptionError, match="live pictures are uint8"):
+            with pytest.raises(OptionError, match="live frames are uint8"):
                 stylizer(wrong)
-    with pytest.raises(OptionError, match="cuts auto or none"):
+    with pytest.raises(OptionError, match="cuts must be auto or none"):
         LiveStylizer(toy_style(), temporal=TemporalOptions(cuts="list.txt"))
     with pytest.raises(StyleError):
         LiveStylizer("screm")
@@ -195,24 +195,24 @@ def test_another_working_size_makes_no_jump() -> None:
 
 def test_a_morph_is_smooth() -> None:
     start, end = torch.zeros(3), torch.tensor([1.0, 2.0, 4.0])
-    morph = Morph(start, end, began=10, seconds=2)
+    morph = Transition(start, end, began=10, seconds=2)
     assert torch.equal(morph.at(9), start) and torch.equal(morph.at(12.5), end)
     assert torch.allclose(morph.at(11), end / 2)
     path = [float(morph.at(10 + n / 50)[0]) for n in range(101)]
     steps = np.diff(path)
     assert steps.min() >= 0 and steps.max() < 0.016 and steps[0] < 0.001 > steps[-1]
-    assert torch.equal(Morph(start, end, 10, 0).at(10), end)
+    assert torch.equal(Transition(start, end, 10, 0).at(10), end)
 
 
 def test_a_morph_lets_the_past_go_at_any_frame_rate() -> None:
     vector = torch.zeros(1)
     for rate in (5, 30):
-        morph = Morph(vector, vector, began=0, seconds=1)
+        morph = Transition(vector, vector, began=0, seconds=1)
         times = np.arange(-1, 3, 1 / rate)
         kept = np.prod([morph.kept(a, b) for a, b in itertools.pairwise(times)])
         assert kept == pytest.approx(np.exp(-8))
         assert morph.kept(-1, 0) == morph.kept(2, 3) == 1
-    at_once = Morph(vector, vector, began=0, seconds=0)
+    at_once = Transition(vector, vector, began=0, seconds=0)
     assert at_once.kept(-0.1, 0.1) == 0 and at_once.kept(0.1, 0.2) == 1
 
 

@@ -25,21 +25,20 @@ from clips import Sound, corners, frame_times, images, packet_times, packets, wr
 from streams import Receiver, coded, decoded, free_port
 
 from vidstyle.errors import OptionError, OutputError
+from vidstyle.live.audio import AudioPacket, AudioTemplate
 from vidstyle.live.clock import TICKS
 from vidstyle.live.sinks import (
-    Branch,
-    BranchOptions,
     PreviewWindow,
     RecordingSink,
     RecordOptions,
     SendOptions,
     Sink,
     SinkFormat,
+    SinkWorker,
     UrlSink,
     VirtualCamera,
     open_sink,
 )
-from vidstyle.live.sound import AudioPacket, AudioTemplate
 from vidstyle.live.source import LiveFrame
 
 SMALL = SinkFormat(128, 96, 30)
@@ -54,20 +53,20 @@ def frame(
     return LiveFrame(coded(number, *size), time.monotonic(), number, round(seconds * TICKS))
 
 
-def play(branch: Branch, count: int, first: int = 0) -> None:
+def play(worker: SinkWorker, count: int, first: int = 0) -> None:
     """Put pictures in real time."""
     began = time.monotonic()
     for number in range(first, first + count):
         time.sleep(max(0.0, began + (number - first) / 30 - time.monotonic()))
-        branch.put(frame(number))
+        worker.put(frame(number))
 
 
-def play_until(branch: Branch, enough: Any, first: int = 0, seconds: float = 30) -> int:
+def play_until(worker: SinkWorker, enough: Any, first: int = 0, seconds: float = 30) -> int:
     """Put pictures in real time until something holds; the next number."""
     deadline, number = time.monotonic() + seconds, first
     while not enough():
-        assert time.monotonic() < deadline, branch.failure
-        branch.put(frame(number))
+        assert time.monotonic() < deadline, worker.failure
+        worker.put(frame(number))
         number += 1
         time.sleep(1 / 30)
     return number
@@ -108,8 +107,6 @@ def test_options_that_make_no_sense(changes: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         SendOptions(**changes)
     with pytest.raises(OptionError):
-        BranchOptions(depth=0)
-    with pytest.raises(OptionError):
         RecordOptions(crf=99)
 
 
@@ -119,10 +116,10 @@ def test_options_that_make_no_sense(changes: dict[str, Any]) -> None:
 def test_udp_keeps_order_times_and_pictures() -> None:
     url = f"udp://127.0.0.1:{free_port()}"
     with Receiver(url) as receiver:
-        branch = Branch(UrlSink(url), SMALL)
-        play_until(branch, lambda: len(receiver.numbers) >= 40)
-        branch.close()
-    assert branch.failure is None
+        worker = SinkWorker(UrlSink(url), SMALL)
+        play_until(worker, lambda: len(receiver.numbers) >= 40)
+        worker.close()
+    assert worker.failure is None
     assert None not in receiver.numbers
     numbers = [int(n) for n in receiver.numbers if n is not None]
     assert numbers == sorted(set(numbers))
@@ -165,20 +162,20 @@ def test_sound_goes_along(tmp_path: Path) -> None:
     template, sound = sound_of(tmp_path)
     url = f"udp://127.0.0.1:{free_port()}"
     with Receiver(url) as receiver:
-        branch = Branch(UrlSink(url), SinkFormat(128, 96, 30, template))
+        worker = SinkWorker(UrlSink(url), SinkFormat(128, 96, 30, template))
         began = time.monotonic()
-        play(branch, 30)  # while the receiver finds out what it is
+        play(worker, 30)  # while the receiver finds out what it is
         waiting = list(sound)
         for number in range(30, 100):
-            branch.put(frame(number))
+            worker.put(frame(number))
             while waiting and waiting[0].pts * waiting[0].time_base <= (number - 30) / 30:
                 packet = waiting.pop(0)
                 later = packet.pts + round(1 / packet.time_base)
-                branch.put_audio(
+                worker.put_audio(
                     AudioPacket(packet.data, later, later, packet.duration, packet.time_base)
                 )
             time.sleep(max(0.0, began + number / 30 - time.monotonic()))
-        branch.close()
+        worker.close()
     assert not waiting
     assert len(receiver.packets) > 30
     # MPEG-TS adds the same to both.
@@ -191,8 +188,8 @@ def test_sound_goes_along(tmp_path: Path) -> None:
 def test_sound_that_a_protocol_cannot_carry(tmp_path: Path) -> None:
     template, _ = sound_of(tmp_path, "vorbis")
     for url in ("rtmp://127.0.0.1:9/live/key", "udp://127.0.0.1:9"):
-        with pytest.raises(OutputError, match=r"cannot carry vorbis sound.*--audio none"):
-            Branch(UrlSink(url), SinkFormat(128, 96, 30, template))
+        with pytest.raises(OutputError, match=r"cannot carry vorbis audio.*--audio none"):
+            SinkWorker(UrlSink(url), SinkFormat(128, 96, 30, template))
 
 
 class Upload(BaseHTTPRequestHandler):
@@ -239,35 +236,33 @@ def test_http_posts_the_stream() -> None:
 
 
 def test_nobody_listens_to_udp() -> None:
-    branch = Branch(UrlSink(f"udp://127.0.0.1:{free_port()}"), SMALL)
-    play(branch, 15)
-    branch.close()
-    assert branch.failure is None and branch.written > 0
+    worker = SinkWorker(UrlSink(f"udp://127.0.0.1:{free_port()}"), SMALL)
+    play(worker, 15)
+    worker.close()
+    assert worker.failure is None and worker.written > 0
 
 
 def test_a_refused_connection_is_one_line() -> None:
     url = f"tcp://127.0.0.1:{free_port()}"
-    branch = Branch(UrlSink(url), SMALL)
-    play_until(branch, lambda: branch.failure is not None)
-    branch.close()
-    assert isinstance(branch.failure, OutputError)
-    assert str(branch.failure) == f"{url}: connection refused"
+    worker = SinkWorker(UrlSink(url), SMALL)
+    play_until(worker, lambda: worker.failure is not None)
+    worker.close()
+    assert isinstance(worker.failure, OutputError)
+    assert str(worker.failure) == f"{url}: connection refused"
 
 
 @pytest.mark.parametrize("url", ["rtmp://127.0.0.1:{}/live/key", "rtsp://127.0.0.1:{}/live"])
 def test_servers_that_are_not_there(url: str) -> None:
-    branch = Branch(UrlSink(url.format(free_port())), SMALL)
-    play_until(branch, lambda: branch.failure is not None)
-    branch.close()
-    assert str(branch.failure).endswith(": connection refused")
+    worker = SinkWorker(UrlSink(url.format(free_port())), SMALL)
+    play_until(worker, lambda: worker.failure is not None)
+    worker.close()
+    assert str(worker.failure).endswith(": connection refused")
 
 
 def test_a_receiver_that_goes_is_tried_again() -> None:
     port = free_port()
     said: list[str] = []
-    branch = Branch(
-        UrlSink(f"tcp://127.0.0.1:{port}"), SMALL, BranchOptions(reconnect=30), report=said.append
-    )
+    worker = SinkWorker(UrlSink(f"tcp://127.0.0.1:{port}"), SMALL, reconnect=30, report=said.append)
     number = 0
     for back in (0, 1):
         with Receiver(f"tcp://127.0.0.1:{port}?listen=1") as receiver:
@@ -275,35 +270,33 @@ def test_a_receiver_that_goes_is_tried_again() -> None:
             def enough(receiver: Receiver = receiver, back: int = back) -> bool:
                 return len(receiver.numbers) >= 20 and len(said) >= 2 * back
 
-            number = play_until(branch, enough, number)
+            number = play_until(worker, enough, number)
         seen = [n for n in receiver.numbers if n is not None]
         assert seen == sorted(set(seen))
-    branch.close()
-    assert branch.failure is None
+    worker.close()
+    assert worker.failure is None
     assert said[0].endswith("trying again")
     assert said[1] == f"tcp://127.0.0.1:{port}: is back"
-    assert branch.written > 40
+    assert worker.written > 40
 
 
 def test_it_serves_who_fetches() -> None:
     url = f"tcp://127.0.0.1:{free_port()}"
-    branch = Branch(UrlSink(f"{url}?listen=1"), SMALL, BranchOptions(patience=0.2))
-    play(branch, 30)
+    worker = SinkWorker(UrlSink(f"{url}?listen=1"), SMALL, patience=0.2)
+    play(worker, 30)
     with Receiver(url) as receiver:
-        play_until(branch, lambda: len(receiver.numbers) >= 10, 30)
-    branch.close()
+        play_until(worker, lambda: len(receiver.numbers) >= 10, 30)
+    worker.close()
     assert receiver.numbers[-1] is not None and receiver.numbers[-1] >= 30
 
 
 def test_nobody_fetches() -> None:
-    branch = Branch(
-        UrlSink(f"tcp://127.0.0.1:{free_port()}?listen=1"), SMALL, BranchOptions(closing=0.5)
-    )
-    play(branch, 5)
+    worker = SinkWorker(UrlSink(f"tcp://127.0.0.1:{free_port()}?listen=1"), SMALL, closing=0.5)
+    play(worker, 5)
     began = time.monotonic()
-    branch.close()
+    worker.close()
     assert time.monotonic() - began < 10
-    assert branch.failure is None
+    assert worker.failure is None
 
 
 @pytest.fixture
@@ -321,67 +314,67 @@ def noise(number: int) -> LiveFrame:
 
 def test_a_receiver_that_hangs_holds_up_nobody(deaf: str) -> None:
     shape = SinkFormat(320, 240, 30)
-    options = BranchOptions(patience=1.0, closing=0.5)
-    branch = Branch(UrlSink(deaf, SendOptions(bitrate=20_000_000)), shape, options)
+    sink = UrlSink(deaf, SendOptions(bitrate=20_000_000))
+    worker = SinkWorker(sink, shape, patience=1.0, closing=0.5)
     url = f"udp://127.0.0.1:{free_port()}"
-    other = Branch(UrlSink(url), shape)
+    other = SinkWorker(UrlSink(url), shape)
     number, longest = 0, 0.0
     deadline = time.monotonic() + 40
-    while branch.failure is None:
+    while worker.failure is None:
         assert time.monotonic() < deadline
         picture = noise(number)
         began = time.monotonic()
-        branch.put(picture)
+        worker.put(picture)
         other.put(picture)
         longest = max(longest, time.monotonic() - began)
         number += 1
         time.sleep(1 / 60)
-    branch.close()
+    worker.close()
     other.close()
-    assert isinstance(branch.failure, OutputError)
+    assert isinstance(worker.failure, OutputError)
     assert longest < 2
-    assert branch.dropped > 0
-    assert other.failure is None and other.written > branch.written
+    assert worker.dropped > 0
+    assert other.failure is None and other.written > worker.written
 
 
 def test_closing_does_not_wait_for_a_receiver_that_hangs(deaf: str) -> None:
     shape = SinkFormat(320, 240, 30)
-    branch = Branch(UrlSink(deaf, SendOptions(bitrate=20_000_000)), shape, BranchOptions(closing=1))
+    worker = SinkWorker(UrlSink(deaf, SendOptions(bitrate=20_000_000)), shape, closing=1)
     number = waiting = 0
     while waiting < 30:  # pictures in a row that nothing came of
-        before = branch.written
-        branch.put(noise(number))
+        before = worker.written
+        worker.put(noise(number))
         number += 1
         time.sleep(1 / 60)
-        waiting = waiting + 1 if branch.written == before and number > 60 else 0
+        waiting = waiting + 1 if worker.written == before and number > 60 else 0
         assert number < 3000
     began = time.monotonic()
-    branch.close()
+    worker.close()
     assert time.monotonic() - began < 15
-    assert branch.failure is None
+    assert worker.failure is None
 
 
 def test_a_long_ending_is_waited_for() -> None:
     slow = Slow()
     slow.close = lambda: time.sleep(1)  # type: ignore[method-assign]
-    branch = Branch(slow, SMALL, BranchOptions(closing=0.1))
-    branch.put(frame(0))
+    worker = SinkWorker(slow, SMALL, closing=0.1)
+    worker.put(frame(0))
     began = time.monotonic()
-    branch.close()
+    worker.close()
     assert time.monotonic() - began >= 1
 
 
 def test_a_sender_that_was_killed_is_started_again() -> None:
     url = f"udp://127.0.0.1:{free_port()}"
     sink = UrlSink(url)
-    branch = Branch(sink, SMALL, BranchOptions(reconnect=10))
+    worker = SinkWorker(sink, SMALL, reconnect=10)
     with Receiver(url) as receiver:
-        number = play_until(branch, lambda: len(receiver.numbers) >= 10)
+        number = play_until(worker, lambda: len(receiver.numbers) >= 10)
         sink.cancel()
         many = len(receiver.numbers) + 30
-        play_until(branch, lambda: len(receiver.numbers) >= many, number)
-    branch.close()
-    assert branch.failure is None
+        play_until(worker, lambda: len(receiver.numbers) >= many, number)
+    worker.close()
+    assert worker.failure is None
 
 
 # -- recordings -----------------------------------------------------------------------------
@@ -437,18 +430,20 @@ def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "take.mp4"
     path.write_text("precious")
     with pytest.raises(OutputError, match="--overwrite"):
-        Branch(RecordingSink(path, FAST), SMALL)
+        SinkWorker(RecordingSink(path, FAST), SMALL)
     assert path.read_text() == "precious"
-    branch = Branch(RecordingSink(path, RecordOptions(preset="ultrafast", overwrite=True)), SMALL)
-    branch.put(frame(0))
-    branch.close()
+    worker = SinkWorker(
+        RecordingSink(path, RecordOptions(preset="ultrafast", overwrite=True)), SMALL
+    )
+    worker.put(frame(0))
+    worker.close()
     assert len(images(path)) == 1
 
 
 def test_a_recording_of_nothing(tmp_path: Path) -> None:
-    branch = Branch(RecordingSink(tmp_path / "take.mp4", FAST), SMALL)
-    branch.close()
-    assert isinstance(branch.failure, OutputError)
+    worker = SinkWorker(RecordingSink(tmp_path / "take.mp4", FAST), SMALL)
+    worker.close()
+    assert isinstance(worker.failure, OutputError)
     assert names(tmp_path) == []
 
 
@@ -468,38 +463,38 @@ def full_disk() -> Iterator[None]:
 def test_a_full_disk(tmp_path: Path, full_disk: None, suffix: str) -> None:
     take = tmp_path / f"take{suffix}"
     options = RecordOptions(crf=10, preset="ultrafast")
-    branch = Branch(RecordingSink(take, options), SinkFormat(320, 240, 30), BranchOptions(depth=30))
+    worker = SinkWorker(RecordingSink(take, options), SinkFormat(320, 240, 30), depth=30)
     number = 0
-    while branch.failure is None:
-        branch.put(noise(number))
+    while worker.failure is None:
+        worker.put(noise(number))
         number += 1
         time.sleep(0.01)
         assert number < 3000
-    branch.close()
+    worker.close()
     reason = f"{take}: cannot be written (file too large)"
     if suffix == ".mp4":
-        assert str(branch.failure) == reason
+        assert str(worker.failure) == reason
         assert names(tmp_path) == []
         return
-    assert str(branch.failure) == f"{reason}; what was recorded is in {tmp_path}/take.partial.mkv"
+    assert str(worker.failure) == f"{reason}; what was recorded is in {tmp_path}/take.partial.mkv"
     assert names(tmp_path) == ["take.partial.mkv"]
     assert len(images(tmp_path / "take.partial.mkv")) > 1
 
 
-# -- branches -------------------------------------------------------------------------------
+# -- workeres -------------------------------------------------------------------------------
 
 
 class Slow:
     """A sink that takes its time, and may fail."""
 
-    name, takes_audio, comes_back, may_wait = "slow", True, True, False
+    name, takes_audio, can_reconnect, may_block = "slow", True, True, False
 
     def __init__(self, seconds: float = 0.0, failures: int = 0) -> None:
         self.seconds, self.failures = seconds, failures
         self.numbers: list[int] = []
         self.opened = self.closed = 0
 
-    def open(self, shape: SinkFormat) -> None:
+    def open(self, format: SinkFormat) -> None:
         self.opened += 1
 
     def write(self, frame: LiveFrame) -> None:
@@ -522,35 +517,35 @@ class Slow:
 def test_newer_pictures_replace_older_ones() -> None:
     sink: Sink = (slow := Slow(0.05))
     delivered: list[int] = []
-    branch = Branch(sink, SMALL, delivered=lambda f: delivered.append(f.number))
+    worker = SinkWorker(sink, SMALL, delivered=lambda f: delivered.append(f.number))
     for number in range(100):
-        branch.put(frame(number))
+        worker.put(frame(number))
         time.sleep(0.005)
-    branch.close()
+    worker.close()
     assert slow.numbers == sorted(slow.numbers) == delivered
     assert slow.numbers[-1] == 99
-    assert branch.written == len(slow.numbers) < 60
-    assert branch.written + branch.dropped == 100
+    assert worker.written == len(slow.numbers) < 60
+    assert worker.written + worker.dropped == 100
     assert slow.closed == 1
 
 
 def test_a_queue_lets_bursts_through() -> None:
     slow = Slow(0.01)
-    branch = Branch(slow, SMALL, BranchOptions(depth=50))
+    worker = SinkWorker(slow, SMALL, depth=50)
     for number in range(50):
-        branch.put(frame(number))
-    branch.close()
+        worker.put(frame(number))
+    worker.close()
     assert slow.numbers == list(range(50))
-    assert branch.dropped == 0
+    assert worker.dropped == 0
 
 
 def test_failures_within_the_time_are_forgiven() -> None:
     slow = Slow(failures=3)
     said: list[str] = []
-    branch = Branch(slow, SMALL, BranchOptions(reconnect=20), report=said.append)
-    play_until(branch, lambda: len(slow.numbers) > 5)
-    branch.close()
-    assert branch.failure is None
+    worker = SinkWorker(slow, SMALL, reconnect=20, report=said.append)
+    play_until(worker, lambda: len(slow.numbers) > 5)
+    worker.close()
+    assert worker.failure is None
     assert slow.opened == slow.closed == 4
     assert said[0] == "slow: gone; trying again"
 
@@ -558,10 +553,10 @@ def test_failures_within_the_time_are_forgiven() -> None:
 def test_mistakes_in_a_sink_are_raised_once() -> None:
     slow = Slow()
     slow.write = lambda frame: 1 / 0  # type: ignore[method-assign, assignment, return-value]
-    branch = Branch(slow, SMALL)
-    branch.put(frame(0))
+    worker = SinkWorker(slow, SMALL)
+    worker.put(frame(0))
     with pytest.raises(ZeroDivisionError):
-        branch.close()
+        worker.close()
 
 
 # -- the window -----------------------------------------------------------------------------

@@ -20,8 +20,9 @@ from streams import Sender, coded, decoded, free_port
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.live.address import Kind, resolve
-from vidstyle.live.sound import AudioPacket
-from vidstyle.live.source import LiveFrame, LiveSource, SourceOptions, fitted, open_live
+from vidstyle.live.audio import AudioPacket
+from vidstyle.live.options import SourceOptions
+from vidstyle.live.source import LiveFrame, LiveSource, letterbox, open_live
 
 QUICK = SourceOptions(open_timeout=15, read_timeout=0.6, reconnect=15)
 
@@ -229,7 +230,7 @@ def test_a_sender_that_vanishes_is_waited_for(url: str) -> None:
     assert after[0].image.shape == before[0].image.shape
 
 
-def test_a_sender_that_comes_back_otherwise_is_fitted(url: str) -> None:
+def test_a_sender_that_comes_back_otherwise_is_letterbox(url: str) -> None:
     with Sender(url) as first, open_live(url, QUICK) as live:
         frames = iter(live)
         list(islice(frames, 5))
@@ -399,9 +400,9 @@ def test_sound_of_the_network(url: str) -> None:
 
 def test_fitting_keeps_the_aspect() -> None:
     image = np.full((50, 100, 3), 200, np.uint8)
-    wide = fitted(image, 200, 200)
+    wide = letterbox(image, 200, 200)
     assert wide.shape == (200, 200, 3)
     assert (wide[:50] == 0).all() and (wide[150:] == 0).all() and (wide[50:150] == 200).all()
-    tall = fitted(image.transpose(1, 0, 2), 100, 50)
+    tall = letterbox(image.transpose(1, 0, 2), 100, 50)
     assert (tall[:, 38:62] == 200).all() and (tall[:, :37] == 0).all()
-    assert fitted(image, 100, 50) is image
+    assert letterbox(image, 100, 50) is image

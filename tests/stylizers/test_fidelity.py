@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from vidstyle.device import has_int8
+from vidstyle.evaluate.metrics import valid_mask, warping_error
 from vidstyle.flow import dense_flow
 from vidstyle.image import read_image, resize_short_side
-from vidstyle.measures import valid_mask, warping_error
 from vidstyle.models.losses import STYLE_LAYERS, gram_matrices, style_distance
 from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import load_vgg19

@@ -15,7 +15,7 @@ from vidstyle.errors import ExitCode
 
 if TYPE_CHECKING:
     from vidstyle.evaluate import Evaluation
-    from vidstyle.sound import SoundMatch
+    from vidstyle.evaluate.audio import SoundMatch
 
 LISTED = 5
 """Times that are printed of a longer list."""

@@ -14,7 +14,7 @@ from vidstyle.cli.progress import ProgressKind, print_json
 from vidstyle.errors import ExitCode
 
 if TYPE_CHECKING:
-    from vidstyle.stream import StreamNotice, StreamStatus, StreamSummary
+    from vidstyle.live.status import StreamNotice, StreamStatus, StreamSummary
 
 _CLEAR = "\r\x1b[K"
 _SELDOM = 10.0
@@ -41,7 +41,7 @@ class StreamReporter(AbstractContextManager["StreamReporter"]):
             self._clear()
 
     def __call__(self, event: StreamStatus | StreamNotice) -> None:
-        from vidstyle.stream import StreamNotice
+        from vidstyle.live.status import StreamNotice
 
         with self._lock:
             if isinstance(event, StreamNotice):

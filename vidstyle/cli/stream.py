@@ -141,10 +141,9 @@ def stream(
     if len(set(to)) < len(to):
         raise OptionError("--to names the same sink twice")
     from vidstyle.live.controls import LiveControls
-    from vidstyle.live.sinks import RecordOptions, SendOptions, open_sink
-    from vidstyle.live.source import SourceOptions
-    from vidstyle.stream import StreamOptions
-    from vidstyle.stream import stream as run_stream
+    from vidstyle.live.options import RecordOptions, SendOptions, SourceOptions, StreamOptions
+    from vidstyle.live.session import stream as run_stream
+    from vidstyle.live.sinks import open_sink
     from vidstyle.stylizers import FastOptions
     from vidstyle.temporal import TemporalOptions
 

@@ -1,8 +1,11 @@
-"""Live pictures: sources, sinks, and a stylizer that can be steered while it draws."""
+"""Live streams: sources, sinks, a stylizer that can be adjusted while it draws, and their loop."""
 
+from vidstyle.live.audio import AudioPacket
 from vidstyle.live.controls import LiveControls
-from vidstyle.live.sound import AudioPacket
-from vidstyle.live.source import LiveFrame, LiveSource, SourceOptions, open_live
+from vidstyle.live.options import SourceOptions, StreamOptions
+from vidstyle.live.session import stream
+from vidstyle.live.source import LiveFrame, LiveSource, open_live
+from vidstyle.live.status import StreamNotice, StreamStatus, StreamSummary
 from vidstyle.live.stylizer import LiveStylizer
 
 __all__ = [
@@ -12,5 +15,10 @@ __all__ = [
     "LiveSource",
     "LiveStylizer",
     "SourceOptions",
+    "StreamNotice",
+    "StreamOptions",
+    "StreamStatus",
+    "StreamSummary",
     "open_live",
+    "stream",
 ]

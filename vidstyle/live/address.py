@@ -1,4 +1,4 @@
-"""What a live source's name means to FFmpeg: protocol or device, and its low-latency options."""
+"""What the name of a live source means to FFmpeg: protocol or device, and low-latency options."""
 
 from __future__ import annotations
 

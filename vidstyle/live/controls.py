@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ToStyle:
-    """Go over to a style: by its number in the list, from 1, or to any."""
+class ChooseStyle:
+    """Change to a style: by its number in the list, from 1, or to any other."""
 
     style: int | str | Path | Style
 
 
 @dataclass(frozen=True)
-class Step:
-    """Go on in the list of styles: by whole styles, or a part of the way, to a blend."""
+class StepStyle:
+    """Move through the list of styles: by whole styles, or part of the way, to a blend."""
 
     by: float
 
 
 @dataclass(frozen=True)
-class Strengthen:
-    """Change the strength."""
+class ChangeStrength:
+    """Add to the strength."""
 
     by: float
 
 
 @dataclass(frozen=True)
 class ToggleTemporal:
-    """Leave the past out, or take it in again."""
+    """Switch temporal consistency off, or on again."""
 
 
 @dataclass(frozen=True)
@@ -42,60 +42,50 @@ class Quit:
     """End the stream."""
 
 
-Command = ToStyle | Step | Strengthen | ToggleTemporal | Quit
+Command = ChooseStyle | StepStyle | ChangeStrength | ToggleTemporal | Quit
 
-
-@dataclass(frozen=True)
-class Key:
-    """A command with the keys for it, by what they type, or ``left``, ``right``, ``up``, ``down``,
-    ``escape``, ``quit`` (a window that is closed)."""
-
-    names: tuple[str, ...]
-    command: Command
-    help: str
-
-
-KEYS = (
-    Key(("n", "right"), Step(1), "next style"),
-    Key(("p", "left"), Step(-1), "previous style"),
-    *(Key((str(n),), ToStyle(n), f"style {n}") for n in range(1, 10)),
-    Key(("]",), Step(0.1), "a tenth of the way to the next style"),
-    Key(("[",), Step(-0.1), "a tenth of the way to the previous style"),
-    Key(("+", "=", "up"), Strengthen(0.1), "stronger"),
-    Key(("-", "down"), Strengthen(-0.1), "weaker"),
-    Key(("t",), ToggleTemporal(), "steadying off and on"),
-    Key(("q", "escape", "quit", "\x1b", "\x03"), Quit(), "end"),
-)
-_BY_NAME = {name: key.command for key in KEYS for name in key.names}
+KEYS: dict[str, Command] = {
+    **dict.fromkeys(("n", "right"), StepStyle(1)),
+    **dict.fromkeys(("p", "left"), StepStyle(-1)),
+    **{str(number): ChooseStyle(number) for number in range(1, 10)},
+    "]": StepStyle(0.1),
+    "[": StepStyle(-0.1),
+    **dict.fromkeys(("+", "=", "up"), ChangeStrength(0.1)),
+    **dict.fromkeys(("-", "down"), ChangeStrength(-0.1)),
+    "t": ToggleTemporal(),
+    **dict.fromkeys(("q", "escape", "quit", "\x1b", "\x03"), Quit()),
+}
+"""Commands by key: what it types, or ``left``, ``right``, ``up``, ``down``, ``escape``, or ``quit``
+for a window that is closed."""
 
 
 class LiveControls:
-    """Commands to a stream that runs, from any thread."""
+    """Sends commands to a running stream, from any thread."""
 
     def __init__(self) -> None:
         self._commands: SimpleQueue[Command] = SimpleQueue()
 
     def send(self, command: Command) -> None:
-        """Have it done before the next picture."""
+        """Execute a command before the next frame."""
         self._commands.put(command)
 
     def set_style(self, style: int | str | Path | Style) -> None:
-        """Go over to a style, or blend."""
-        self.send(ToStyle(style))
+        """Change to a style or blend."""
+        self.send(ChooseStyle(style))
 
     def quit(self) -> None:
         """End the stream."""
         self.send(Quit())
 
     def press(self, key: str) -> bool:
-        """Do what a key stands for in ``KEYS``; whether it stands for anything."""
-        command = _BY_NAME.get(key.lower())
+        """Send the command of a key in ``KEYS``; False if it has none."""
+        command = KEYS.get(key.lower())
         if command is not None:
-            self._commands.put(command)
+            self.send(command)
         return command is not None
 
     def pending(self) -> list[Command]:
-        """What was sent since the last call."""
+        """The commands since the last call."""
         commands = []
         try:
             while True:

@@ -1,11 +1,10 @@
-"""The fast engine for live pictures: one after the other, steadied, and steered while it runs."""
+"""The fast engine for live frames: one after the other, steadied, and adjustable while it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -14,12 +13,12 @@ from typing import Self
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
 from vidstyle.errors import OptionError
-from vidstyle.live.morph import Morph
-from vidstyle.models.transformer import TransformerNet
-from vidstyle.styles.file import backbone_hash
+from vidstyle.image import resize
+from vidstyle.live.size import fit_size
+from vidstyle.live.style_ring import same_backbone
+from vidstyle.live.transition import Transition
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.stylizers.color import LUMA
@@ -32,33 +31,33 @@ from vidstyle.temporal import (
 )
 
 LIVE_TEMPORAL = TemporalOptions(flow="fast")
-"""Flow at a quarter of the time that exact flow takes; the photometric veto finds its errors."""
+"""Takes a quarter of the time of exact flow; the photometric check rejects its errors."""
 _THUMBNAIL_SIDE = 320
-"""Longest side, in pixels, for flow and masks: of pictures of 640, 40 % less time for steadying
-than with 512, and about a point less of the flicker cut."""
+"""Longest side in pixels for flow and masks: at a working size of 640, temporal consistency takes
+40 % less time than with 512, for about a point less of the flicker removed."""
 _LATTICE_BLUR = 0.6
-"""Pixels: a third is left of what alternates from pixel to pixel."""
+"""Pixels: leaves a third of what alternates from pixel to pixel."""
 _SHARP_GAIN = 0.02
-"""Share of the picture below which its own fine detail is not worth adding."""
+"""Gain of the source image below which adding its fine detail is not worth the time."""
 
 
 class LiveStylizer:
-    """Restyles the pictures of a stream, each in the light of those before.
+    """Stylizes the frames of a stream, keeping each consistent with those before.
 
     The style, its strength and the working size may be changed at any time from any thread, and
-    change smoothly. Pictures are drawn at the working size and enlarged to their own; where the
-    style lets the picture itself through (strengths below 1), that stays as sharp as it was.
+    change smoothly. Frames are drawn at the working size and enlarged to their own; where the style
+    lets the source image through (strengths below 1), that stays as sharp as it was.
 
     >>> stylizer = LiveStylizer("scream")
-    >>> painting = stylizer(picture)                    # uint8 H×W×3 RGB, of any size
-    >>> stylizer.set_style("wave", seconds=2)           # from now on, and over two seconds
+    >>> painting = stylizer(image)                      # uint8 H×W×3 RGB, of any size
+    >>> stylizer.set_style("wave", seconds=2)           # a transition of two seconds
 
     Args:
         style: a Style, or what ``load_style`` takes.
         fast: strength, colour, device and precision.
-        temporal: λ and flow; ``cuts`` may be ``auto`` or ``none``.
-        working_side: longest side at which pictures are drawn; None draws at their own size.
-        clock: seconds, for the pace of changes.
+        temporal: strength of temporal consistency and flow; ``cuts`` may be ``auto`` or ``none``.
+        working_side: longest side at which frames are drawn; None for their own size.
+        clock: in seconds, for the pace of transitions.
 
     Raises:
         StyleError, OptionError, DeviceError.
@@ -74,21 +73,20 @@ class LiveStylizer:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         if temporal.cuts not in ("auto", "none"):
-            raise OptionError(f"live pictures have cuts auto or none, not '{temporal.cuts}'")
+            raise OptionError(f"cuts must be auto or none for live frames, not '{temporal.cuts}'")
         self.working_side = working_side
         self._clock = clock
         self._options = replace(fast, batch_size=1)
         first = FastStylizer(style, self._options)
         self._style, self._strength = first.style, fast.strength
-        vector = first.style.at_strength(fast.strength)
-        now = clock()
-        self._legs = [_Leg(first, Morph(vector, vector, now, 0))]
-        self._steering = Lock()
+        vector, now = first.style.at_strength(fast.strength), clock()
+        self._transitions = [(first, Transition(vector, vector, now, 0))]
+        self._changing = Lock()
         self._drawing = Lock()
         self._memory = TemporalMemory(temporal)
-        self._before: np.ndarray | None = None
+        self._previous: np.ndarray | None = None
         self._shape: tuple[int, ...] = ()
-        self._drawn = now
+        self._drawn_at = now
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="live-motion")
 
     def __enter__(self) -> Self:
@@ -101,42 +99,41 @@ class LiveStylizer:
         """Stop its thread."""
         self._pool.shutdown()
 
-    # -- steering -----------------------------------------------------------------------------
+    # -- settings -----------------------------------------------------------------------------
 
     @property
     def style(self) -> Style:
-        """The style that is drawn, or on its way."""
+        """The current style, or the one that a transition leads to."""
         return self._style
 
     @property
     def strength(self) -> float:
-        """From 0, the photo, to 1, the style."""
+        """From 0, the source image, to 1, the full style."""
         return self._strength
 
     @property
     def temporal(self) -> float:
-        """How much the past steadies each picture; 0 is off."""
+        """Strength of temporal consistency, from 0, off, to 1."""
         return self._memory.options.temporal
 
     def set_style(self, style: str | Path | Style, seconds: float = 1.0) -> None:
         """Change to another style or blend within some seconds.
 
-        Styles of other backbones are reached by way of the photo.
+        Styles of another backbone are reached by way of the unstylized image.
 
         Raises:
             StyleError, OptionError: as ``load_style``; nothing has changed then.
         """
         style = style if isinstance(style, Style) else load_style(style)
-        self._head_for(style, self._strength, seconds)
+        self._change(style, self._strength, seconds)
 
     def set_blend(self, weights: Mapping[str, float], seconds: float = 1.0) -> None:
-        """Change to a blend, of styles' names with their weights.
+        """Change to a blend, given as style names with their weights.
 
         Raises:
             StyleError, OptionError: as ``load_style``.
         """
-        parts = [f"{name}:{weight!r}" for name, weight in weights.items()]
-        self.set_style(",".join(parts), seconds)
+        self.set_style(",".join(f"{name}:{weight!r}" for name, weight in weights.items()), seconds)
 
     def set_strength(self, strength: float, seconds: float = 0.3) -> None:
         """Change the strength, from 0 to 1.
@@ -144,153 +141,138 @@ class LiveStylizer:
         Raises:
             OptionError: out of range.
         """
-        self._head_for(self._style, strength, seconds)
+        self._change(self._style, strength, seconds)
 
     def set_temporal(self, temporal: float) -> None:
-        """Change how much the past counts, from 0 to 1, at once.
+        """Change the strength of temporal consistency, from 0 to 1, at once.
 
         Raises:
             OptionError: out of range.
         """
         self._memory.options = replace(self._memory.options, temporal=temporal)
 
-    def _head_for(self, style: Style, strength: float, seconds: float) -> None:
+    def _change(self, style: Style, strength: float, seconds: float) -> None:
         if not seconds >= 0:
-            raise OptionError(f"a change takes 0 seconds or more, not {seconds:g}")
+            raise OptionError(f"a transition takes 0 seconds or more, not {seconds:g}")
         target = style.at_strength(strength)
-        with self._steering:
+        with self._changing:
             now = self._clock()
-            leg = self._leg(now)
-            here = leg.morph.at(now)
-            if _same_network(style.network, leg.fast.style.network):
-                self._legs = [_Leg(leg.fast, Morph(here, target, now, seconds))]
+            fast, current = self._current(now)
+            here = current.at(now)
+            if same_backbone(style.network, fast.style.network):
+                self._transitions = [(fast, Transition(here, target, now, seconds))]
             else:
                 half = seconds / 2
                 other = FastStylizer(style, self._options)
-                self._legs = [
-                    _Leg(leg.fast, Morph(here, leg.fast.style.identity, now, half)),
-                    _Leg(other, Morph(style.identity, target, now + half, half)),
+                self._transitions = [
+                    (fast, Transition(here, fast.style.identity, now, half)),
+                    (other, Transition(style.identity, target, now + half, half)),
                 ]
             self._style, self._strength = style, strength
 
-    def _leg(self, now: float) -> _Leg:
-        while len(self._legs) > 1 and self._legs[0].morph.over(now):
-            self._legs.pop(0)
-        return self._legs[0]
+    def _current(self, now: float) -> tuple[FastStylizer, Transition]:
+        while len(self._transitions) > 1 and self._transitions[0][1].over(now):
+            self._transitions.pop(0)
+        return self._transitions[0]
 
     # -- drawing ------------------------------------------------------------------------------
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """The next picture, RGB, H×W×3 uint8, to the same shape; one at a time."""
+        """Stylize the next frame, RGB, H×W×3 uint8, to the same shape. Calls must not overlap."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise OptionError(f"live pictures are uint8, H×W×3, not {image.dtype} {image.shape}")
+            raise OptionError(f"live frames are uint8 H×W×3, not {image.dtype} {image.shape}")
         with self._drawing:
             now = self._clock()
-            with self._steering:
-                leg = self._leg(now)
-            vector = leg.morph.at(now)
+            with self._changing:
+                fast, transition = self._current(now)
+            vector = transition.at(now)
             if image.shape != self._shape:
                 self.forget()
                 self._shape = image.shape
-            if torch.equal(vector, leg.fast.style.identity):
+            if torch.equal(vector, fast.style.identity):
                 self.forget()
                 return image.copy()
-            kept = leg.morph.kept(self._drawn, now)
-            self._drawn = now
-            leg.fast.steer(vector)
-            return self._drawn_with(leg.fast, image, kept, passing_colors(leg.fast, vector))
+            kept = transition.kept(self._drawn_at, now)
+            self._drawn_at = now
+            fast.steer(vector)
+            return self._draw(fast, image, kept)
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height at which pictures of a size are drawn; never larger."""
-        scale = min(1.0, (self.working_side or inf) / max(width, height))
-        return max(round(width * scale), 1), max(round(height * scale), 1)
+        """Width and height at which frames of a size are drawn; never larger."""
+        longest = max(width, height)
+        side = min(self.working_side or longest, longest)
+        return fit_size((width, height), (side, side))
 
     def forget(self) -> None:
-        """The next picture has nothing to do with those before."""
-        self._before = None
+        """Treat the next frame as the first."""
+        self._previous = None
         self._memory.restore({})
 
-    def _drawn_with(
-        self, fast: FastStylizer, image: np.ndarray, kept: float, passing: np.ndarray
-    ) -> np.ndarray:
+    def _draw(self, fast: FastStylizer, image: np.ndarray, kept: float) -> np.ndarray:
         height, width = image.shape[:2]
         size = self.working_size(width, height)
-        drawn_from = _resized(image, size)
-        small = thumbnail(drawn_from, _THUMBNAIL_SIDE)
-        self._carry_over(size, small.shape[1::-1])
+        source = _resized(image, size)
+        small = thumbnail(source, _THUMBNAIL_SIDE)
+        self._resize_memory(size, small.shape[1::-1])
         motion = self._motion(small)
-        painted = fast(drawn_from)
+        drawing = fast(source)
         moved = motion.result()
         if moved.visible is not None:
             moved = replace(moved, visible=moved.visible * np.float32(kept))
-        steady = self._memory(painted, moved)
-        if size == (width, height):
-            return steady
-        result = _enlarged(steady, (width, height))
-        if np.abs(passing).max() < _SHARP_GAIN:
-            return result
-        return _sharpened(result, image, _enlarged(drawn_from, (width, height)), passing)
+        steady = self._memory(drawing, moved)
+        return steady if size == (width, height) else _enlarge(fast, image, source, steady)
 
-    def _carry_over(self, size: tuple[int, int], small_size: tuple[int, int]) -> None:
-        """Bring what is remembered to the working size, where that has changed."""
-        sizes = {"source": small_size, "result": size}
+    def _resize_memory(self, size: tuple[int, int], small: tuple[int, int]) -> None:
+        """Scale what is remembered when the working size has changed."""
+        sizes = {"source": small, "result": size}
         state = self._memory.state()
         self._memory.restore({name: _resized(part, sizes[name]) for name, part in state.items()})
-        if self._before is not None:
-            self._before = _resized(self._before, small_size)
+        if self._previous is not None:
+            self._previous = _resized(self._previous, small)
 
     def _motion(self, small: np.ndarray) -> Future[Motion]:
-        """What moved since the picture before, being estimated while this one is drawn."""
-        before, self._before = self._before, small
+        """The motion since the previous frame, estimated while this one is drawn."""
+        previous, self._previous = self._previous, small
         options = self._memory.options
-        if options.temporal == 0 or before is None:
+        if options.temporal == 0 or previous is None:
             return self._pool.submit(Motion, small)
         find_cuts = options.cuts == "auto"
-        return self._pool.submit(estimate_motion, before, small, options.flow, find_cuts)
-
-
-@dataclass(frozen=True)
-class _Leg:
-    """A part of the way from style to style that one network goes."""
-
-    fast: FastStylizer
-    morph: Morph
+        return self._pool.submit(estimate_motion, previous, small, options.flow, find_cuts)
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[1::-1] == size:
-        return image
-    smaller = size[0] < image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    return image if image.shape[1::-1] == size else resize(image, *size)
 
 
-def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A drawing at a larger size, without the lattice of two pixels' period that networks make."""
+def _enlarge(
+    fast: FastStylizer, image: np.ndarray, source: np.ndarray, drawing: np.ndarray
+) -> np.ndarray:
+    """A drawing at the size of its image, with the image's detail as far as the style shows it.
+
+    Args:
+        source: the image at the size of the drawing.
+    """
+    size = image.shape[1::-1]
+    result = _smoothly_enlarged(drawing, size)
+    colors = _visible_colors(fast)
+    if np.abs(colors).max() < _SHARP_GAIN:
+        return result
+    detail = cv2.subtract(image, _smoothly_enlarged(source, size), dtype=cv2.CV_16S)
+    return cv2.add(result, cv2.transform(detail, colors), dtype=cv2.CV_8U)
+
+
+def _smoothly_enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image at a larger size, without the lattice of two pixels' period that networks make."""
     smooth = cv2.GaussianBlur(image, (3, 3), _LATTICE_BLUR)
     return cv2.resize(smooth, size, interpolation=cv2.INTER_CUBIC)
 
 
-def _sharpened(
-    result: np.ndarray, image: np.ndarray, blurred: np.ndarray, passing: np.ndarray
-) -> np.ndarray:
-    """With what would have shown of the picture's own detail if it had been drawn at full size."""
-    detail = cv2.subtract(image, blurred, dtype=cv2.CV_16S)
-    return cv2.add(result, cv2.transform(detail, passing), dtype=cv2.CV_8U)
-
-
-def passing_colors(fast: FastStylizer, vector: Tensor) -> np.ndarray:
-    """How a picture's own colours show in what is drawn of it: 3×3, each row for one of the result.
+def _visible_colors(fast: FastStylizer) -> np.ndarray:
+    """How an image's own colours show in its drawing: 3×3, a row for each colour of the result.
 
     A style has a gain for each colour; where chroma is kept, it acts on luma alone.
     """
-    splits = fast.style.network.architecture.style_splits()
-    gain = vector.split(splits)[-2].numpy().astype(np.float32)
+    gain = fast.gain.astype(np.float32)
     if fast.options.color == "style":
         return np.diag(gain)
     return np.eye(3, dtype=np.float32) + np.outer(np.ones(3), LUMA * (gain - 1)).astype(np.float32)
-
-
-def _same_network(network: TransformerNet, other: TransformerNet) -> bool:
-    return network is other or backbone_hash(network.state_dict()) == backbone_hash(
-        other.state_dict()
-    )

@@ -1,18 +1,17 @@
-"""Where live pictures go: a window, a virtual camera, a URL, a file."""
+"""Where live frames go: a window, a virtual camera, a URL, a file."""
 
 from __future__ import annotations
 
 from vidstyle.errors import OptionError
+from vidstyle.live.options import RecordOptions, SendOptions
 from vidstyle.live.sinks.base import KeySink, Sink, SinkFormat
-from vidstyle.live.sinks.branch import Branch, BranchOptions
 from vidstyle.live.sinks.camera import VirtualCamera
-from vidstyle.live.sinks.recording import SUFFIXES, RecordingSink, RecordOptions
-from vidstyle.live.sinks.url import STDOUT, SendOptions, UrlSink
+from vidstyle.live.sinks.recording import SUFFIXES, RecordingSink
+from vidstyle.live.sinks.url import STDOUT, UrlSink
 from vidstyle.live.sinks.window import PreviewWindow
+from vidstyle.live.sinks.worker import SinkWorker
 
 __all__ = [
-    "Branch",
-    "BranchOptions",
     "KeySink",
     "PreviewWindow",
     "RecordOptions",
@@ -20,6 +19,7 @@ __all__ = [
     "SendOptions",
     "Sink",
     "SinkFormat",
+    "SinkWorker",
     "UrlSink",
     "VirtualCamera",
     "open_sink",
@@ -29,7 +29,7 @@ __all__ = [
 def open_sink(
     name: str, send: SendOptions = SendOptions(), record: RecordOptions = RecordOptions()
 ) -> Sink:
-    """The sink of that name, not opened yet.
+    """The sink that a name stands for, not opened yet.
 
     Args:
         name: ``window``, ``camera`` or ``camera:DEVICE``, a URL or ``-`` (stdout), or a file.
@@ -46,6 +46,6 @@ def open_sink(
     if name.lower().endswith(SUFFIXES):
         return RecordingSink(name, record)
     raise OptionError(
-        f"{name}: is no place for a stream; there are window, camera, URLs as udp://host:port, "
-        f"and files that end in {', '.join(SUFFIXES)}"
+        f"{name}: not a sink; use window, camera, a URL such as udp://host:port, "
+        f"or a file that ends in {', '.join(SUFFIXES)}"
     )

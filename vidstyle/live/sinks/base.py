@@ -1,4 +1,4 @@
-"""What a place for live pictures has to do."""
+"""The interface of sinks: windows, cameras, URLs and files that take live frames."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from vidstyle.errors import OptionError
-
 if TYPE_CHECKING:
-    from vidstyle.live.sound import AudioPacket, AudioTemplate
+    from vidstyle.live.audio import AudioPacket, AudioTemplate
     from vidstyle.live.source import LiveFrame
-
-PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow"),
-)
-"""x264's, the slower, the smaller."""
 
 
 @dataclass(frozen=True)
 class SinkFormat:
-    """What a sink will be given.
+    """What a sink will receive.
 
     Attributes:
-        width, height: of all pictures, in pixels.
-        rate: pictures a second to expect; they may come at other times.
-        audio: what sound will come; None when none will.
+        width, height: of all frames, in pixels.
+        rate: expected frames per second; the actual times may differ.
+        audio: parameters of the audio; None when there is none.
     """
 
     width: int
@@ -36,63 +28,61 @@ class SinkFormat:
     rate: float
     audio: AudioTemplate | None = None
 
-
-def check_preset(preset: str) -> None:
-    """Raises OptionError when x264 has no such preset."""
-    if preset not in PRESETS:
-        raise OptionError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
+    @property
+    def even_size(self) -> tuple[int, int]:
+        """Width and height that chroma at half the resolution divides, as in ``even``."""
+        return self.width // 2 * 2, self.height // 2 * 2
 
 
 def even(image: np.ndarray) -> np.ndarray:
-    """A picture without its last line or column where there is an odd number of them.
-
-    H×W×3 uint8, contiguous. Chroma has half the lines in nearly all coded video.
-    """
+    """An H×W×3 image without its last row or column where their number is odd; contiguous."""
     height, width = image.shape[:2]
     return np.ascontiguousarray(image[: height // 2 * 2, : width // 2 * 2])
 
 
 class Sink(Protocol):
-    """A window, a camera, a URL or a file that takes pictures as they come.
+    """Takes frames as they come. Subclass it, or provide all of its members.
 
-    One call at a time. ``open`` may come again after ``close``.
+    Calls never overlap, except for ``cancel``. ``open`` may be called again after ``close``.
     """
 
     name: str
-    """What the user called it."""
-    takes_audio: bool
-    comes_back: bool
-    """Whether it is worth trying again when it is gone."""
-    may_wait: bool
-    """Whether a call may wait for somebody who fetches the stream, however long that takes."""
+    """What the user called it; messages begin with it."""
+    takes_audio: bool = False
+    can_reconnect: bool = False
+    """Whether opening it again may help after a failure."""
+    may_block: bool = False
+    """Whether ``write`` may wait for a receiver to connect, however long that takes."""
 
-    def open(self, shape: SinkFormat) -> None:
-        """Begin. Raises OutputError or OptionError when that is impossible."""
+    def open(self, format: SinkFormat) -> None:
+        """Prepare for frames of a format. Raises OutputError or OptionError on failure."""
 
     def write(self, frame: LiveFrame) -> None:
-        """Take a picture. Its time is more than the last one's.
+        """Take a frame; its time is later than that of the last one.
 
         Raises:
-            OutputError: the sink is gone, or its disk is full.
+            OutputError: the receiver is gone, or the disk is full.
         """
 
     def write_audio(self, packet: AudioPacket) -> None:
-        """Take a packet of sound; called when ``takes_audio`` and the format has audio."""
+        """Take an audio packet; called only if ``takes_audio`` and the format has audio."""
+        return
 
     def close(self) -> None:
-        """End properly. May be called at any time, more than once.
+        """Finish and release everything. May be called at any time, and repeatedly.
 
         Raises:
             OutputError: what was written cannot be completed.
         """
 
     def cancel(self) -> None:
-        """From another thread: let a call that takes too long fail, where that is possible."""
+        """From another thread: make a call that takes too long fail, if that is possible."""
+        return
 
 
 @runtime_checkable
 class KeySink(Sink, Protocol):
-    """A sink that people press keys in. All its calls come from the program's main thread."""
+    """A sink in which users press keys. All its calls come from the thread that runs the stream."""
 
     def keys(self) -> Sequence[str]:
-        """The keys pressed since the last call, by the names of ``vidstyle.live.keys``."""
+        """The keys pressed since the last call, by the names in ``vidstyle.live.controls``."""

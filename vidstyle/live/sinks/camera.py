@@ -1,4 +1,4 @@
-"""A virtual camera that video calls and OBS can choose (extra ``[virtualcam]``)."""
+"""A virtual camera for video calls and OBS; needs the extra ``[virtualcam]``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.live.sinks.base import SinkFormat, even
+from vidstyle.live.sinks.base import Sink, SinkFormat, even
 
 if TYPE_CHECKING:
-    from vidstyle.live.sound import AudioPacket
     from vidstyle.live.source import LiveFrame
 
 _REMEDIES = {
@@ -19,23 +18,19 @@ _REMEDIES = {
 }
 
 
-class VirtualCamera:
-    """Shows the pictures as a webcam.
+class VirtualCamera(Sink):
+    """Shows the frames as a webcam.
 
     Args:
-        device: ``/dev/video3`` or a name; the first one free unless given.
+        device: ``/dev/video3`` or a name; None takes the first one that is free.
     """
-
-    takes_audio = False
-    comes_back = False
-    may_wait = False
 
     def __init__(self, device: str | None = None) -> None:
         self.name = f"camera:{device}" if device else "camera"
         self.device = device
         self._camera: Any = None
 
-    def open(self, shape: SinkFormat) -> None:
+    def open(self, format: SinkFormat) -> None:
         """Raises OptionError without pyvirtualcam, OutputError without a device."""
         try:
             import pyvirtualcam
@@ -43,13 +38,13 @@ class VirtualCamera:
             raise OptionError(
                 f"{self.name}: needs pyvirtualcam; pip install 'vidstyle[virtualcam]'"
             ) from error
-        width, height = shape.width // 2 * 2, shape.height // 2 * 2
+        width, height = format.even_size
         try:
-            self._camera = pyvirtualcam.Camera(width, height, shape.rate, device=self.device)
+            self._camera = pyvirtualcam.Camera(width, height, format.rate, device=self.device)
         except RuntimeError as error:
             remedy = _REMEDIES.get(sys.platform, "see pyvirtualcam's documentation")
             raise OutputError(
-                f"{self.name}: no virtual camera takes {width}×{height} here; {remedy} ({error})"
+                f"{self.name}: no virtual camera accepts {width}×{height}; {remedy} ({error})"
             ) from error
 
     def write(self, frame: LiveFrame) -> None:
@@ -58,13 +53,7 @@ class VirtualCamera:
         except RuntimeError as error:
             raise OutputError(f"{self.name}: the camera is gone ({error})") from error
 
-    def write_audio(self, packet: AudioPacket) -> None:
-        pass
-
     def close(self) -> None:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
-
-    def cancel(self) -> None:
-        pass

@@ -1,61 +1,50 @@
-"""A recording of the stream in a file."""
+"""Records the stream in a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
+from av.error import FFmpegError
+
+from vidstyle.disk import check_new_file, temporary_name
 from vidstyle.errors import CutShortError, OptionError, OutputError
-from vidstyle.frame import ColorTags, Frame, VideoInfo
 from vidstyle.live.clock import TICKS
-from vidstyle.live.sinks.base import SinkFormat, check_preset
-from vidstyle.video import VideoWriter, WriteOptions
-from vidstyle.video.color import complete_tags
+from vidstyle.live.options import RecordOptions
+from vidstyle.live.sinks.base import Sink, SinkFormat
+from vidstyle.live.sinks.h264 import H264Muxer
 
 if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
 
-    from vidstyle.live.sound import AudioPacket
+    from vidstyle.live.audio import AudioPacket
     from vidstyle.live.source import LiveFrame
 
 _CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 SUFFIXES = tuple(_CONTAINERS)
+_MP4_OPTIONS = {"movflags": "+faststart", "movie_timescale": str(TICKS)}
+_MUXER_OPTIONS = {
+    "mp4": _MP4_OPTIONS,
+    "mov": _MP4_OPTIONS,
+    # Otherwise audio that starts before zero would delay the video.
+    "matroska": {"avoid_negative_ts": "disabled"},
+}
 
 
-@dataclass(frozen=True)
-class RecordOptions:
-    """How a recording is encoded, with H.264."""
+class RecordingSink(Sink):
+    """Writes the frames, at their own times, and the source's audio to a file.
 
-    crf: int = 20
-    """Quality; lower is better and larger."""
-    preset: str = "veryfast"
-    """One of ``PRESETS``."""
-    overwrite: bool = False
-    """Replace an existing file."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.crf <= 51:
-            raise OptionError(f"crf must be 0 to 51, not {self.crf}")
-        check_preset(self.preset)
-
-
-class RecordingSink:
-    """Writes the pictures, at their own times, and the source's sound to a file.
-
-    The file gets its name when it is closed. When the disk is full, Matroska is kept as
-    ``NAME.partial.mkv``; the others cannot be played without their end.
+    The file appears under its name when it is closed. If the disk is full, what was recorded as
+    Matroska is kept as ``NAME.partial.mkv``; the other formats cannot be played without their end.
 
     Raises:
-        OptionError: the name is not one of a video file.
+        OptionError: the name has not one of the suffixes ``SUFFIXES``.
     """
 
     takes_audio = True
-    comes_back = False
-    may_wait = False
 
     def __init__(self, path: str | Path, options: RecordOptions = RecordOptions()) -> None:
         self.path = Path(path)
@@ -63,71 +52,76 @@ class RecordingSink:
         self.options = options
         if self.path.suffix.lower() not in SUFFIXES:
             raise OptionError(f"{path}: record to a file that ends in {', '.join(SUFFIXES)}")
-        self._writer: VideoWriter | None = None
-        self._sound: AudioStream | None = None
-        self._duration = 0
+        self._container = _CONTAINERS[self.path.suffix.lower()]
+        self._temporary = temporary_name(self.path)
+        self._output: OutputContainer | None = None
+        self._muxer: H264Muxer | None = None
 
-    def open(self, shape: SinkFormat) -> None:
-        """Raises OutputError when the file exists or cannot be written there."""
-        rate = Fraction(shape.rate).limit_denominator(1001)
-        self._duration = round(TICKS / rate)
-        container = _CONTAINERS[self.path.suffix.lower()]
-        if shape.audio is not None and not shape.audio.fits(container):
+    def open(self, format: SinkFormat) -> None:
+        """Raises OutputError when the file exists, or cannot be written or hold the audio."""
+        audio = format.audio
+        if audio is not None and not audio.fits(self._container):
             raise OutputError(
-                f"{self.name}: cannot hold {shape.audio.codec} sound; "
-                "record to .mkv, or leave the sound out with --audio none"
+                f"{self.name}: cannot hold {audio.codec} audio; "
+                "record to .mkv, or omit it with --audio none"
             )
-        self._writer = VideoWriter(
-            self.path,
-            VideoInfo(
-                width=shape.width,
-                height=shape.height,
-                time_base=Fraction(1, TICKS),
-                average_rate=rate,
-                frames=None,
-                duration=None,
-                codec="rawvideo",
-                pix_fmt="rgb24",
-                color=complete_tags(ColorTags(), "rgb24", shape.width, shape.height),
-            ),
-            sound=shape.audio.add_to if shape.audio else None,
-            options=WriteOptions(
-                codec="libx264",
-                crf=self.options.crf,
-                preset=self.options.preset,
-                overwrite=self.options.overwrite,
-            ),
-        )
-        self._sound = self._writer.sound
+        check_new_file(self.path, self.options.overwrite)
+        with self._kept_on_failure():
+            self._output = av.open(
+                f"file:{self._temporary}",
+                "w",
+                format=self._container,
+                options=_MUXER_OPTIONS[self._container],
+            )
+            options = {"crf": str(self.options.crf), "preset": self.options.preset}
+            self._muxer = H264Muxer(self._output, format, options)
+            self._output.start_encoding()
 
     def write(self, frame: LiveFrame) -> None:
-        assert self._writer is not None
-        with self._kept_on_failure(self._writer):
-            self._writer.write(Frame(frame.image, frame.pts, frame.time_base, self._duration))
+        assert self._muxer is not None
+        with self._kept_on_failure():
+            self._muxer.write(frame)
 
     def write_audio(self, packet: AudioPacket) -> None:
-        assert self._writer is not None and self._sound is not None
-        with self._kept_on_failure(self._writer):
-            self._writer.write_sound(packet.packet(self._sound))
+        assert self._muxer is not None
+        with self._kept_on_failure():
+            self._muxer.write_audio(packet)
 
     def close(self) -> None:
-        """Give the file its name. Raises OutputError when the disk is full or nothing came."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.finish()
-
-    def cancel(self) -> None:
-        pass
+        """Complete the file. Raises OutputError when the disk is full or there was no frame."""
+        if self._output is None or self._muxer is None:
+            return
+        if not self._muxer.frames:
+            self._discard()
+            raise OutputError(f"{self.path}: not written, because no frame came")
+        with self._kept_on_failure():
+            self._muxer.finish()
+            self._output.close()
+            self._temporary.replace(self.path)
+        self._output = self._muxer = None
 
     @contextmanager
-    def _kept_on_failure(self, writer: VideoWriter) -> Iterator[None]:
-        """Keep what was recorded when no more can be written, and say so."""
+    def _kept_on_failure(self) -> Iterator[None]:
+        """Turn errors into OutputError, and keep what can be played of the recording."""
         try:
             yield
-        except OutputError as error:
-            self._writer = None
-            with suppress(OutputError):
-                writer.keep_partial()
-            if writer.partial is None:
-                raise
-            raise CutShortError(f"{error}; what was recorded is in {writer.partial}") from error
+        except (FFmpegError, OSError) as error:
+            reason = str(getattr(error, "strerror", None) or error).lower()
+            message = f"{self.path}: cannot be written ({reason})"
+            playable = self._container == "matroska" and self._muxer and self._muxer.frames
+            partial = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
+            self._discard(keep_as=partial if playable else None)
+            if not playable:
+                raise OutputError(message) from error
+            raise CutShortError(f"{message}; what was recorded is in {partial}") from error
+
+    def _discard(self, keep_as: Path | None = None) -> None:
+        """Close the file and remove it, or rename it."""
+        if self._output is not None:
+            with suppress(FFmpegError, OSError):
+                self._output.close()
+        self._output = self._muxer = None
+        with suppress(OSError):  # the reason to report is another
+            if keep_as is not None:
+                self._temporary.replace(keep_as)
+            self._temporary.unlink(missing_ok=True)

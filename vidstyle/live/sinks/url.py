@@ -1,4 +1,4 @@
-"""A stream to a URL: low-latency H.264 over UDP, TCP, RTMP, RTSP, HTTP, or to stdout."""
+"""Sends low-latency H.264 to a URL, over UDP, TCP, SRT, RTMP, RTSP or HTTP, or to stdout."""
 
 from __future__ import annotations
 
@@ -7,91 +7,55 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import av
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.live.sinks.base import SinkFormat, check_preset, even
-from vidstyle.live.sinks.sender import Settings
-from vidstyle.video.color import LIMITED
+from vidstyle.live.options import SendOptions
+from vidstyle.live.sinks.base import Sink, SinkFormat
+from vidstyle.live.sinks.h264 import H264Muxer
+from vidstyle.live.sinks.sender import NEVER_WAIT
 
 if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
     from av.container import OutputContainer
-    from av.video.stream import VideoStream
 
-    from vidstyle.live.sound import AudioPacket, AudioTemplate
+    from vidstyle.live.audio import AudioPacket
     from vidstyle.live.source import LiveFrame
 
 STDOUT = "-"
-_PIX_FMT = "yuv420p"
-TIME_BASE = Fraction(1, 90_000)
-"""Of MPEG-TS; finer than what any other container here keeps."""
-
 _CONTAINERS = {
-    "udp": "mpegts",
-    "tcp": "mpegts",
-    "srt": "mpegts",
-    "http": "mpegts",
-    "https": "mpegts",
-    "rtmp": "flv",
-    "rtmps": "flv",
-    "rtsp": "rtsp",
-    "rtsps": "rtsp",
-    STDOUT: "mpegts",
+    **dict.fromkeys(("udp", "tcp", "srt", "http", "https", STDOUT), "mpegts"),
+    **dict.fromkeys(("rtmp", "rtmps"), "flv"),
+    **dict.fromkeys(("rtsp", "rtsps"), "rtsp"),
 }
-_MUXER = {
+"""By scheme."""
+_MUXER_OPTIONS = {
     "mpegts": {"muxdelay": "0", "muxpreload": "0", "omit_video_pes_length": "0"},
     "flv": {"flvflags": "no_duration_filesize"},
     "rtsp": {"rtsp_transport": "tcp"},
 }
-_DATAGRAM = 1316  # seven packets of MPEG-TS, within the 1500 bytes of Ethernet
+_DATAGRAM = 1316
+"""Bytes: seven packets of MPEG-TS, which fit into one Ethernet frame."""
 _BITS_PER_PIXEL = 0.2
 _LEAST_BITRATE = 3_000_000
 _BURST = 0.25
-"""Seconds of the highest bit rate that one picture may take: more would not fit into the
-receivers' buffers at once, and UDP has no other."""
+"""Seconds of the maximum bit rate that one frame may take: UDP has no flow control, and more would
+overflow the buffers of receivers."""
 _CLOSING = 3.0
+"""Seconds that the sender has to finish."""
 
 
-@dataclass(frozen=True)
-class SendOptions:
-    """How to encode what is sent.
+class UrlSink(Sink):
+    """Sends H.264 and the source's audio to a URL; ``-`` is stdout.
 
-    Raises:
-        OptionError: a value makes no sense.
-    """
-
-    bitrate: int | None = None
-    """Bits a second; None is constant quality, up to what suits the size (720p: 5.5 million)."""
-    preset: str = "superfast"
-    """One of ``PRESETS``."""
-    keyframes: float = 1.0
-    """Seconds between pictures that a receiver can begin with."""
-
-    def __post_init__(self) -> None:
-        if self.bitrate is not None and self.bitrate < 10_000:
-            raise OptionError(f"a bit rate of {self.bitrate} bits a second is too little")
-        check_preset(self.preset)
-        if not self.keyframes > 0:
-            raise OptionError(f"seconds between key pictures must be more, not {self.keyframes:g}")
-
-
-class UrlSink:
-    """Sends H.264, and the source's audio, to a URL; ``-`` is stdout.
-
-    The encoder and the network are in a process of their own (``sender``), which gets raw pictures
-    through a pipe. A receiver that hangs then holds up this sink alone, and ``cancel`` ends it.
+    The network connection is in a process of its own (``sender``), which receives the packets
+    through a pipe. A receiver that hangs blocks this sink alone, until ``cancel`` kills it.
 
     Raises:
-        OptionError: FFmpeg would not know what to do with the URL.
+        OptionError: the URL's protocol is not supported.
     """
 
     takes_audio = True
@@ -102,110 +66,107 @@ class UrlSink:
         scheme = url if url == STDOUT else url.partition("://")[0].lower()
         if scheme not in _CONTAINERS:
             known = ", ".join(f"{name}://" for name in _CONTAINERS if name != STDOUT)
-            raise OptionError(f"{url}: streams go to {known}")
-        self._container_format = _CONTAINERS[scheme]
+            raise OptionError(f"{url}: the protocol is not supported; use {known}")
+        self._container = _CONTAINERS[scheme]
         self._url = "pipe:1" if url == STDOUT else url
-        if scheme == "udp":
-            self._url = with_option(url, "pkt_size", _DATAGRAM)
-        self.comes_back = url != STDOUT
-        self.may_wait = "listen" in url.partition("?")[2]
-        self._reformatter = VideoReformatter()
+        if scheme == "udp" and "pkt_size=" not in url:
+            self._url = f"{url}{'&' if '?' in url else '?'}pkt_size={_DATAGRAM}"
+        self.can_reconnect = url != STDOUT
+        self.may_block = "listen" in url.partition("?")[2]
         self._cancelled = False
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: OutputContainer | None = None
-        self._video: VideoStream | None = None
-        self._audio: AudioStream | None = None
+        self._muxer: H264Muxer | None = None
 
-    def open(self, shape: SinkFormat) -> None:
-        """Start the sender; whether it gets through shows in ``write``.
+    def open(self, format: SinkFormat) -> None:
+        """Start the sender; whether it can connect shows in ``write``.
 
         Raises:
-            OutputError: the protocol has no place for such sound.
+            OutputError: the protocol cannot carry the audio.
         """
-        self._cancelled = False
-        if shape.audio is not None and not self._holds(shape.audio):
+        audio = format.audio
+        # The trial of RTSP's muxer would call the server.
+        if audio and self._container != "rtsp" and not audio.fits(self._container):
             raise OutputError(
-                f"{self.name}: cannot carry {shape.audio.codec} sound; "
-                "leave it out with --audio none"
+                f"{self.name}: cannot carry {audio.codec} audio; omit it with --audio none"
             )
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-P", str(Path(__file__).with_name("sender.py"))),
-                json.dumps(asdict(self._settings(shape))),
-            ],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=None if self._url == "pipe:1" else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            **_APART,
-        )
+        self._cancelled = False
+        self._process = self._start_sender()
+        assert self._process.stdin is not None
         self._pipe = av.open(
             _Pipe(self._process.stdin),
             "w",
             format="nut",
             buffer_size=1 << 20,
-            container_options={"flush_packets": "1", "max_interleave_delta": "1"},
+            container_options=NEVER_WAIT,
         )
-        self._video = self._pipe.add_stream("rawvideo", round(shape.rate) or 1)
-        context = self._video.codec_context
-        context.width, context.height = shape.width // 2 * 2, shape.height // 2 * 2
-        context.pix_fmt, context.time_base = _PIX_FMT, TIME_BASE
-        if shape.audio is not None:
-            self._audio = shape.audio.add_to(self._pipe)
+        self._muxer = H264Muxer(
+            self._pipe,
+            format,
+            self._encoder_options(format),
+            bitrate=self.options.bitrate,
+            keyframes=self.options.keyframes,
+        )
 
     def write(self, frame: LiveFrame) -> None:
-        """Hand a picture over, waiting while the sender has not taken the one before."""
-        assert self._pipe is not None and self._video is not None
-        picture = self._reformatter.reformat(
-            VideoFrame.from_ndarray(even(frame.image), format="rgb24"),
-            format=_PIX_FMT,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=LIMITED,
-        )
-        picture.pts, picture.time_base = frame.pts, frame.time_base
-        with self._translated():
-            self._pipe.mux(self._video.encode(picture))
+        """Encode a frame and hand it over; waits while the sender is behind."""
+        assert self._muxer is not None
+        with self._named_errors():
+            self._muxer.write(frame)
 
     def write_audio(self, packet: AudioPacket) -> None:
-        """Hand a packet over."""
-        assert self._pipe is not None and self._audio is not None
-        with self._translated():
-            self._pipe.mux(packet.packet(self._audio))
+        assert self._muxer is not None
+        with self._named_errors():
+            self._muxer.write_audio(packet)
 
     def close(self) -> None:
-        """Let the sender finish, for three seconds at most."""
-        process, pipe = self._process, self._pipe
-        self._pipe = self._video = self._audio = None
+        """Let the sender finish; kill it after three seconds."""
+        pipe, self._pipe, self._muxer = self._pipe, None, None
         if pipe is not None:
             with suppress(FFmpegError, OSError, ValueError):
-                pipe.close()
-        if process is None:
-            return
-        assert process.stdin is not None and process.stderr is not None
-        with suppress(OSError):
-            process.stdin.close()
-        try:
-            process.wait(_CLOSING)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stderr.close()
-        self._process = None
+                pipe.close()  # the encoder holds nothing back
+        if self._process is not None:
+            _end(self._process)
+            self._process = None
 
     def cancel(self) -> None:
-        """End the sender at once."""
+        """Kill the sender."""
         process = self._process
         if process is not None:
             self._cancelled = True
             process.kill()
 
-    def _holds(self, audio: AudioTemplate) -> bool:
-        # RTSP's muxer would call the server to find out.
-        return self._container_format == "rtsp" or audio.fits(self._container_format)
+    def _start_sender(self) -> subprocess.Popen[bytes]:
+        options = json.dumps(_MUXER_OPTIONS[self._container])
+        sender = str(Path(__file__).with_name("sender.py"))
+        return subprocess.Popen(
+            [sys.executable, "-P", sender, self._url, self._container, options],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=None if self._url == "pipe:1" else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            **_DETACHED,
+        )
+
+    def _encoder_options(self, format: SinkFormat) -> dict[str, str]:
+        usual = int(_BITS_PER_PIXEL * format.width * format.height * format.rate)
+        maximum = self.options.bitrate or max(_LEAST_BITRATE, usual)
+        options = {
+            "preset": self.options.preset,
+            "tune": "zerolatency",
+            "maxrate": str(maximum),
+            "bufsize": str(int(maximum * _BURST)),
+            "bf": "0",
+            # Key frames are forced by time, as frames may come at any rate.
+            "g": str(round(20 * self.options.keyframes * max(format.rate, 1))),
+            "forced-idr": "1",
+            "x264-params": "repeat-headers=1:scenecut=0:log-level=error",
+        }
+        return options if self.options.bitrate else options | {"crf": "23"}
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn the end of the sender into an OutputError that gives its reason."""
+    def _named_errors(self) -> Iterator[None]:
+        """Turn a broken pipe into an OutputError with the sender's reason."""
         try:
             yield
         except (FFmpegError, OSError, ValueError) as error:
@@ -216,44 +177,19 @@ class UrlSink:
         if process is None:
             return "closed"
         if self._cancelled:
-            return "takes no pictures any more"
+            return "the receiver does not read"
         try:
-            _nothing, printed = process.communicate(timeout=_CLOSING)
+            _, printed = process.communicate(timeout=_CLOSING)
         except (subprocess.TimeoutExpired, ValueError):
-            return "does not answer"
+            return "does not respond"
         lines = printed.decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "the sender was ended"
-
-    def _settings(self, shape: SinkFormat) -> Settings:
-        usual = int(_BITS_PER_PIXEL * shape.width * shape.height * shape.rate)
-        highest = self.options.bitrate or max(_LEAST_BITRATE, usual)
-        encoder = {
-            "preset": self.options.preset,
-            "tune": "zerolatency",
-            "maxrate": str(highest),
-            "bufsize": str(int(highest * _BURST)),
-            "bf": "0",
-            "g": str(round(20 * self.options.keyframes * max(shape.rate, 1))),
-            "forced-idr": "1",
-            "x264-params": "repeat-headers=1:scenecut=0:log-level=error",
-        }
-        if self.options.bitrate is None:
-            encoder["crf"] = "23"
-        return Settings(
-            url=self._url,
-            format=self._container_format,
-            rate=shape.rate,
-            encoder=encoder,
-            keyframes=self.options.keyframes,
-            bitrate=self.options.bitrate,
-            muxer=_MUXER[self._container_format],
-        )
+        return lines[-1] if lines else "the sender process was killed"
 
 
 class _Pipe:
-    """What PyAV wants of a file: ``write`` that takes all."""
+    """What PyAV needs of a file: a ``write`` that takes all."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
 
     def write(self, data: bytes) -> int:
@@ -263,16 +199,22 @@ class _Pipe:
         return len(data)
 
 
-# Ctrl-C in the terminal is for us; we tell the sender when to end.
-_APART: dict[str, Any] = (
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process whose input ends here."""
+    assert process.stdin is not None and process.stderr is not None
+    with suppress(OSError):
+        process.stdin.close()
+    try:
+        process.wait(_CLOSING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stderr.close()
+
+
+# Ctrl-C in the terminal is for us; the sender ends with its input.
+_DETACHED: dict[str, Any] = (
     {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if sys.platform == "win32"
     else {"start_new_session": True}
 )
-
-
-def with_option(url: str, name: str, value: object) -> str:
-    """A URL with an option of FFmpeg's, unless it has it already."""
-    if f"{name}=" in url:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{name}={value}"

@@ -21,20 +21,14 @@ from toys import identity
 
 import vidstyle
 from vidstyle.errors import InputError, OptionError, OutputError
-from vidstyle.live.controls import KEYS, LiveControls, Quit, Step, Strengthen, ToStyle
+from vidstyle.live.audio import AudioPacket
+from vidstyle.live.controls import ChangeStrength, ChooseStyle, LiveControls, Quit, StepStyle
+from vidstyle.live.options import SourceOptions, StreamOptions
+from vidstyle.live.session import Throttle, rate_limit, stream
 from vidstyle.live.sinks import SinkFormat
 from vidstyle.live.size import SMALLEST
-from vidstyle.live.sound import AudioPacket
-from vidstyle.live.source import LiveFrame, SourceOptions
-from vidstyle.stream import (
-    StreamNotice,
-    StreamOptions,
-    StreamStatus,
-    StreamSummary,
-    Thinner,
-    rate_limit,
-    stream,
-)
+from vidstyle.live.source import LiveFrame
+from vidstyle.live.status import StreamNotice, StreamStatus, StreamSummary
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
 
@@ -48,20 +42,20 @@ class Collector:
 
     name: str = "collector"
     takes_audio: bool = True
-    comes_back: bool = False
-    may_wait: bool = False
+    can_reconnect: bool = False
+    may_block: bool = False
     delay: float = 0.0
     breaks_after: int | None = None
     mistake: type[Exception] = OutputError
     fails_to_close: bool = False
-    shape: SinkFormat | None = None
+    format: SinkFormat | None = None
     frames: list[LiveFrame] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
     packets: list[AudioPacket] = field(default_factory=list)
     closed: int = 0
 
-    def open(self, shape: SinkFormat) -> None:
-        self.shape = shape
+    def open(self, format: SinkFormat) -> None:
+        self.format = format
 
     def write(self, frame: LiveFrame) -> None:
         time.sleep(self.delay)
@@ -121,7 +115,7 @@ def test_a_file_goes_through_in_order_and_ends(tmp_path: Path) -> None:
     assert summary.reason == f"{clip}: ended"
     assert summary.captured == 20 == summary.shown + summary.dropped
     assert summary.shown == len(numbers) + summary.sink_drops["collector"]
-    assert sink.shape == SinkFormat(64, 48, 24.0, None) and sink.closed == 1
+    assert sink.format == SinkFormat(64, 48, 24.0, None) and sink.closed == 1
     times = [frame.time for frame in sink.frames]
     assert times == pytest.approx([n / 24 for n in numbers], abs=1e-3)
 
@@ -185,18 +179,18 @@ def test_a_slow_sink_holds_up_neither_the_stream_nor_the_others() -> None:
 
 
 def test_fps_leaves_pictures_out_evenly() -> None:
-    thinner = Thinner(15)
-    assert [n for n in range(30) if thinner.wants(n / 30)] == list(range(0, 30, 2))
-    thinner = Thinner(24)
-    chosen = [n / 60 for n in range(600) if thinner.wants(n / 60)]
+    throttle = Throttle(15)
+    assert [n for n in range(30) if throttle.wants(n / 30)] == list(range(0, 30, 2))
+    throttle = Throttle(24)
+    chosen = [n / 60 for n in range(600) if throttle.wants(n / 60)]
     assert len(chosen) == pytest.approx(240, abs=12)
     assert max(np.diff(chosen)) < 3.5 / 60
-    thinner = Thinner(30)
+    throttle = Throttle(30)
     rng = np.random.default_rng(0)
     jittery = np.arange(300) / 30 + rng.uniform(-0.004, 0.004, 300)
-    assert sum(thinner.wants(float(time)) for time in jittery) >= 297
-    thinner = Thinner(10)
-    assert thinner.wants(0) and thinner.wants(5) and not thinner.wants(5.02)
+    assert sum(throttle.wants(float(time)) for time in jittery) >= 297
+    throttle = Throttle(10)
+    assert throttle.wants(0) and throttle.wants(5) and not throttle.wants(5.02)
 
 
 def test_rate_limit() -> None:
@@ -232,12 +226,17 @@ def test_keys_and_their_commands() -> None:
     assert not controls.press("F7")
     controls.set_style("wave")
     assert controls.pending() == [
-        *(Step(1), Step(-1), ToStyle(3), Step(0.1), Strengthen(-0.1), Quit()),
-        ToStyle("wave"),
+        *(
+            StepStyle(1),
+            StepStyle(-1),
+            ChooseStyle(3),
+            StepStyle(0.1),
+            ChangeStrength(-0.1),
+            Quit(),
+        ),
+        ChooseStyle("wave"),
     ]
     assert controls.pending() == []
-    names = [name for key in KEYS for name in key.names]
-    assert len(names) == len(set(names)) and all(key.help for key in KEYS)
 
 
 def test_keys_change_the_stream_and_end_it() -> None:
@@ -302,8 +301,8 @@ def test_a_source_that_is_not_there_is_an_error_before_anything_is_opened() -> N
     sink = Collector()
     with pytest.raises(InputError, match="no such camera"):
         run("63", sink)
-    assert sink.shape is None
-    with pytest.raises(OptionError, match="somewhere to go"):
+    assert sink.format is None
+    with pytest.raises(OptionError, match="at least one sink"):
         run("test")
 
 
@@ -339,7 +338,7 @@ def test_a_sink_that_cannot_be_completed_is_an_error() -> None:
 
 def test_a_sink_that_does_not_open_closes_those_before() -> None:
     class Closed(Collector):
-        def open(self, shape: SinkFormat) -> None:
+        def open(self, format: SinkFormat) -> None:
             raise OutputError("closed: cannot be opened")
 
     first = Collector()
@@ -363,7 +362,7 @@ INTERRUPTED = """
 import signal, sys
 sys.path[:0] = sys.argv[1:3]
 import vidstyle
-from test_stream import Collector, SMALL
+from test_session import Collector, SMALL
 sink = Collector()
 def listen(event):
     print("status", flush=True)
@@ -462,7 +461,7 @@ SOAK = """
 import resource, sys
 sys.path[:0] = sys.argv[1:3]
 import vidstyle
-from test_stream import Collector
+from test_session import Collector
 class Null(Collector):
     def write(self, frame):
         self.count = getattr(self, "count", 0) + 1

@@ -1,4 +1,4 @@
-"""Sound that travels beside live pictures, packet for packet."""
+"""Compressed audio that is passed on beside live frames, packet by packet, without decoding."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from av.packet import Packet
 
 from vidstyle.live.clock import StreamClock
 
-# FFmpeg puts any other into a transport stream, too, as data that nobody plays.
-_IN_TRANSPORT_STREAMS = {"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"}
+# FFmpeg writes any other codec into MPEG-TS as private data, which no player plays.
+_MPEGTS_CODECS = {"aac", "ac3", "dts", "eac3", "mp2", "mp3", "opus"}
 
 
 @dataclass(frozen=True)
 class AudioPacket:
-    """Some milliseconds of coded sound, on the clock of the stream's pictures.
+    """A packet of compressed audio, on the clock of the stream's frames.
 
     Attributes:
         data: as the codec wrote it.
-        pts, dts, duration: in units of ``time_base``; time 0 is the first picture's.
+        pts, dts, duration: in units of ``time_base``; time 0 is that of the first frame.
+        time_base: seconds per unit.
     """
 
     data: bytes
@@ -35,7 +36,7 @@ class AudioPacket:
 
     @classmethod
     def of(cls, packet: Packet, clock: StreamClock) -> AudioPacket | None:
-        """None for what comes before the first picture, or has no place in time."""
+        """None for a packet without timestamps, or from before the first frame."""
         if packet.pts is None or packet.dts is None:
             return None
         time = clock.shifted(float(packet.pts * packet.time_base))
@@ -46,13 +47,13 @@ class AudioPacket:
         return cls(bytes(packet), pts, dts, packet.duration or 0, packet.time_base)
 
     @property
-    def begins(self) -> float:
-        """In seconds."""
+    def start(self) -> float:
+        """Decoding time in seconds."""
         return float(self.dts * self.time_base)
 
     @property
-    def ends(self) -> float:
-        """In seconds."""
+    def end(self) -> float:
+        """Decoding time of the next packet, in seconds."""
         return float((self.dts + max(self.duration, 1)) * self.time_base)
 
     def packet(self, stream: AudioStream) -> Packet:
@@ -65,23 +66,23 @@ class AudioPacket:
 
 
 class AudioTemplate:
-    """A description of sound that outlives the connection it came through.
+    """The codec parameters of an audio stream, kept when its connection is closed.
 
     Attributes:
-        codec: FFmpeg's name of it.
-        rate: samples a second.
+        codec: FFmpeg's name for it.
+        rate: samples per second.
 
     Raises:
-        FFmpegError, ValueError: it is of no kind that can be described, or too little is known.
+        FFmpegError, ValueError: the stream does not say enough about itself.
     """
 
     def __init__(self, stream: AudioStream) -> None:
         self.codec = stream.codec_context.codec.canonical_name
         self.rate = stream.codec_context.sample_rate
         if not self.rate:
-            raise ValueError("sound of an unknown rate")
-        # NUT holds every codec, and its header all that add_stream_from_template asks for; but
-        # without a packet it counts as no file.
+            raise ValueError("the sample rate is unknown")
+        # PyAV can copy parameters from an open stream only. NUT stores any codec and all that
+        # add_stream_from_template needs, but is not recognized without a packet.
         memory = io.BytesIO()
         with av.open(memory, "w", format="nut") as output:
             packet = Packet(bytes(16))
@@ -92,22 +93,21 @@ class AudioTemplate:
         self._container = av.open(memory, format="nut")
 
     def add_to(self, output: OutputContainer) -> AudioStream:
-        """A new stream of an output for this sound.
+        """A new stream of an output for this audio.
 
         Raises:
-            ValueError, FFmpegError: its format does not hold such sound.
+            ValueError, FFmpegError: the output's container cannot hold it.
         """
         return output.add_stream_from_template(self._container.streams.audio[0])
 
     def fits(self, container: str) -> bool:
-        """Whether a container, by FFmpeg's name of it, holds such sound."""
+        """Whether a container, by FFmpeg's name, can hold this audio."""
         if container == "mpegts":
-            return self.codec in _IN_TRANSPORT_STREAMS
-        # Some muxers find out when they write the header.
+            return self.codec in _MPEGTS_CODECS
         try:
             with av.open(io.BytesIO(), "w", format=container) as trial:
                 self.add_to(trial)
-                trial.start_encoding()
+                trial.start_encoding()  # some muxers find out when they write the header
         except (ValueError, FFmpegError):
             return False
         return True

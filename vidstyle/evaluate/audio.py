@@ -1,4 +1,4 @@
-"""The sound of two files beside each other: whether it is the same, and how much later."""
+"""Compares the audio of two files: whether it is the same, and by how much it is later."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from vidstyle.measures import best_lag
+from vidstyle.evaluate.metrics import best_lag
 from vidstyle.video.source import open_source, read_packets
 
 SAME_SOUND = 0.5
-"""With less correlation than this, two sounds are not the same, and their lag means nothing."""
+"""With a lower correlation two recordings differ, and their lag means nothing."""
 
 _SOUND_RATE = 16_000
 _SOUND_SECONDS = 240
-"""The sound's beginning is compared only, so that memory does not grow with the clip."""
+"""Only the beginning is compared, so that memory does not grow with the clip."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +33,12 @@ class Sound:
 
 @dataclass(frozen=True)
 class SoundMatch:
-    """The sound of two files beside each other.
+    """How the audio of two files compares.
 
     Attributes:
-        offset: seconds by which the second's sound comes later against its picture than the
-            first's does; None when there is no sound to compare, or another one.
-        correlation: of the two at that offset; None when either has no sound.
+        offset: seconds by which the second's audio is later relative to its pictures than the
+            first's; None when either has no audio, or they differ.
+        correlation: of the two at that offset; None when either has no audio.
     """
 
     offset: float | None = None
@@ -46,10 +46,10 @@ class SoundMatch:
 
 
 def match_sounds(original: Path, stylized: Path, picture: float = 0.0) -> SoundMatch:
-    """Compare the first four minutes of the sound of two files.
+    """Compare the first four minutes of audio of two files.
 
     Args:
-        picture: seconds by which the second's picture begins later than the first's.
+        picture: seconds by which the second's pictures start later than the first's.
     """
     first, second = read_sound(original), read_sound(stylized)
     if first is None or second is None:
@@ -62,7 +62,7 @@ def match_sounds(original: Path, stylized: Path, picture: float = 0.0) -> SoundM
 
 
 def read_sound(path: Path) -> Sound | None:
-    """A file's main sound, placed by its timestamps; None when it has none or is silent."""
+    """A file's main audio, placed by its timestamps; None when it has none or is silent."""
     with open_source(path) as container:
         stream = container.streams.best("audio")
         if stream is None or stream.codec_context is None:

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidstyle.flow import dense_flow
-from vidstyle.measures import (
+from vidstyle.evaluate.metrics import (
     best_lag,
     global_change,
     gradient_energy,
@@ -20,6 +19,7 @@ from vidstyle.measures import (
     valid_mask,
     warping_error,
 )
+from vidstyle.flow import dense_flow
 
 
 def texture(width: int, height: int, seed: int = 0, grain: float = 1.5) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Figures for how steady, how still and how detailed pictures are: pure functions of arrays.
+"""Metrics of steadiness, stillness and detail: pure functions of arrays.
 
-Pictures are H×W×C, uint8 or float in [0, 1], RGB where colour matters; flows and masks are those of
-``vidstyle.flow``. Nothing here knows of files.
+Images are H×W×C, uint8 or float in [0, 1], RGB where colour matters; flows and masks are those of
+``vidstyle.flow``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def unit(image: np.ndarray) -> np.ndarray:
 def valid_mask(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """True where the backward flow can be trusted: H×W bool.
 
-    That is where nothing was disoccluded, no motion boundary runs and the flow stays inside of the
-    picture (Ruder, Dosovitskiy, Brox 2016, eq. 5 and 6).
+    That is where nothing was disoccluded, there is no motion boundary, and the flow stays inside
+    the image (Ruder, Dosovitskiy, Brox 2016, eq. 5 and 6).
 
     Args:
         backward: t → t−1, of frame t.
@@ -45,7 +45,7 @@ def warping_error(
         mask: H×W bool, M.
 
     Returns:
-        In squares of the full range, so 0 to 1; nan when the mask is empty.
+        From 0 to 1, as squares of the full range; NaN when the mask is empty.
     """
     if not mask.any():
         return math.nan
@@ -65,27 +65,27 @@ def static_mask(
     """True where nothing happens: H×W bool.
 
     Args:
-        mask: where the flow can be trusted; nothing outside of it is static.
-        motion: pixels that the flow stays below.
-        change: of [0, 1]; each channel changed by less, after a box blur of 5×5 pixels against
-            noise.
+        mask: where the flow can be trusted; nothing outside it is static.
+        motion: the flow is shorter than this many pixels.
+        change: each channel, from 0 to 1, changes by less than this after a 5×5 box blur, which
+            suppresses noise.
     """
     gap = np.abs(cv2.blur(unit(frame) - unit(previous), (5, 5)))
     static = mask & (square_norm(flow) < motion**2)
-    for channel in cv2.split(gap):  # much quicker than a maximum along the last axis
+    for channel in cv2.split(gap):  # much faster than a maximum along the last axis
         static &= channel < change
     return static
 
 
 def global_change(frame: np.ndarray, previous: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-    """How far the mean colour inside of the mask moved: BT.709 luma, and the length of (Cb, Cr).
+    """How far the mean colour inside the mask moved: BT.709 luma, and the length of (Cb, Cr).
 
     Args:
         frame, previous: R'G'B'.
         mask: H×W bool.
 
     Returns:
-        Both 0 or more, in levels of 1/255; nan when the mask is empty.
+        Both 0 or more, in levels of 1/255; NaN when the mask is empty.
     """
     if not mask.any():
         return math.nan, math.nan
@@ -106,7 +106,7 @@ def mean_change(frame: np.ndarray, previous: np.ndarray) -> float:
 def gradient_energy(image: np.ndarray) -> float:
     """Mean squared forward difference over both axes and all channels, for values in [0, 1].
 
-    A picture of a single row and column has none.
+    0 for an image of a single pixel.
     """
     image = unit(image)
     down, across = image[1:] - image[:-1], image[:, 1:] - image[:, :-1]
@@ -115,13 +115,13 @@ def gradient_energy(image: np.ndarray) -> float:
 
 
 def best_lag(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """By how many samples the second signal comes later than the first.
+    """By how many samples the second signal is later than the first.
 
-    The peak of their normalized cross-correlation, between samples by the parabola through the
-    peak and its neighbours.
+    That is the peak of their normalized cross-correlation, refined by the parabola through the peak
+    and its neighbours.
 
     Args:
-        first, second: one-dimensional, of the same rate; their means are taken out.
+        first, second: one-dimensional, at the same rate; their means are subtracted.
 
     Returns:
         The lag, and the correlation there: 1 for the same signal, 0 when either is silent.
@@ -130,7 +130,7 @@ def best_lag(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     norm = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     if norm < 1e-9:
         return 0.0, 0.0
-    # Twice as long as needed at most, so that nothing wraps around into another lag.
+    # Long enough that nothing wraps around into another lag.
     size = 1 << (len(first) + len(second)).bit_length()
     spectrum = np.conj(np.fft.rfft(first, size)) * np.fft.rfft(second, size)
     products = np.fft.irfft(spectrum, size)

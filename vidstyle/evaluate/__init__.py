@@ -1,0 +1,7 @@
+"""Measures a stylized video against its original: how steady, how detailed, how well in time."""
+
+from vidstyle.evaluate.compare import evaluate
+from vidstyle.evaluate.evaluation import Evaluation, Steadiness
+from vidstyle.evaluate.plots import write_plot
+
+__all__ = ["Evaluation", "Steadiness", "evaluate", "write_plot"]
