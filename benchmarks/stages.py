@@ -21,11 +21,11 @@ import numpy as np
 from machine import cores
 
 from vidstyle import pipeline
-from vidstyle.checkpoints import Checkpoint
 from vidstyle.cli.main import main as program
 from vidstyle.frame import Frame
 from vidstyle.pipeline import Listener, Summary, batches
 from vidstyle.stages import StageTimes
+from vidstyle.store import Checkpoint
 from vidstyle.stylizers import Stylizer
 from vidstyle.temporal import MotionTracker, TemporalMemory, TemporalOptions
 from vidstyle.video import ResumableWriter, VideoReader, VideoWriter

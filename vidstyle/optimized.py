@@ -26,10 +26,11 @@ from vidstyle.drift import DriftGuard
 from vidstyle.errors import Interrupted, OptimizationError, OptionError
 from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
-from vidstyle.pipeline import Listener, Progress, Summary, logged, open_writer, shown
+from vidstyle.pipeline import Listener, Progress, Summary, logged, output_plan, shown
 from vidstyle.recall import Past, Recollection, blend
 from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings, spelled
 from vidstyle.stages import StageTimes
+from vidstyle.store import FrameCache
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
@@ -37,7 +38,6 @@ from vidstyle.stylizers.optimize import Paintings
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions, estimate_motion, thumbnail
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.layout import Layout
-from vidstyle.work import WorkFolder
 
 SOURCE = 0
 """The pass under which source frames are kept, for passes that go backward."""
@@ -137,12 +137,10 @@ def optimize_video(
         VideoReader(source, read, times) as reader,
         MotionTracker(temporal, origin=reader.origin, threads=1, times=times) as tracker,
     ):
-
-        def new_writer(of: VideoReader) -> VideoWriter:
-            return open_writer(target, source, of.info, compare, read, write)
-
-        new_writer(reader).discard()  # what cannot be written is known before the long work
-        work = WorkFolder(
+        # What cannot be written is to be known before the long work.
+        output_video = output_plan(target, source, reader.info, compare, read, write)
+        output_video.encoding.check_encoder(target)
+        work = FrameCache(
             target,
             settings(Path(source), painter, video, temporal, read, fast),
             resume=resume,
@@ -153,7 +151,7 @@ def optimize_video(
         course = _Course(painter, fast, video, temporal, work, counter, times)
         try:
             course(tracker(reader))
-            with VideoReader(source, read) as again, new_writer(again) as writer:
+            with VideoReader(source, read) as again, VideoWriter.of(output_video) as writer:
                 for index, frame in enumerate(again):
                     painted = work.get(video.passes, index)
                     with times.measure("encode"):
@@ -210,7 +208,7 @@ class _Course:
         fast: FastStylizer | None,
         video: VideoOptions,
         temporal: TemporalOptions,
-        work: WorkFolder,
+        work: FrameCache,
         counter: _Counter,
         times: StageTimes,
     ) -> None:

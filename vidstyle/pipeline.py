@@ -11,27 +11,27 @@ from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
-from vidstyle.checkpoints import Checkpoint
-from vidstyle.errors import InputError, Interrupted, OutputError, VidstyleError
+from vidstyle.errors import InputError, Interrupted, VidstyleError
 from vidstyle.frame import Frame, VideoInfo, coverage
 from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTime, StageTimes
+from vidstyle.store import Checkpoint
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import Artist, FastOptions, FastStylizer, Stylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
 from vidstyle.video import (
     BackgroundSink,
+    OutputPlan,
     Prefetch,
     ReadOptions,
     ResumableWriter,
     VideoReader,
-    VideoWriter,
     WriteOptions,
-    growing_path,
+    plan_output,
 )
 
 T = TypeVar("T")
@@ -177,11 +177,11 @@ def restyle_video(
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
-        writer = resumable(
-            open_writer(target, source, reader.info, compare, read, write),
+        writer = ResumableWriter(
+            output_plan(target, source, reader.info, compare, read, write),
             fast_settings([Path(source)], stylizer, temporal, read, write, compare=compare),
-            stylizer,
-            resume,
+            resume=resume,
+            group=stylizer.batch_size,
         )
         begin_at(writer, reader, tracker)
 
@@ -198,22 +198,26 @@ def past_needed(temporal: TemporalOptions, fast: FastOptions) -> TemporalOptions
     return replace(temporal, temporal=0.0) if fast.strength == 0 else temporal
 
 
-def open_writer(
+def output_plan(
     target: Path,
     source: str | Path | None,
     info: VideoInfo,
     compare: bool,
     read: ReadOptions,
     write: WriteOptions,
-) -> VideoWriter:
-    """A writer for what comes of a reader's frames, beside the sound of ``source``, if any.
+) -> OutputPlan:
+    """The output for what comes of a reader's frames, beside the sound of ``source``, if any.
 
     It stores their alpha, if it can and they are not compared.
 
     Args:
         compare: the pictures are twice as wide.
+
+    Raises:
+        OutputError: it cannot be written there or so.
+        OptionError: the encoder does not know a given option.
     """
-    return VideoWriter(
+    return plan_output(
         target,
         info,
         source=source,
@@ -223,30 +227,6 @@ def open_writer(
         alpha=info.alpha and not compare,
         options=write,
     )
-
-
-def resumable(
-    writer: VideoWriter, settings: Mapping[str, Any], stylizer: Stylizer, resume: bool
-) -> VideoWriter | ResumableWriter:
-    """A writer whose work another run can go on with; the same where that cannot be.
-
-    Args:
-        writer: of the file; nothing has been written.
-        settings: all that the frames depend on.
-        resume: go on with the work of an earlier run.
-
-    Raises:
-        OptionError: settings have changed since.
-        OutputError: to resume, a codec that cannot; or without, something to go on with.
-    """
-    path = growing_path(writer.path, writer)
-    if path is None:
-        if resume:
-            writer.discard()
-            raise OutputError(f"{writer.path}: no run with {writer.codec} can be gone on with")
-        return writer
-    writer.discard()
-    return ResumableWriter(writer, path, settings, resume=resume, group=stylizer.batch_size)
 
 
 def begin_at(writer: Writer, reader: Reader, tracker: MotionTracker) -> None:

@@ -483,7 +483,7 @@ def test_output_must_not_be_the_input(tmp_path: Path, alias: str) -> None:
         ("out.png", {}, "picture"),
         ("out.wav", {}, "cannot hold"),
         ("out.mp4", {"codec": "nonsense"}, "nonsense"),
-        ("out.mp4", {"codec": "aac"}, "no video encoder"),
+        ("out.mp4", {"codec": "aac"}, "not a video encoder"),
         ("out.webm", {"codec": "libx264"}, "cannot hold libx264"),
         ("out.mp4", {"pix_fmt": "nonsense"}, "nonsense"),
         ("out.mp4", {"pix_fmt": "rgb24"}, "yuv420p"),
@@ -595,7 +595,7 @@ def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_no_frames_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="not one frame"), VideoWriter(tmp_path / "o.mp4", INFO):
+    with pytest.raises(OutputError, match="no frames came"), VideoWriter(tmp_path / "o.mp4", INFO):
         pass
     assert left_in(tmp_path) == []
 

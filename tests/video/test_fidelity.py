@@ -36,8 +36,8 @@ from vidstyle.pipeline import Summary, stylize_video
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
-from vidstyle.video.encode import is_timecode
 from vidstyle.video.hdr import SdrView, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg
+from vidstyle.video.writer import is_timecode
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm")
 MILLISECOND = Fraction(1, 1000)

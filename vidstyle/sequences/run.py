@@ -17,7 +17,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vidstyle.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
@@ -54,6 +53,7 @@ from vidstyle.sequences.picture import (
 from vidstyle.sequences.watch import Watch
 from vidstyle.settings import drawing_settings, spelled
 from vidstyle.stages import StageTimes
+from vidstyle.store import EVERY, Checkpoint, Checkpoints
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalMemory, TemporalOptions
