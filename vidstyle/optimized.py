@@ -151,7 +151,7 @@ def optimize_video(
         course = _Course(painter, fast, video, temporal, work, counter, times)
         try:
             course(tracker(reader))
-            with VideoReader(source, read) as again, VideoWriter.of(output_video) as writer:
+            with VideoReader(source, read) as again, VideoWriter(output_video) as writer:
                 for index, frame in enumerate(again):
                     painted = work.get(video.passes, index)
                     with times.measure("encode"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from av.error import FFmpegError
 
 from vidstyle.errors import OutputError
 from vidstyle.frame import VideoInfo
@@ -53,7 +55,12 @@ def plan_output(
 ) -> OutputPlan:
     """See whether a video can be written as it is wanted; nothing is written yet.
 
-    Args: see ``VideoWriter``.
+    Args:
+        path, info, source, start, end: see ``OutputPlan``; the path's extension chooses the
+            container.
+        size: width and height of the frames, if not those of ``info``.
+        alpha: store that of the frames, if the codec can. Frames deeper than 8 bits keep what the
+            pixel format has room for.
 
     Raises:
         OutputError: the file cannot be written there or so.
@@ -71,24 +78,26 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
-def sweep_temporaries(path: Path) -> None:
-    """Remove the hidden files that killed runs left beside ``path``, which no other run writes."""
-    name = re.compile(rf"\.{re.escape(path.stem[:80])}\.\d+-[0-9a-f]{{8}}{re.escape(path.suffix)}")
-    for left in path.parent.iterdir():
-        if name.fullmatch(left.name):
-            with suppress(OSError):  # it is in nobody's way
-                left.unlink()
-
-
 def create_temporary(path: Path) -> Path:
-    """An empty hidden file beside ``path``, which shows that one can be made there."""
+    """An empty hidden file beside ``path``, which shows that one can be made there.
+
+    Raises:
+        OutputError: it cannot.
+    """
     name = f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
     temporary = path.with_name(name)
-    try:
+    with writing(path):
         temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
     return temporary
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the errors of FFmpeg and the system into an ``OutputError`` that names a file."""
+    try:
+        yield
+    except (FFmpegError, OSError) as error:
+        raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
 
 
 def _check_output(path: Path, source: Path | None, overwrite: bool) -> None:

@@ -16,17 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from av.packet import Packet
 from filelock import FileLock, Timeout
 
 from vidstyle.disk import sync
 from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.store import Checkpoint, Checkpoints, RecordLog, RunFolder
-from vidstyle.video.encoders import reason
-from vidstyle.video.output import OutputPlan, partial_path, sweep_temporaries
+from vidstyle.video.output import OutputPlan, partial_path, writing
 from vidstyle.video.segments import Segment, SegmentWriter
-from vidstyle.video.source import find_video, open_source, read_packets
 from vidstyle.video.writer import NUDGED, OutputClock, OutputFile, in_ticks
 
 SECONDS = 1.0
@@ -55,7 +52,6 @@ class ResumableWriter:
     partial: Path | None
     """What a run that ended early has kept: a playable file, or where there was no room for it the
     folder of segments. None when it has kept nothing."""
-    notices: list[str]
     checkpoint: Checkpoint | None
     """What the first frame to be written depends on."""
     done: int
@@ -69,18 +65,15 @@ class ResumableWriter:
         resume: bool = False,
         group: int = 1,
     ) -> None:
-        self.plan = plan
         self.notices = list(plan.encoding.notices)
         self.alpha = plan.encoding.alpha
         self.every = max(round(plan.encoding.rate * SECONDS / group), 1) * group
         """Frames in a segment."""
         self.partial, self.checkpoint, self.done = None, None, 0
-        self._partial = partial_path(plan.path)
+        self._plan, self._partial = plan, partial_path(plan.path)
         self._last: Segment | None = None
         self._end = 0
         self._clock = OutputClock(from_zero=plan.start is not None)
-        if plan.source and self._partial.exists() and self._partial.samefile(plan.source):
-            raise OutputError(f"{self._partial}: is the input itself; choose another output")
         self._lock = _lock(plan.path)
         try:
             self._folder = self._open_folder(settings, resume)
@@ -88,7 +81,7 @@ class ResumableWriter:
             self._checkpoints = Checkpoints(self._folder.path)
             self._restore()
             # What the encoder refuses is to be known before the first frame.
-            self._segment: SegmentWriter | None = self._new_segment()
+            self._writer: SegmentWriter | None = self._open_segment()
         except BaseException:
             _release(self._lock)
             raise
@@ -103,14 +96,14 @@ class ResumableWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
+            if exc_type is None:
+                self._finish()
+        except BaseException:
+            self._keep_partial()
+            raise
+        else:
             if exc_type is not None:
                 self._keep_partial()
-                return
-            try:
-                self._finish()
-            except BaseException:
-                self._keep_partial()
-                raise
         finally:
             self._leave()
 
@@ -124,10 +117,10 @@ class ResumableWriter:
         Raises:
             OutputError: the disk is full, or the encoder failed.
         """
-        pts, duration = in_ticks(frame, self.plan.info.time_base)
-        if self._segment is None:
-            self._segment = self._new_segment()
-        self._segment.write(frame, self._clock(pts), duration)
+        pts, duration = in_ticks(frame, self._plan.encoding.time_base)
+        if self._writer is None:
+            self._writer = self._open_segment()
+        self._writer.write(frame, self._clock(pts), duration)
         self._end = pts + duration
 
     def keep(self, checkpoint: Checkpoint) -> None:
@@ -139,40 +132,35 @@ class ResumableWriter:
         Raises:
             OutputError: the disk is full.
         """
-        assert self._segment is not None
+        assert self._writer is not None
         self._folder.begin()
-        self._checkpoints.save(str(self.done + self._segment.count), checkpoint)
-        self._end_segment()
+        self._checkpoints.save(str(self.done + self._writer.count), checkpoint)
+        self._end_segment(self._writer)
 
     # ---- segments -------------------------------------------------------------------------
 
-    def _new_segment(self) -> SegmentWriter:
-        """Raises OutputError when it cannot be written; nothing is left then."""
+    def _open_segment(self) -> SegmentWriter:
         new = not self._folder.path.exists()
         try:
-            self._folder.path.mkdir(exist_ok=True)
-            return SegmentWriter(self._new_path, self.plan)
-        except BaseException as error:
+            with writing(self._folder.path):
+                self._folder.path.mkdir(exist_ok=True)
+            return SegmentWriter(self._new_path, self._plan)
+        except BaseException:
             if new:
                 shutil.rmtree(self._folder.path, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise OutputError(f"{self._folder.path}: {reason(error)}") from error
             raise
 
-    def _end_segment(self) -> None:
+    def _end_segment(self, writer: SegmentWriter) -> None:
         """Close the segment and note it."""
-        writer, self._segment = self._segment, None
-        assert writer is not None
         self._folder.begin()
-        try:
-            times, tail = writer.close(self._last.tail if self._last else None)
-        except BaseException:
-            writer.discard()
-            raise
+        times, tail = writer.close(self._last.tail if self._last else None)
+        self._writer = None
         assert self._clock.shift is not None and self._clock.last is not None
+        frames = self.done + writer.count
         segment = Segment(
-            frames=self.done + writer.count,
-            bytes=self._new_path.stat().st_size,
+            name=f"segment-{frames:08d}{self._plan.path.suffix}",
+            size=self._new_path.stat().st_size,
+            frames=frames,
             shift=self._clock.shift,
             last=self._clock.last,
             nudged=self._clock.nudged,
@@ -180,9 +168,9 @@ class ResumableWriter:
             tail=tail,
             times=times,
         )
-        os.replace(self._new_path, self._path(segment))
+        os.replace(self._new_path, self._folder.path / segment.name)
         self._records.append(asdict(segment))
-        self._last, self.done = segment, segment.frames
+        self._last, self.done = segment, frames
 
     def _segments(self) -> Iterator[Segment]:
         """Those that are finished, as their records tell."""
@@ -192,65 +180,38 @@ class ResumableWriter:
             except TypeError as error:
                 raise self._records.damaged() from error
 
-    def _path(self, segment: Segment) -> Path:
-        return self._folder.path / f"{segment.name}{self.plan.path.suffix}"
-
     @property
     def _new_path(self) -> Path:
         """Of the segment that is being written."""
-        return self._folder.path / f"new.part{self.plan.path.suffix}"
-
-    def _packets(self) -> Iterator[Packet]:
-        """Those of all segments with their times in the output.
-
-        Raises:
-            OutputError: a segment is damaged.
-        """
-        for segment in self._segments():
-            try:
-                with open_source(self._path(segment)) as container:
-                    video = find_video(container, self._path(segment))
-                    packets = (packet for packet in read_packets(container, video) if packet.size)
-                    for packet, times in zip(packets, segment.times, strict=True):
-                        packet.pts, packet.dts, packet.duration = times
-                        packet.time_base = self.plan.info.time_base
-                        yield packet
-            except (InputError, ValueError) as error:
-                raise OutputError(f"{error}; start over with --overwrite") from error
-
-    def _extradata(self) -> bytes:
-        """What a decoder of the pictures must know beforehand."""
-        path = self._path(next(self._segments()))
-        with open_source(path) as container:
-            return find_video(container, path).codec_context.extradata or b""
+        return self._folder.path / f"new.part{self._plan.path.suffix}"
 
     # ---- beginning ------------------------------------------------------------------------
 
     def _open_folder(self, settings: Mapping[str, Any], resume: bool) -> RunFolder:
-        plan = self.plan
+        plan, partial = self._plan, self._partial
+        if plan.source and partial.exists() and partial.samefile(plan.source):
+            raise OutputError(f"{partial}: is the input itself; choose another output")
         folder = RunFolder(plan.path, settings, resume=resume, overwrite=plan.overwrite)
-        if self._partial.exists() and not (plan.overwrite or folder.begun):
+        if partial.exists() and not (plan.overwrite or folder.begun):
             raise OutputError(
-                f"{self._partial}: exists already, and is where an interrupted {plan.path.name} "
+                f"{partial}: exists already, and is where an interrupted {plan.path.name} "
                 "would be kept; rename it, or replace it with --overwrite"
             )
-        sweep_temporaries(plan.path)
         return folder
 
     def _restore(self) -> None:
         """Go on after the last segment that has its checkpoint; forget what came after it."""
         segments = list(self._segments())
         while segments and self.checkpoint is None:
-            link = str(segments[-1].frames)
-            self.checkpoint = self._checkpoints.load(link)
+            self.checkpoint = self._checkpoints.load(str(segments[-1].frames))
             if self.checkpoint is None:
                 segments.pop()
         for segment in segments:
-            self._check(segment)
+            segment.check(self._folder.path)
         self._records.truncate(len(segments))
-        finished = {self._path(segment) for segment in segments}
+        finished = {segment.name for segment in segments}
         for path in self._folder.path.glob("segment-*"):
-            if path not in finished:
+            if path.name not in finished:
                 path.unlink()
         if segments:
             last = self._last = segments[-1]
@@ -258,63 +219,56 @@ class ResumableWriter:
             self._clock.shift, self._clock.last = last.shift, last.last
             self._clock.nudged = last.nudged
 
-    def _check(self, segment: Segment) -> None:
-        path = self._path(segment)
-        if not path.is_file() or path.stat().st_size != segment.bytes:
-            raise OutputError(
-                f"{path}: is missing or damaged, and the frames after it depend on it; "
-                "start over with --overwrite"
-            )
-
     # ---- end ------------------------------------------------------------------------------
 
     def _finish(self) -> None:
         """Join the segments beside the source's other streams, and give the file its name."""
-        if self._segment and self._segment.count:
-            self._end_segment()
-        if self._clock.last is None:
-            raise OutputError(f"{self.plan.path}: no frames came, so nothing was written")
+        if self._writer and self._writer.count:
+            self._end_segment(self._writer)
+        if self._last is None:
+            raise OutputError(f"{self._plan.path}: no frames came, so nothing was written")
         if self._clock.nudged:
             self.notices.append(NUDGED)
-        self._check_room()
-        self.notices += self._join(self.plan, self.plan.path, whole=self.plan.end is None)
+        end = None if self._plan.end is None else self._end
+        self.notices += self._join(self._plan, self._plan.path, self._last, end)
         self.done = 0
 
     def _keep_partial(self) -> None:
         """Join what there is, with as much of the sound as goes with it."""
-        if not self.done:
+        if self._last is None:
             return
         self.partial = self._folder.path
-        for source in dict.fromkeys((self.plan.source, None)):
+        for source in dict.fromkeys((self._plan.source, None)):
             with suppress(InputError, OutputError):
-                self._check_room()
-                plan = replace(self.plan, source=source)
-                self._join(plan, self._partial, whole=False)
+                plan = replace(self._plan, source=source)
+                self._join(plan, self._partial, self._last, self._last.end)
                 self.partial = self._partial
                 return
 
-    def _join(self, plan: OutputPlan, target: Path, *, whole: bool) -> list[str]:
+    def _join(self, plan: OutputPlan, target: Path, last: Segment, end: int | None) -> list[str]:
         """Write the packets of all segments into one file; what a user should know of it.
 
         Args:
-            whole: copy the other streams to their end, and not only to that of the pictures.
+            last: of the segments.
+            end: where the other streams are cut, on the source's clock, if they are.
         """
-        assert self._last is not None
-        end = None if whole else self._last.end
-        file = OutputFile(plan, extradata=self._extradata())
+        self._check_room()
+        folder = self._folder.path
+        extradata = next(self._segments()).extradata(folder)
+        file = OutputFile(folder / f"joined.part{target.suffix}", plan, extradata=extradata)
         try:
-            assert self._clock.shift is not None
-            file.begin(self._clock.shift)
-            for packet in self._packets():
-                assert packet.pts is not None
-                packet.stream = file.stream
-                file.mux(packet)
-                file.copy_until(packet.pts + self._clock.shift)
+            file.begin(last.shift)
+            for segment in self._segments():
+                for packet in segment.packets(folder):
+                    assert packet.pts is not None
+                    time = packet.pts + last.shift
+                    packet.stream, packet.time_base = file.stream, plan.encoding.time_base
+                    file.mux(packet)
+                    file.copy_until(time)
             file.complete(target, end)
-        except BaseException:
+        finally:
             file.discard()
-            raise
-        with file.translated():
+        with writing(target):
             sync(target)
             sync(target.parent)
         return file.notices
@@ -325,14 +279,14 @@ class ResumableWriter:
         free = shutil.disk_usage(self._folder.path).free
         if needed > free:
             raise OutputError(
-                f"{self.plan.path}: no space left on the disk: needs {needed >> 20} MiB, "
+                f"{self._plan.path}: no space left on the disk: needs {needed >> 20} MiB, "
                 f"{free >> 20} MiB are free"
             )
 
     def _leave(self) -> None:
         """Close everything; remove what no other run can go on with."""
-        if self._segment is not None:
-            self._segment.discard()
+        if self._writer is not None:
+            self._writer.discard()
         try:
             if not self.done:  # the folder last, as it says whose the partial file is
                 self._partial.unlink(missing_ok=True)
@@ -344,12 +298,11 @@ class ResumableWriter:
 def _lock(output: Path) -> FileLock:
     """Raises OutputError while another process writes the same file."""
     lock = FileLock(output.with_name(f".{output.name}.lock"), thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise OutputError(f"{output}: another run is writing it") from error
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({reason(error)})") from error
+    with writing(output):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(f"{output}: another run is writing it") from error
     return lock
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from av.packet import Packet
 
 from vidstyle.disk import sync
+from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
-from vidstyle.video.output import OutputPlan
+from vidstyle.video.output import OutputPlan, writing
+from vidstyle.video.source import find_video, open_source, read_packets
 from vidstyle.video.writer import FrameEncoder, VideoFile
 
 
@@ -18,8 +21,9 @@ class Segment:
     """A finished segment, as its record tells.
 
     Attributes:
+        name: of its file.
+        size: of its file, in bytes.
         frames: of the video up to its end.
-        bytes: of its file.
         shift: what is subtracted from the source's timestamps.
         last: timestamp of the last frame, on the output's clock.
         nudged: whether timestamps were moved apart so far.
@@ -28,8 +32,9 @@ class Segment:
         times: of its packets, in decoding order: pts, dts, duration on the output's clock.
     """
 
+    name: str
+    size: int
     frames: int
-    bytes: int
     shift: int
     last: int
     nudged: bool
@@ -37,18 +42,47 @@ class Segment:
     tail: list[int]
     times: list[tuple[int, int, int]] = field(repr=False)
 
-    @property
-    def name(self) -> str:
-        """Of its file, without the extension."""
-        return f"segment-{self.frames:08d}"
+    def check(self, folder: Path) -> None:
+        """Raises OutputError when its file is not as it was."""
+        path = folder / self.name
+        if not path.is_file() or path.stat().st_size != self.size:
+            raise OutputError(
+                f"{path}: is missing or damaged, and the frames after it depend on it; "
+                "start over with --overwrite"
+            )
+
+    def packets(self, folder: Path) -> Iterator[Packet]:
+        """Its packets, with their times on the output's clock but not their time base.
+
+        Raises:
+            OutputError: the file is damaged.
+        """
+        path = folder / self.name
+        try:
+            with open_source(path) as container:
+                packets = read_packets(container, find_video(container, path))
+                whole = (packet for packet in packets if packet.size)
+                for packet, times in zip(whole, self.times, strict=True):
+                    packet.pts, packet.dts, packet.duration = times
+                    yield packet
+        except (InputError, ValueError) as error:
+            raise OutputError(f"{path}: is damaged ({error}); use --overwrite") from error
+
+    def extradata(self, folder: Path) -> bytes:
+        """What a decoder of the pictures must know beforehand."""
+        with open_source(folder / self.name) as container:
+            return find_video(container, folder / self.name).codec_context.extradata or b""
 
 
 class SegmentWriter:
-    """Writes one segment, with an encoder of its own; frames come on the output's clock.
+    """Writes one segment; frames come on the output's clock, the file's begins at zero.
 
     Args:
-        path: of the segment, whose time begins at zero.
+        path: of the segment.
         plan: of the whole video.
+
+    Raises:
+        OutputError: from all methods: the disk is full or so.
     """
 
     def __init__(self, path: Path, plan: OutputPlan) -> None:
@@ -66,10 +100,10 @@ class SegmentWriter:
         self._times: list[tuple[int, int]] = []
 
     def write(self, frame: Frame, pts: int, duration: int) -> None:
-        """Encode a frame; OutputError when the disk is full or so."""
+        """Encode a frame."""
         if not self.count:
             self._first = pts
-        with self._file.translated():
+        with writing(self._file.named):
             self._put(self._encoder(frame, pts, duration))
         self._durations[pts] = duration
         self.count += 1
@@ -84,12 +118,9 @@ class SegmentWriter:
             tail: of the segment before; None for the first.
 
         Returns:
-            the times of the packets and the new tail, as in ``Segment``.
-
-        Raises:
-            OutputError: the disk is full or so.
+            ``times`` and ``tail`` of the ``Segment``.
         """
-        with self._file.translated():
+        with writing(self._file.named):
             self._put(self._encoder.flush())
             self._file.close()
             sync(self._file.path)

@@ -6,8 +6,8 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +21,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidstyle.errors import OutputError
-from vidstyle.frame import Frame, VideoInfo
-from vidstyle.video.encoders import FASTSTART, MATROSKA, Encoding, WriteOptions, reason
+from vidstyle.frame import Frame
+from vidstyle.video.encoders import FASTSTART, MATROSKA, Encoding
 from vidstyle.video.frame_converter import FrameConverter
-from vidstyle.video.output import OutputPlan, create_temporary, partial_path, plan_output
+from vidstyle.video.output import OutputPlan, create_temporary, partial_path, writing
 from vidstyle.video.source import stream_metadata
 from vidstyle.video.tracks import StreamCopier
 
@@ -67,11 +67,17 @@ class OutputClock:
         return pts
 
 
+def in_ticks(frame: Frame, time_base: Fraction) -> tuple[int, int]:
+    """A frame's pts and duration in units of another time base."""
+    ticks = time_base / frame.time_base
+    return round(frame.pts / ticks), round(frame.duration / ticks)
+
+
 class FrameEncoder:
     """Makes packets of frames.
 
     Args:
-        stream: that ``Encoding.add_to`` has made, of a container whose encoders are started.
+        stream: that ``Encoding.add_to`` has made, of a container whose header is written.
     """
 
     def __init__(self, stream: VideoStream, encoding: Encoding) -> None:
@@ -85,6 +91,9 @@ class FrameEncoder:
 
         Args:
             pts, duration: in the encoding's time base.
+
+        Raises:
+            ValueError: the frame is not of the encoding's size.
         """
         picture = self._convert(frame)
         picture.pts, picture.time_base, picture.duration = pts, self._encoding.time_base, duration
@@ -104,7 +113,7 @@ class VideoFile:
     """A container with one encoded stream of pictures, and whatever else is added to it.
 
     Args:
-        path: where it is written, in the encoding's container.
+        path: where it is written.
         named: what errors call it.
 
     Raises:
@@ -113,10 +122,8 @@ class VideoFile:
 
     def __init__(self, path: Path, encoding: Encoding, named: Path) -> None:
         self.path, self.named, self.encoding = path, named, encoding
-        with self.translated():
-            self.container: OutputContainer = av.open(
-                f"file:{path}", "w", format=encoding.container
-            )
+        with writing(named):
+            self.container = av.open(f"file:{path}", "w", format=encoding.container)
         self.stream = encoding.add_to(self.container)
 
     def start(self, options: dict[str, str], extradata: bytes | None = None) -> None:
@@ -127,7 +134,7 @@ class VideoFile:
             extradata: of packets that another encoder has made, which are written here.
         """
         self.container.container_options.update(options)
-        with self.translated(), self.encoding.explained(self.named):
+        with writing(self.named), self.encoding.explained(self.named):
             if extradata is not None:
                 self.stream.codec_context.open()
                 self.stream.codec_context.extradata = extradata or None
@@ -135,12 +142,12 @@ class VideoFile:
 
     def mux(self, packets: Packet | Iterable[Packet]) -> None:
         """Write packets of any of the streams."""
-        with self.translated():
+        with writing(self.named):
             self.container.mux(packets)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Write the end."""
-        with self.translated():
+        with writing(self.named):
             self.container.close()
 
     def discard(self) -> None:
@@ -152,19 +159,12 @@ class VideoFile:
         with suppress(OSError):  # permission was lost: what is told is why nothing was written
             self.path.unlink(missing_ok=True)
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Turn the errors of FFmpeg and the system into ``OutputError``."""
-        try:
-            yield
-        except (FFmpegError, OSError) as error:
-            raise OutputError(f"{self.named}: cannot be written ({reason(error)})") from error
-
 
 class OutputFile(VideoFile):
-    """The file of a plan under a hidden name, with the streams that are copied from the source.
+    """The file of a plan, still under another name, with the streams copied from the source.
 
     Args:
+        path: where it is written.
         sound: adds one more stream to the output and returns it.
         extradata: of packets that another encoder has made.
 
@@ -175,47 +175,42 @@ class OutputFile(VideoFile):
 
     def __init__(
         self,
+        path: Path,
         plan: OutputPlan,
         *,
         sound: Callable[[OutputContainer], AudioStream] | None = None,
         extradata: bytes | None = None,
     ) -> None:
-        self.plan = plan
         self.notices: list[str] = []
+        self._plan = plan
         self._copier: StreamCopier | None = None
-        temporary = create_temporary(plan.path)
         try:
-            super().__init__(temporary, plan.encoding, plan.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        try:
+            super().__init__(path, plan.encoding, plan.path)
             self._add_streams()
             self.sound = sound(self.container) if sound else None
             self.start(self._muxer_options(), extradata)
         except BaseException:
             self.discard()
             raise
-        coded, encoding = "×".join(map(str, plan.encoding.coded_size)), plan.encoding
-        logger.info("%s: %s %s, %s", plan.path, encoding.codec, encoding.pix_fmt, coded)
+        size = "×".join(map(str, plan.encoding.coded_size))
+        logger.info("%s: %s %s, %s", plan.path, plan.encoding.codec, plan.encoding.pix_fmt, size)
 
     def begin(self, shift: int) -> None:
         """Fix what is subtracted from all timestamps, in the frames' time base."""
         if self._copier:
-            seconds = shift * self.plan.info.time_base
-            self._copier.begin(seconds, trim=self.plan.start is not None)
+            seconds = shift * self.encoding.time_base
+            self._copier.begin(seconds, trim=self._plan.start is not None)
 
     def copy_until(self, pts: int) -> None:
         """Copy what the other streams have up to a time of the source, in its time base."""
         if self._copier:
-            with self.translated():
-                self._copier.copy_until(pts * self.plan.info.time_base)
+            with writing(self.named):
+                self._copier.copy_until(pts * self.encoding.time_base)
 
-    def complete(self, path: Path, end: int | None, *, endless: bool = False) -> Path:
+    def complete(self, target: Path, end: int | None, *, endless: bool = False) -> None:
         """Copy the rest of the other streams and give the file its name.
 
         Args:
-            path: the name.
             end: time of the source where they are cut, in the frames' time base, if they are.
             endless: keep the file without its end when that cannot be written.
 
@@ -223,31 +218,24 @@ class OutputFile(VideoFile):
             OutputError: it cannot be written; nothing is left then.
         """
         try:
-            try:
-                self._finish_copying(end)
+            with suppress(*[OutputError] if endless else []):
+                if self._copier:
+                    with writing(self.named):
+                        self._copier.finish(None if end is None else end * self.encoding.time_base)
                 self.close()
-            except OutputError:
-                if not endless:
-                    raise
-            with self.translated():
-                os.replace(self.path, path)
+            with writing(self.named):
+                os.replace(self.path, target)
         finally:
             self.discard()
-        return path
 
     def discard(self) -> None:
         if self._copier:
             self._copier.close()
         super().discard()
 
-    def _finish_copying(self, end: int | None) -> None:
-        if self._copier:
-            with self.translated():
-                self._copier.finish(None if end is None else end * self.plan.info.time_base)
-
     def _add_streams(self) -> None:
         """Those of the source, with what it says of itself and of its pictures."""
-        plan = self.plan
+        plan = self._plan
         self.container.metadata.update(plan.info.metadata)
         if plan.source is None:
             return
@@ -255,15 +243,14 @@ class OutputFile(VideoFile):
         self.notices += copier.notices
         self.stream.metadata.update(stream_metadata(copier.video))
         self.stream.disposition = copier.video.disposition
-        self._keep_timecode(copier.timecode)
+        if copier.timecode is not None:
+            self._keep_timecode(copier.timecode)
         self.container.set_chapters(copier.chapters(plan.start, plan.end))
 
-    def _keep_timecode(self, timecode: str | None) -> None:
+    def _keep_timecode(self, timecode: str) -> None:
         """Have the muxer write the source's timecode, if it begins with the first frame."""
-        if timecode is None:
-            return
-        held = self.plan.start is None and self.encoding.container in _WITH_TIMECODE
-        if held and is_timecode(timecode, round(self.plan.info.average_rate or 0)):
+        held = self._plan.start is None and self.encoding.container in _WITH_TIMECODE
+        if held and is_timecode(timecode, round(self._plan.info.average_rate or 0)):
             self.stream.metadata["timecode"] = timecode
         else:
             self.notices.append(f"timecode {timecode} left out")
@@ -275,87 +262,44 @@ class OutputFile(VideoFile):
         if self.encoding.container not in FASTSTART:
             return {}
         # Start offsets are stored in units of the movie time scale, by default milliseconds.
-        own = self.encoding.time_base
-        bases = self._copier.time_bases() if self._copier else []
-        scale = math.lcm(*(base.denominator for base in (own, *bases)))
+        bases = [self.encoding.time_base, *(self._copier.time_bases() if self._copier else [])]
+        scale = math.lcm(*(base.denominator for base in bases))
         if scale > _MAX_MOVIE_TIMESCALE:
-            scale = max(1000, own.denominator)
+            scale = max(1000, self.encoding.time_base.denominator)
         return {"movflags": "+faststart", "movie_timescale": str(scale)}
 
 
 class VideoWriter:
     """Writes frames to a video file that gets its name only when it is complete.
 
-    The other streams are copied from ``source`` in step with the frames. As a context manager
+    The other streams are copied from the source in step with the frames. As a context manager
     it finishes; on Ctrl-C it keeps the partial file; on any other exception nothing is left.
     Frames must all come from one thread.
 
     Args:
-        path: the output; its extension chooses the container.
-        info: of the video whose frames are written: time base, rate, colour tags, aspect.
-        source: the file to copy sound, subtitles and chapters from.
-        size: width and height of the frames, if not those of ``info``.
-        start, end: see ``OutputPlan``.
         sound: adds one more stream to the output and returns it, for ``write_sound``.
-        alpha: store that of the frames, if the codec can. Frames deeper than 8 bits keep what the
-            pixel format has room for.
 
     Raises:
         OutputError: the file cannot be written there or so. Known before the first frame,
             except for a full disk.
-        OptionError: the encoder does not know a given option.
-        InputError: ``source`` cannot be opened.
+        InputError: the source cannot be opened.
     """
 
-    notices: list[str]
     partial: Path | None
     """The file that ``keep_partial`` kept, if it did."""
     sound: AudioStream | None
     """The stream that was asked for."""
-    alpha: bool
-    """Whether the frames' alpha is stored."""
 
     def __init__(
         self,
-        path: str | Path,
-        info: VideoInfo,
-        *,
-        source: str | Path | None = None,
-        size: tuple[int, int] | None = None,
-        start: float | None = None,
-        end: float | None = None,
-        sound: Callable[[OutputContainer], AudioStream] | None = None,
-        alpha: bool = False,
-        options: WriteOptions = WriteOptions(),
-    ) -> None:
-        plan = plan_output(
-            path,
-            info,
-            source=source,
-            size=size,
-            start=start,
-            end=end,
-            alpha=alpha,
-            options=options,
-        )
-        self._open(plan, sound)
-
-    @classmethod
-    def of(cls, plan: OutputPlan) -> Self:
-        """A writer of what was planned. Raises as the class does."""
-        writer = cls.__new__(cls)
-        writer._open(plan)
-        return writer
-
-    def _open(
-        self,
         plan: OutputPlan,
+        *,
         sound: Callable[[OutputContainer], AudioStream] | None = None,
     ) -> None:
         self.path, self.alpha, self.partial = plan.path, plan.encoding.alpha, None
         self._plan, self._closed, self._end = plan, False, 0
         self._clock = OutputClock(from_zero=plan.start is not None)
-        self._file = OutputFile(plan, sound=sound)
+        self._file = OutputFile(create_temporary(plan.path), plan, sound=sound)
         self._encoder = FrameEncoder(self._file.stream, plan.encoding)
         self.sound = self._file.sound
         self.notices = [*plan.encoding.notices, *self._file.notices]
@@ -383,16 +327,16 @@ class VideoWriter:
 
         Raises:
             OutputError: the disk is full, or the encoder failed.
-            ValueError: the frame has another size than the writer was made for.
+            ValueError: the frame has another size than was planned.
         """
-        pts, duration = in_ticks(frame, self._plan.info.time_base)
+        pts, duration = in_ticks(frame, self._plan.encoding.time_base)
         first, nudged = self._clock.shift is None, self._clock.nudged
         own = self._clock(pts)
-        if first and self._clock.shift is not None:
-            self._file.begin(self._clock.shift)
+        if first:
+            self._file.begin(pts - own)
         if self._clock.nudged and not nudged:
             self.notices.append(NUDGED)
-        with self._file.translated():
+        with writing(self.path):
             self._file.mux(self._encoder(frame, own, duration))
         self._file.copy_until(pts)
         self._end = pts + duration
@@ -414,7 +358,8 @@ class VideoWriter:
         if self._clock.last is None:
             self.discard()
             raise OutputError(f"{self.path}: no frames came, so nothing was written")
-        return self._complete(self.path, None if self._plan.end is None else self._end)
+        self._complete(self.path, None if self._plan.end is None else self._end)
+        return self.path
 
     def keep_partial(self) -> Path | None:
         """Close what was written so far as a playable ``NAME.partial.SUFFIX``.
@@ -431,7 +376,8 @@ class VideoWriter:
             self.discard()
             return None
         endless = self._plan.encoding.container in MATROSKA
-        self.partial = self._complete(partial_path(self.path), self._end, endless=endless)
+        self._complete(partial_path(self.path), self._end, endless=endless)
+        self.partial = partial_path(self.path)
         return self.partial
 
     def discard(self) -> None:
@@ -440,24 +386,18 @@ class VideoWriter:
             self._closed = True
             self._file.discard()
 
-    def _complete(self, path: Path, end: int | None, *, endless: bool = False) -> Path:
+    def _complete(self, target: Path, end: int | None, *, endless: bool = False) -> None:
         if self._closed:
             raise RuntimeError(f"the writer of {self.path} is already closed")
         self._closed = True
         try:
-            with self._file.translated():
+            with writing(self.path):
                 self._file.mux(self._encoder.flush())
         except OutputError:
             if not endless:
                 self._file.discard()
                 raise
-        return self._file.complete(path, end, endless=endless)
-
-
-def in_ticks(frame: Frame, time_base: Fraction) -> tuple[int, int]:
-    """A frame's pts and duration in units of another time base."""
-    ticks = time_base / frame.time_base
-    return round(frame.pts / ticks), round(frame.duration / ticks)
+        self._file.complete(target, end, endless=endless)
 
 
 def is_timecode(text: str, rate: int) -> bool:

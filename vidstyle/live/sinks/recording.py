@@ -13,7 +13,7 @@ from vidstyle.errors import CutShortError, OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
 from vidstyle.live.clock import TICKS
 from vidstyle.live.sinks.base import SinkFormat, check_preset
-from vidstyle.video import VideoWriter, WriteOptions
+from vidstyle.video import VideoWriter, WriteOptions, plan_output
 from vidstyle.video.color import complete_tags
 
 if TYPE_CHECKING:
@@ -77,27 +77,25 @@ class RecordingSink:
                 f"{self.name}: cannot hold {shape.audio.codec} sound; "
                 "record to .mkv, or leave the sound out with --audio none"
             )
-        self._writer = VideoWriter(
-            self.path,
-            VideoInfo(
-                width=shape.width,
-                height=shape.height,
-                time_base=Fraction(1, TICKS),
-                average_rate=rate,
-                frames=None,
-                duration=None,
-                codec="rawvideo",
-                pix_fmt="rgb24",
-                color=complete_tags(ColorTags(), "rgb24", shape.width, shape.height),
-            ),
-            sound=shape.audio.add_to if shape.audio else None,
-            options=WriteOptions(
-                codec="libx264",
-                crf=self.options.crf,
-                preset=self.options.preset,
-                overwrite=self.options.overwrite,
-            ),
+        info = VideoInfo(
+            width=shape.width,
+            height=shape.height,
+            time_base=Fraction(1, TICKS),
+            average_rate=rate,
+            frames=None,
+            duration=None,
+            codec="rawvideo",
+            pix_fmt="rgb24",
+            color=complete_tags(ColorTags(), "rgb24", shape.width, shape.height),
         )
+        options = WriteOptions(
+            codec="libx264",
+            crf=self.options.crf,
+            preset=self.options.preset,
+            overwrite=self.options.overwrite,
+        )
+        sound = shape.audio.add_to if shape.audio else None
+        self._writer = VideoWriter(plan_output(self.path, info, options=options), sound=sound)
         self._sound = self._writer.sound
 
     def write(self, frame: LiveFrame) -> None:
