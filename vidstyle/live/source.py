@@ -29,7 +29,7 @@ from vidstyle.live.backlog import Backlog
 from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.sound import AudioPacket, AudioTemplate
 from vidstyle.video.conversion import UprightPicture
-from vidstyle.video.decode import ReadOptions, working_size
+from vidstyle.video.reader import ReadOptions, working_size
 from vidstyle.video.source import find_video, read_packets, why_unreadable
 
 _SEGMENTED = {"hls", "dash"}

@@ -39,8 +39,8 @@ from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
 from vidstyle.video import ReadOptions, ResumableWriter, VideoReader, WriteOptions
 from vidstyle.video.color import BT709, LIMITED
-from vidstyle.video.decode import working_depth, working_size
 from vidstyle.video.hdr import sdr_notice
+from vidstyle.video.reader import working_depth, working_size
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 

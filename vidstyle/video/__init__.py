@@ -1,9 +1,9 @@
 """Video files in and out, through PyAV."""
 
-from vidstyle.video.decode import ReadOptions, VideoReader
 from vidstyle.video.encoders import WriteOptions
 from vidstyle.video.output import OutputPlan, partial_path, plan_output
 from vidstyle.video.prefetch import BackgroundSink, Prefetch
+from vidstyle.video.reader import ReadOptions, VideoReader
 from vidstyle.video.resumable import ResumableWriter
 from vidstyle.video.writer import VideoWriter
 
