@@ -165,7 +165,7 @@ def write_clip(path: Path, size: str, frames: int) -> None:
     from itertools import cycle, islice, pairwise
 
     from vidstyle import image as images
-    from vidstyle.video import VideoReader, VideoWriter, WriteOptions
+    from vidstyle.video import VideoReader, VideoWriter, WriteOptions, plan_output
 
     width, height = parse_size(size)
     with VideoReader(SAMPLE) as reader:
@@ -174,7 +174,9 @@ def write_clip(path: Path, size: str, frames: int) -> None:
     assert all(b.pts - a.pts == step for a, b in pairwise(sample))
     to_and_fro = islice(cycle(sample + sample[-2:0:-1]), frames)
     options = WriteOptions(crf=18, preset="veryfast")
-    with VideoWriter(path, info, source=SAMPLE, size=(width, height), options=options) as writer:
+    with VideoWriter(
+        plan_output(path, info, source=SAMPLE, size=(width, height), options=options)
+    ) as writer:
         for number, frame in enumerate(to_and_fro):
             image = images.resize(frame.image, width, height)
             writer.write(replace(frame, image=image, pts=number * step))

@@ -44,7 +44,7 @@ from vidstyle.temporal import (
     estimate_motion,
     thumbnail,
 )
-from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, plan_output
 
 CLIPS = [
     "bear_davis.mp4",
@@ -276,11 +276,13 @@ def _wide_clip(data: Path, folder: Path) -> Path:
     with VideoReader(source, ReadOptions(scale=1.5, end=1.7)) as reader:
         size = (1280, 720)
         with VideoWriter(
-            target,
-            reader.info,
-            source=source,
-            size=size,
-            options=WriteOptions(crf=12, audio="none"),
+            plan_output(
+                target,
+                reader.info,
+                source=source,
+                size=size,
+                options=WriteOptions(crf=12, audio="none"),
+            )
         ) as writer:
             for frame in reader:
                 image = images.resize(frame.image, *size)

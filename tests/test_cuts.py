@@ -17,7 +17,7 @@ from vidstyle.cuts import CutDetector, CutList, read_cuts
 from vidstyle.errors import InputError
 from vidstyle.flow import FlowPreset, dense_flow
 from vidstyle.image import resize
-from vidstyle.video.decode import ReadOptions, VideoReader
+from vidstyle.video.reader import ReadOptions, VideoReader
 
 SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "harbour.mp4"
 

@@ -38,7 +38,7 @@ from vidstyle.pipeline import Progress, Summary, stylize_video
 from vidstyle.sequences import run as sequences_run
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalMemory, TemporalOptions
-from vidstyle.video import ReadOptions, VideoWriter, WriteOptions
+from vidstyle.video import ReadOptions, ResumableWriter, WriteOptions
 from vidstyle.video.conversion import UprightPicture
 
 QUICK = ("--device", "cpu", "--precision", "fp32", "--progress", "none")
@@ -259,7 +259,7 @@ def test_an_input_that_is_cut_while_it_is_read(tmp_path: Path, suffix: str) -> N
         with pytest.raises(InputError, match="truncated"):
             stylize(source, output, listener=_once(cut))
         assert not output.exists()
-        assert len(images(tmp_path / "b.partial.mp4")) > 2
+        assert len(images(tmp_path / "b.partial.mkv")) > 2
     else:
         summary = stylize(source, output, listener=_once(cut))
         assert 2 < summary.frames == len(images(output)) < 96
@@ -294,7 +294,7 @@ def test_an_input_that_is_emptied_or_removed(tmp_path: Path) -> None:
             stylize(source, output, listener=_once(strike))
         assert not output.exists()
         if name == "removed":
-            assert len(images(tmp_path / "removed.out.partial.mp4")) > 2
+            assert len(images(tmp_path / "removed.out.partial.mkv")) > 2
 
 
 def _once(listener: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -383,7 +383,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "flow": (temporal_module, "estimate_motion"),
     "inference": (TransformerNet, "forward"),
     "blend": (TemporalMemory, "__call__"),
-    "encode": (VideoWriter, "write"),
+    "encode": (ResumableWriter, "write"),
 }
 ERRORS = [Trouble("here"), MemoryError("here"), OSError(5, "here")]
 
@@ -453,15 +453,15 @@ def test_ctrl_c_again_and_again_waits_for_the_threads(
 ) -> None:
     """Whoever is interrupted closes what the threads use."""
     source = write_clip(tmp_path / "a.mp4")
-    write, begun, written = VideoWriter.write, threading.Event(), threading.Event()
+    write, begun, written = ResumableWriter.write, threading.Event(), threading.Event()
 
-    def slow(writer: VideoWriter, frame: Frame) -> None:
+    def slow(writer: ResumableWriter, frame: Frame) -> None:
         begun.set()
         time.sleep(0.5)
         write(writer, frame)
         written.set()
 
-    monkeypatch.setattr(VideoWriter, "write", slow)
+    monkeypatch.setattr(ResumableWriter, "write", slow)
     timers = [
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
         for delay in (0.02, 0.05, 0.1, 0.15, 0.2)

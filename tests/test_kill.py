@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
@@ -58,10 +59,16 @@ class Runs:
         return time.monotonic() - began
 
 
-def shown(path: Path) -> int:
-    """Frames of a growing file, none of them damaged."""
-    with av.open(str(path)) as source:
-        return sum(not frame.is_corrupt for frame in source.decode(video=0))
+def finished(work: Path) -> int:
+    """Frames in the segments that are recorded, none of them damaged."""
+    records = work / "segments.jsonl"
+    lines = records.read_text().splitlines(keepends=True) if records.exists() else []
+    frames = [json.loads(line)["frames"] for line in lines if line.endswith("\n")]
+    for before, end in zip([0, *frames], frames, strict=False):
+        with av.open(str(work / f"segment-{end:08d}.mp4")) as source:
+            shown = sum(not frame.is_corrupt for frame in source.decode(video=0))
+        assert shown == end - before
+    return frames[-1] if frames else 0
 
 
 @pytest.mark.slow
@@ -70,7 +77,7 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
     recipe = Recipe(ticks=tuple(range(FRAMES)), size=(96, 64), image=moving, sounds=(sound,))
     source = write_clip(tmp_path / "in.mp4", recipe)
     whole, output = tmp_path / "whole.mp4", tmp_path / "out.mp4"
-    growing = tmp_path / "out.partial.mp4"
+    partial, work = tmp_path / "out.partial.mp4", tmp_path / ".out.mp4.work"
     runs, dice = Runs(tmp_path), random.Random(6)
     runs.finish(source, whole)
     seconds = runs.finish(source, output)
@@ -94,11 +101,12 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
         if process.exitcode == 130 and message:
             assert message.startswith("vidstyle: interrupted") and message.count("\n") == 1
         if "--resume" in message:
-            assert str(growing) in message and growing.exists()
+            kept_in = partial if str(partial) in message else work
+            assert str(kept_in) in message and kept_in.exists()
             advised += 1
         ways.add(process.exitcode)
-        now = shown(growing) if growing.exists() else 0
-        # The last segment may have come without its line in the journal, and be made again.
+        now = finished(work)
+        # The last segment has no checkpoint, and is made again.
         assert now >= kept - 24, "what was finished is lost"
         kept = max(now, kept - 24)
     runs.finish(source, output)

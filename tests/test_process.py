@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from clips import number_of, numbered
 
-from vidstyle.checkpoints import Checkpoint
 from vidstyle.frame import Frame
 from vidstyle.process import process
+from vidstyle.store import Checkpoint
 from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 
 

@@ -25,9 +25,10 @@ from vidstyle.drift import DriftGuard
 from vidstyle.errors import Interrupted, OptimizationError, OptionError
 from vidstyle.history import History, WarpedFrame, blend
 from vidstyle.models.vgg import VGG19
-from vidstyle.pipeline import Listener, Progress, Summary, logged, open_writer, shown
+from vidstyle.pipeline import Listener, Progress, Summary, logged, output_plan, shown
 from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings, spelled
 from vidstyle.stages import StageTimes
+from vidstyle.store import FrameCache
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
@@ -42,7 +43,6 @@ from vidstyle.temporal import (
 )
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
 from vidstyle.video.layout import Layout
-from vidstyle.work import WorkFolder
 
 SOURCE = 0
 """The pass under which source frames are kept, for passes that go backward."""
@@ -142,12 +142,10 @@ def optimize_video(
         VideoReader(source, read, times) as reader,
         MotionTracker(temporal, origin=reader.origin, threads=1, times=times) as tracker,
     ):
-
-        def new_writer(of: VideoReader) -> VideoWriter:
-            return open_writer(target, source, of.info, compare, read, write)
-
-        new_writer(reader).discard()  # what cannot be written is known before the long work
-        work = WorkFolder(
+        # What cannot be written is to be known before the long work.
+        output_video = output_plan(target, source, reader.info, compare, read, write)
+        output_video.encoding.check_encoder(target)
+        work = FrameCache(
             target,
             settings(Path(source), painter, video, temporal, read, fast),
             resume=resume,
@@ -158,7 +156,7 @@ def optimize_video(
         course = _Course(painter, fast, video, temporal, work, counter, times)
         try:
             course(tracker(reader))
-            with VideoReader(source, read) as again, new_writer(again) as writer:
+            with VideoReader(source, read) as again, VideoWriter(output_video) as writer:
                 for index, frame in enumerate(again):
                     painted = work.get(video.passes, index)
                     with times.measure("encode"):
@@ -215,7 +213,7 @@ class _Course:
         fast: FastStylizer | None,
         video: VideoOptions,
         temporal: TemporalOptions,
-        work: WorkFolder,
+        work: FrameCache,
         counter: _Counter,
         times: StageTimes,
     ) -> None:

@@ -9,27 +9,27 @@ from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 
-from vidstyle.checkpoints import Checkpoint
-from vidstyle.errors import InputError, Interrupted, OutputError, VidstyleError
+from vidstyle.errors import InputError, Interrupted, VidstyleError
 from vidstyle.frame import Frame, VideoInfo, coverage
 from vidstyle.process import process
 from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTime, StageTimes
 from vidstyle.steady import SteadyStylizer, effective_consistency
+from vidstyle.store import Checkpoint
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
+from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 from vidstyle.video import (
+    OutputPlan,
     ReadOptions,
     ResumableWriter,
     VideoReader,
-    VideoWriter,
     WriteOptions,
-    growing_path,
+    plan_output,
 )
 
 logger = logging.getLogger(__name__)
@@ -170,11 +170,11 @@ def restyle_video(
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
-        writer = resumable(
-            open_writer(target, source, reader.info, compare, read, write),
+        writer = ResumableWriter(
+            output_plan(target, source, reader.info, compare, read, write),
             fast_settings([Path(source)], stylizer, temporal, read, write, compare=compare),
-            stylizer,
-            resume,
+            resume=resume,
+            group=stylizer.batch_size,
         )
         begin_at(writer, reader, tracker)
 
@@ -185,22 +185,26 @@ def restyle_video(
         return restyle(reader, tracker(reader), steady, writer, target, listener, times)
 
 
-def open_writer(
+def output_plan(
     target: Path,
     source: str | Path | None,
     info: VideoInfo,
     compare: bool,
     read: ReadOptions,
     write: WriteOptions,
-) -> VideoWriter:
-    """A writer for what comes of a reader's frames, beside the sound of ``source``, if any.
+) -> OutputPlan:
+    """The output for what comes of a reader's frames, beside the sound of ``source``, if any.
 
     It stores their alpha, if it can and they are not compared.
 
     Args:
         compare: the pictures are twice as wide.
+
+    Raises:
+        OutputError: it cannot be written there or so.
+        OptionError: the encoder does not know a given option.
     """
-    return VideoWriter(
+    return plan_output(
         target,
         info,
         source=source,
@@ -210,30 +214,6 @@ def open_writer(
         alpha=info.alpha and not compare,
         options=write,
     )
-
-
-def resumable(
-    writer: VideoWriter, settings: Mapping[str, Any], stylizer: Stylizer, resume: bool
-) -> VideoWriter | ResumableWriter:
-    """A writer whose work another run can go on with; the same where that cannot be.
-
-    Args:
-        writer: of the file; nothing has been written.
-        settings: all that the frames depend on.
-        resume: go on with the work of an earlier run.
-
-    Raises:
-        OptionError: settings have changed since.
-        OutputError: to resume, a codec that cannot; or without, something to go on with.
-    """
-    path = growing_path(writer.path, writer)
-    if path is None:
-        if resume:
-            writer.discard()
-            raise OutputError(f"{writer.path}: no run with {writer.codec} can be gone on with")
-        return writer
-    writer.discard()
-    return ResumableWriter(writer, path, settings, resume=resume, group=stylizer.batch_size)
 
 
 def begin_at(writer: Writer, reader: Reader, tracker: MotionTracker) -> None:

@@ -17,9 +17,9 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from vidstyle.checkpoints import Checkpoint
 from vidstyle.frame import Frame
 from vidstyle.stages import StageTime, StageTimes
+from vidstyle.store import Checkpoint
 from vidstyle.temporal import TrackedFrame
 from vidstyle.video.prefetch import BackgroundSink, Prefetch
 

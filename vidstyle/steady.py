@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vidstyle.checkpoints import Checkpoint
 from vidstyle.frame import Frame
+from vidstyle.store import Checkpoint
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import TemporalMemory, TemporalOptions, TrackedFrame
 

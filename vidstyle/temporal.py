@@ -34,7 +34,6 @@ from typing import NamedTuple, Self
 import cv2
 import numpy as np
 
-from vidstyle.checkpoints import Checkpoint
 from vidstyle.cuts import CutDetector, CutList, read_cuts
 from vidstyle.errors import OptionError
 from vidstyle.flow import (
@@ -49,6 +48,7 @@ from vidstyle.flow import (
 )
 from vidstyle.frame import Frame
 from vidstyle.stages import StageTimes
+from vidstyle.store import Checkpoint
 
 THUMBNAIL_SIDE = 448
 """Longest side, in pixels, at which flow and masks are computed."""

@@ -11,7 +11,6 @@ from shutil import copyfile
 import numpy as np
 
 from tests.toys import identity
-from vidstyle.checkpoints import Checkpoints
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import OutputError, StyleError
 from vidstyle.evaluate import evaluate
@@ -21,6 +20,7 @@ from vidstyle.models.vgg import load_vgg19
 from vidstyle.pipeline import stylize_video
 from vidstyle.sequences import read_picture, write_picture
 from vidstyle.sequences.clip import ClipOptions, SequenceReader
+from vidstyle.store import Checkpoints
 from vidstyle.styles import load_style, read_header, read_style_file
 from vidstyle.stylizers import FastOptions
 from vidstyle.video import ReadOptions, VideoReader, WriteOptions

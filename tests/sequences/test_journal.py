@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidstyle.checkpoints import Checkpoint, Checkpoints
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.sequences.journal import Entry, Journal, identity, link
+from vidstyle.store import Checkpoint, Checkpoints
 
 SETTINGS = {"style": "scream", "strength": 1.0, "mattes": ("a", "b")}
 FIRST = Entry("a.0001.png", "abc", 1234, (64, 48), "uint8", cut=True)

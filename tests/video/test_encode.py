@@ -30,7 +30,7 @@ from clips import (
 
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
-from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, plan_output
 
 FAST = WriteOptions(preset="ultrafast")
 VFR_TICKS = (0, 40, 120, 130, 300, 310, 500, 505, 560, 600)
@@ -49,7 +49,7 @@ def convert(
     with (
         VideoReader(source, window) as reader,
         VideoWriter(
-            target, reader.info, source=source, start=start, end=end, options=options
+            plan_output(target, reader.info, source=source, start=start, end=end, options=options)
         ) as writer,
     ):
         for frame in reader:
@@ -114,7 +114,7 @@ def test_variable_rate_is_exact_in_mp4(tmp_path: Path, codec: str, unit: int) ->
 def test_an_offset_is_kept(tmp_path: Path, first: int) -> None:
     ticks = tuple(range(first, first + 12))
     frames = [replace(still(index), pts=pts) for index, pts in enumerate(ticks)]
-    with VideoWriter(tmp_path / "out.mp4", INFO, options=FAST) as writer:
+    with VideoWriter(plan_output(tmp_path / "out.mp4", INFO, options=FAST)) as writer:
         for frame in frames:
             writer.write(frame)
     # Frames before zero would be hidden in MP4, so those move everything.
@@ -125,7 +125,7 @@ def test_an_offset_is_kept(tmp_path: Path, first: int) -> None:
 def test_equal_timestamps_are_moved_apart_with_one_notice(tmp_path: Path) -> None:
     info = replace(INFO, time_base=Fraction(1, 1000))
     ticks = (0, 40, 40, 80, 80, 80, 120)
-    with VideoWriter(tmp_path / "out.mp4", info, options=FAST) as writer:
+    with VideoWriter(plan_output(tmp_path / "out.mp4", info, options=FAST)) as writer:
         for index, pts in enumerate(ticks):
             writer.write(replace(still(index), pts=pts, time_base=info.time_base, duration=40))
     times = [time * 1000 for time in frame_times(tmp_path / "out.mp4")]
@@ -287,7 +287,7 @@ def test_colours_and_their_tags(tmp_path: Path, tags: ColorTags, suffix: str) ->
     info = replace(INFO, color=tags, sample_aspect_ratio=Fraction(3, 2))
     target = tmp_path / f"out{suffix}"
     rgb = (200, 60, 40)
-    with VideoWriter(target, info, options=WriteOptions(crf=4)) as writer:
+    with VideoWriter(plan_output(target, info, options=WriteOptions(crf=4))) as writer:
         for index in range(3):
             frame = still(index)
             frame.image[:] = rgb
@@ -310,7 +310,7 @@ def test_colours_and_their_tags(tmp_path: Path, tags: ColorTags, suffix: str) ->
 
 
 def test_untagged_stays_untagged(tmp_path: Path) -> None:
-    with VideoWriter(tmp_path / "out.mp4", INFO, options=FAST) as writer:
+    with VideoWriter(plan_output(tmp_path / "out.mp4", INFO, options=FAST)) as writer:
         writer.write(still(3))
     with av.open(str(tmp_path / "out.mp4")) as result:
         assert result.streams.video[0].codec_context.colorspace == 2
@@ -322,7 +322,7 @@ def test_odd_sizes_are_padded_by_their_edge(tmp_path: Path, size: tuple[int, int
     width, height = size
     gradient = np.zeros((height, width, 3), np.uint8)
     gradient[:] = np.linspace(0, 250, width).astype(np.uint8)[None, :, None]
-    with VideoWriter(target, INFO, size=size, options=replace(FAST, crf=4)) as writer:
+    with VideoWriter(plan_output(target, INFO, size=size, options=replace(FAST, crf=4))) as writer:
         writer.write(Frame(gradient, 0, Fraction(1, 24), 1))
     result = images(target)[0].astype(int)
     assert result.shape == (height + height % 2, width + width % 2, 3)
@@ -335,7 +335,7 @@ def test_odd_sizes_are_padded_by_their_edge(tmp_path: Path, size: tuple[int, int
 def test_odd_sizes_stay_where_the_format_can(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     options = WriteOptions(pix_fmt="yuv444p", preset="ultrafast")
-    with VideoWriter(target, INFO, size=(161, 121), options=options) as writer:
+    with VideoWriter(plan_output(target, INFO, size=(161, 121), options=options)) as writer:
         writer.write(still(1, (161, 121)))
     assert images(target)[0].shape == (121, 161, 3)
     assert writer.notices == []
@@ -451,9 +451,9 @@ def test_existing_files_are_safe(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_text("precious")
     with pytest.raises(OutputError, match="exists"):
-        VideoWriter(target, INFO)
+        VideoWriter(plan_output(target, INFO))
     assert target.read_text() == "precious"
-    with VideoWriter(target, INFO, options=replace(FAST, overwrite=True)) as writer:
+    with VideoWriter(plan_output(target, INFO, options=replace(FAST, overwrite=True))) as writer:
         writer.write(still(0))
     assert len(images(target)) == 1
 
@@ -470,7 +470,7 @@ def test_output_must_not_be_the_input(tmp_path: Path, alias: str) -> None:
     else:
         target.hardlink_to(source)
     with pytest.raises(OutputError, match="input itself"):
-        VideoWriter(target, INFO, source=source, options=WriteOptions(overwrite=True))
+        VideoWriter(plan_output(target, INFO, source=source, options=WriteOptions(overwrite=True)))
     assert source.read_bytes() == before
 
 
@@ -483,7 +483,7 @@ def test_output_must_not_be_the_input(tmp_path: Path, alias: str) -> None:
         ("out.png", {}, "picture"),
         ("out.wav", {}, "cannot hold"),
         ("out.mp4", {"codec": "nonsense"}, "nonsense"),
-        ("out.mp4", {"codec": "aac"}, "no video encoder"),
+        ("out.mp4", {"codec": "aac"}, "not a video encoder"),
         ("out.webm", {"codec": "libx264"}, "cannot hold libx264"),
         ("out.mp4", {"pix_fmt": "nonsense"}, "nonsense"),
         ("out.mp4", {"pix_fmt": "rgb24"}, "yuv420p"),
@@ -494,7 +494,8 @@ def test_what_cannot_work_is_refused_at_once(
     tmp_path: Path, name: str, options: dict[str, str], match: str
 ) -> None:
     with pytest.raises(OutputError, match=match) as caught:
-        VideoWriter(tmp_path / name, INFO, options=WriteOptions(**options))  # type: ignore[arg-type]
+        encoding = WriteOptions(**options)  # type: ignore[arg-type]
+        VideoWriter(plan_output(tmp_path / name, INFO, options=encoding))
     assert "\n" not in str(caught.value)
     assert left_in(tmp_path) == []
 
@@ -502,14 +503,14 @@ def test_what_cannot_work_is_refused_at_once(
 def test_a_directory_is_no_output(tmp_path: Path) -> None:
     (tmp_path / "out.mp4").mkdir()
     with pytest.raises(OutputError, match="not a regular file"):
-        VideoWriter(tmp_path / "out.mp4", INFO, options=WriteOptions(overwrite=True))
+        VideoWriter(plan_output(tmp_path / "out.mp4", INFO, options=WriteOptions(overwrite=True)))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_unwritable_directories(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="permission"):
-        VideoWriter(tmp_path / "out.mp4", INFO)
+        VideoWriter(plan_output(tmp_path / "out.mp4", INFO))
 
 
 @pytest.mark.parametrize(
@@ -522,20 +523,22 @@ def test_senseless_options(options: dict[str, object]) -> None:
 
 def test_options_that_an_encoder_lacks(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="ffv1 has no crf"):
-        VideoWriter(tmp_path / "out.mkv", INFO, options=WriteOptions(codec="ffv1", crf=20))
+        VideoWriter(
+            plan_output(tmp_path / "out.mkv", INFO, options=WriteOptions(codec="ffv1", crf=20))
+        )
     assert left_in(tmp_path) == []
 
 
 def test_a_missing_source(tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        VideoWriter(tmp_path / "out.mp4", INFO, source=tmp_path / "none.mp4")
+        VideoWriter(plan_output(tmp_path / "out.mp4", INFO, source=tmp_path / "none.mp4"))
     assert left_in(tmp_path) == []
 
 
 def test_frames_of_another_size_are_a_mistake(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match="32×32"),
-        VideoWriter(tmp_path / "out.mp4", INFO, options=FAST) as writer,
+        VideoWriter(plan_output(tmp_path / "out.mp4", INFO, options=FAST)) as writer,
     ):
         writer.write(still(0, (32, 32)))
     assert left_in(tmp_path) == []
@@ -546,7 +549,7 @@ def test_frames_of_another_size_are_a_mistake(tmp_path: Path) -> None:
 
 def test_the_name_appears_only_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    with VideoWriter(target, INFO, options=FAST) as writer:
+    with VideoWriter(plan_output(target, INFO, options=FAST)) as writer:
         writer.write(still(0))
         assert not target.exists()
         assert all(name.startswith(".") for name in left_in(tmp_path))
@@ -556,7 +559,7 @@ def test_the_name_appears_only_at_the_end(tmp_path: Path) -> None:
 def interrupt(target: Path, source: Path, frames: int) -> None:
     with (
         VideoReader(source) as reader,
-        VideoWriter(target, reader.info, source=source, options=FAST) as writer,
+        VideoWriter(plan_output(target, reader.info, source=source, options=FAST)) as writer,
     ):
         for index, frame in enumerate(reader):
             if index == frames:
@@ -587,7 +590,7 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(tmp_path: Path) -> None:
 def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
     with (
         pytest.raises(ZeroDivisionError),
-        VideoWriter(tmp_path / "out.mp4", INFO, options=FAST) as writer,
+        VideoWriter(plan_output(tmp_path / "out.mp4", INFO, options=FAST)) as writer,
     ):
         writer.write(still(0))
         raise ZeroDivisionError
@@ -595,19 +598,22 @@ def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_no_frames_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="not one frame"), VideoWriter(tmp_path / "o.mp4", INFO):
+    with (
+        pytest.raises(OutputError, match="no frames came"),
+        VideoWriter(plan_output(tmp_path / "o.mp4", INFO)),
+    ):
         pass
     assert left_in(tmp_path) == []
 
 
 def test_explicit_endings(tmp_path: Path) -> None:
-    writer = VideoWriter(tmp_path / "a.mp4", INFO, options=FAST)
+    writer = VideoWriter(plan_output(tmp_path / "a.mp4", INFO, options=FAST))
     writer.write(still(0))
     assert writer.keep_partial() == writer.partial == tmp_path / "a.partial.mp4"
-    writer = VideoWriter(tmp_path / "b.mp4", INFO, options=FAST)
+    writer = VideoWriter(plan_output(tmp_path / "b.mp4", INFO, options=FAST))
     assert writer.keep_partial() is None
     writer.discard()
-    with VideoWriter(tmp_path / "c.mp4", INFO, options=FAST) as writer:
+    with VideoWriter(plan_output(tmp_path / "c.mp4", INFO, options=FAST)) as writer:
         writer.write(still(0))
         assert writer.finish() == tmp_path / "c.mp4"
     assert left_in(tmp_path) == ["a.partial.mp4", "c.mp4"]
@@ -621,12 +627,12 @@ def run_with_file_limit(tmp_path: Path, limit: int) -> Sequence[str]:
         import numpy as np
         from test_encode import INFO, still
         from vidstyle.errors import OutputError
-        from vidstyle.video import VideoWriter
+        from vidstyle.video import VideoWriter, plan_output
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
         noise = np.random.default_rng(0)
         try:
-            with VideoWriter(Path({str(tmp_path)!r}) / "out.mp4", INFO) as writer:
+            with VideoWriter(plan_output(Path({str(tmp_path)!r}) / "out.mp4", INFO)) as writer:
                 for index in range(200):
                     frame = still(index % 20)
                     object.__setattr__(frame, "pts", index)

@@ -35,9 +35,9 @@ from vidstyle.frame import ColorTags, Frame, HdrInfo, Mastering, VideoInfo
 from vidstyle.pipeline import Summary, stylize_video
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
-from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
-from vidstyle.video.encode import is_timecode
+from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, plan_output
 from vidstyle.video.hdr import SdrView, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg
+from vidstyle.video.writer import is_timecode
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm")
 MILLISECOND = Fraction(1, 1000)
@@ -659,7 +659,7 @@ def ramp_alpha(path: Path) -> Path:
         color=ColorTags(1, 1, 1, 1),
     )  # fmt: skip
     alpha = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(48, axis=0)
-    with VideoWriter(path, info, alpha=True, options=WriteOptions(codec)) as writer:
+    with VideoWriter(plan_output(path, info, alpha=True, options=WriteOptions(codec))) as writer:
         for index in range(4):
             image = np.full((48, 64, 3), (200, 100, 50), np.uint8)
             writer.write(Frame(image, index, Fraction(1, 24), 1, alpha))
@@ -853,7 +853,7 @@ def test_mastering_metadata_survives(tmp_path: Path, suffix: str, codec: str) ->
         color=ColorTags(1, 1, 1, 1), hdr=MASTERED,
     )  # fmt: skip
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
-    with VideoWriter(source, info, options=WriteOptions(codec, hdr="keep")) as writer:
+    with VideoWriter(plan_output(source, info, options=WriteOptions(codec, hdr="keep"))) as writer:
         for index in range(3):
             writer.write(Frame(np.full((48, 64, 3), 120, np.float32), index, Fraction(1, 24), 1))
     assert through(source, target, codec=codec, hdr="keep").warnings == ()

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from clips import frame_times, images, packet_times, packets
 
-from vidstyle.video import BackgroundSink, Prefetch, ReadOptions, VideoReader, VideoWriter
+from vidstyle.video import (
+    BackgroundSink,
+    Prefetch,
+    ReadOptions,
+    VideoReader,
+    VideoWriter,
+    plan_output,
+)
 from vidstyle.video import WriteOptions as Write
 
 pytestmark = pytest.mark.data
@@ -57,10 +64,9 @@ def through(
     window = ReadOptions(start=start, end=end, max_side=160, strict=True)
     with (
         VideoReader(source, window) as reader,
-        VideoWriter(
+        VideoWriter(plan_output(
             target, reader.info, source=source, start=start, end=end,
-            options=Write(preset="ultrafast", **options),
-        ) as writer,
+            options=Write(preset="ultrafast", **options))) as writer,
         BackgroundSink(writer.write) as sink,
         Prefetch(reader) as frames,
     ):  # fmt: skip

@@ -21,9 +21,8 @@ from vidstyle.pipeline import (
     Summary,
     begin_at,
     default_output,
-    open_writer,
+    output_plan,
     restyle,
-    resumable,
     shown,
 )
 from vidstyle.sequences.course import alike
@@ -37,16 +36,10 @@ from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
-from vidstyle.video import (
-    ReadOptions,
-    ResumableWriter,
-    VideoReader,
-    VideoWriter,
-    WriteOptions,
-)
+from vidstyle.video import ReadOptions, ResumableWriter, VideoReader, WriteOptions
 from vidstyle.video.color import BT709, LIMITED
-from vidstyle.video.decode import working_depth, working_size
 from vidstyle.video.hdr import sdr_notice
+from vidstyle.video.reader import working_depth, working_size
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -282,16 +275,21 @@ def stylize_clip(
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
-        opened = _open_writer(target, Path(source), reader, compare, read, write, clip)
-        writer: SequenceWriter | VideoWriter | ResumableWriter = opened
-        if isinstance(opened, VideoWriter):
+        writer: SequenceWriter | ResumableWriter
+        if is_sequence(target):
+            if resume:
+                raise OptionError("--resume is for videos; use vidstyle frames for pictures")
+            writer = _open_pictures(target, Path(source), reader, write, clip)
+        else:
+            is_clip = isinstance(reader, VideoReader)
+            plan = output_plan(
+                target, source if is_clip else None, reader.info, compare, read, write
+            )
             inputs = reader.paths if isinstance(reader, SequenceReader) else [Path(source)]
             how = {"compare": compare, **clip_settings(clip)}
             settings = fast_settings(inputs, stylizer, temporal, read, write, **how)
-            writer = resumable(opened, settings, stylizer, resume)
+            writer = ResumableWriter(plan, settings, resume=resume, group=stylizer.batch_size)
             begin_at(writer, reader, tracker)
-        elif resume:
-            raise OptionError("--resume is for videos; use vidstyle frames for pictures")
 
         def compose(tracked: TrackedFrame, pictures: Sequence[np.ndarray]) -> Frame:
             return shown(tracked.frame, pictures[0], compare, writer.alpha)
@@ -341,19 +339,14 @@ def _open_reader(
     return VideoReader(source, read, times)
 
 
-def _open_writer(
+def _open_pictures(
     target: Path,
     source: Path,
     reader: SequenceReader | VideoReader,
-    compare: bool,
-    read: ReadOptions,
     write: WriteOptions,
     clip: ClipOptions,
-) -> SequenceWriter | VideoWriter:
-    if is_sequence(target):
-        pictures = SequenceWriter(target, source, clip.picture, write.overwrite)
-        if reader.info.hdr:
-            pictures.notices.append(sdr_notice(reader.info.hdr))
-        return pictures
-    sound = source if isinstance(reader, VideoReader) else None
-    return open_writer(target, sound, reader.info, compare, read, write)
+) -> SequenceWriter:
+    pictures = SequenceWriter(target, source, clip.picture, write.overwrite)
+    if reader.info.hdr:
+        pictures.notices.append(sdr_notice(reader.info.hdr))
+    return pictures

@@ -17,13 +17,13 @@ from typing import Literal
 
 import numpy as np
 
-from vidstyle.checkpoints import Checkpoint, Checkpoints
 from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.sequences.journal import Entry, Journal, identity, link
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import Picture
+from vidstyle.store import Checkpoint, Checkpoints
 
 OnError = Literal["stop", "skip", "copy"]
 

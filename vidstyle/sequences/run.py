@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vidstyle.checkpoints import EVERY, Checkpoint, Checkpoints
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
@@ -45,6 +44,7 @@ from vidstyle.sequences.watch import Watch
 from vidstyle.settings import drawing_settings, spelled
 from vidstyle.stages import StageTimes
 from vidstyle.steady import SteadyStylizer, effective_consistency
+from vidstyle.store import EVERY, Checkpoint, Checkpoints
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame

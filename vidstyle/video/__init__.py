@@ -1,19 +1,21 @@
 """Video files in and out, through PyAV."""
 
-from vidstyle.video.decode import ReadOptions, VideoReader
-from vidstyle.video.encode import VideoWriter, WriteOptions, partial_path
-from vidstyle.video.growing import growing_path
+from vidstyle.video.encoders import WriteOptions
+from vidstyle.video.output import OutputPlan, partial_path, plan_output
 from vidstyle.video.prefetch import BackgroundSink, Prefetch
+from vidstyle.video.reader import ReadOptions, VideoReader
 from vidstyle.video.resumable import ResumableWriter
+from vidstyle.video.writer import VideoWriter
 
 __all__ = [
     "BackgroundSink",
+    "OutputPlan",
     "Prefetch",
     "ReadOptions",
     "ResumableWriter",
     "VideoReader",
     "VideoWriter",
     "WriteOptions",
-    "growing_path",
     "partial_path",
+    "plan_output",
 ]

@@ -1,73 +1,44 @@
 """Writing a video so that a run that is killed can go on, to the same file (docs/resume.md).
 
-Frames go in segments into a growing file, which plays. After each of them a line of a journal says
-how far that file is whole, and a checkpoint is kept of what the next frame depends on. At the end,
-the packets are put beside their other streams, under the final name.
+Frames are written in segments: closed, playable files of about a second in a folder beside the
+output. A record follows each of them, and a checkpoint of what the next frame depends on. At the
+end the packets of all segments are joined, beside the source's other streams.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
-from vidstyle.checkpoints import Checkpoint, Checkpoints
 from vidstyle.disk import sync
-from vidstyle.errors import OutputError
+from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
-from vidstyle.video.encode import NUDGED, OutputClock, VideoWriter, sweep_temporaries
-from vidstyle.video.growing import GrowingFile, PreviewSound, SegmentWriter
-from vidstyle.work import WorkFolder
+from vidstyle.store import Checkpoint, Checkpoints, RecordLog, RunFolder
+from vidstyle.video.output import OutputPlan, partial_path, writing
+from vidstyle.video.segments import Segment, SegmentWriter
+from vidstyle.video.writer import NUDGED, OutputClock, OutputFile, in_ticks
 
 SECONDS = 1.0
 """Of video in a segment: what may be lost."""
-JOURNAL = "segments.jsonl"
-_USUAL_RATE = 25
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A place where the growing file is whole: the end of a segment.
-
-    Attributes:
-        frames: up to there.
-        bytes: of the growing file.
-        shift: what is subtracted from the source's timestamps.
-        last: timestamp of the last frame, on the output's clock.
-        nudged: whether timestamps were moved apart.
-        end: when the last frame is over, on the source's clock.
-        tail, delay: see ``SegmentWriter``.
-        times: of the segment's packets: pts, dts, duration on the output's clock.
-    """
-
-    frames: int
-    bytes: int
-    shift: int
-    last: int
-    nudged: bool
-    end: int
-    tail: list[int]
-    delay: int
-    times: list[tuple[int, int, int]] = field(repr=False)
+RECORDS = "segments.jsonl"
 
 
 class ResumableWriter:
     """Writes frames to a video file that gets its name only when it is complete.
 
-    As a context manager it finishes; after any exception the segments so far stay, for another
-    run with ``resume``. Frames must all come from one thread, and after each that ends a segment,
-    a checkpoint is to be kept.
+    As a context manager it finishes; after any exception it joins the segments so far into a
+    playable file, and they stay, for another run with ``resume``. Frames must all come from one
+    thread, and after each that ends a segment, a checkpoint is to be kept.
 
     Args:
-        model: a discarded writer of the final file; says how.
-        path: where the file grows (``growing_path``).
         settings: all that the result depends on, JSON values by names that a user knows.
         resume: go on where an earlier run ended, if one did.
         group: frames that are made together; a segment ends with a group.
@@ -75,61 +46,45 @@ class ResumableWriter:
     Raises:
         OptionError: to resume, settings have changed since.
         OutputError: an earlier run has left something, and nothing was said of it; or what it left
-            is damaged; or another process writes the same file.
+            is damaged; or another process writes the same file; or the encoder cannot be opened.
     """
 
     partial: Path | None
-    """The growing file, if there is something in it that a run with ``resume`` goes on with."""
-    notices: list[str]
+    """What a run that ended early has kept: a playable file, or where there was no room for it the
+    folder of segments. None when it has kept nothing."""
+    checkpoint: Checkpoint | None
+    """What the first frame to be written depends on."""
+    done: int
+    """Frames in finished segments."""
 
     def __init__(
         self,
-        model: VideoWriter,
-        path: Path,
+        plan: OutputPlan,
         settings: Mapping[str, Any],
         *,
         resume: bool = False,
         group: int = 1,
     ) -> None:
-        self._model = model
-        self.notices = model.notices
-        self.alpha = model.alpha
-        rate = model._info.average_rate or _USUAL_RATE
-        self.every = max(round(rate * SECONDS / group), 1) * group
+        self.notices = list(plan.encoding.notices)
+        self.alpha = plan.encoding.alpha
+        self.every = max(round(plan.encoding.rate * SECONDS / group), 1) * group
         """Frames in a segment."""
-        overwrite = model._options.overwrite
-        if model._source and path.exists() and path.samefile(model._source):
-            raise OutputError(f"{path}: is the input itself; choose another output")
-        self._work = WorkFolder(model.path, settings, resume=resume, overwrite=overwrite)
-        if path.exists() and not (overwrite or self._work.begun):
-            raise OutputError(
-                f"{path}: exists already, and is where {model.path.name} would grow; rename it, "
-                "or replace it with --overwrite"
-            )
-        self._lock = self._hold()
-        sweep_temporaries(model.path)
-        self._growing = GrowingFile(path)
-        self._checkpoints = Checkpoints(self._work.path)
-        self._segment: SegmentWriter | None = None
-        self._count = 0
-        self._clock = OutputClock(model._start is not None)
+        self.partial, self.checkpoint, self.done = None, None, 0
+        self._plan, self._partial = plan, partial_path(plan.path)
+        self._last: Segment | None = None
         self._end = 0
-        self._mark: Mark | None = None
-        self._rest: list[tuple[int, int, int]] = []
-        self.checkpoint: Checkpoint | None = None
-        """What the first frame to be written depends on."""
+        self._clock = OutputClock(from_zero=plan.start is not None)
+        self._lock = _lock(plan.path)
         try:
-            self._go_on()
-            self._sound = self._open_sound()
+            self._folder = self._open_folder(settings, resume)
+            self._records = RecordLog(self._folder.path / RECORDS)
+            self._checkpoints = Checkpoints(self._folder.path)
+            self._restore()
+            # What the encoder refuses is to be known before the first frame.
+            self._writer: SegmentWriter | None = self._open_segment()
         except BaseException:
-            self._lock.release()
+            _release(self._lock)
             raise
-        self.partial = path if self._mark else None
-
-    @property
-    def done(self) -> int:
-        """Frames that are in the growing file for good."""
-        return self._mark.frames if self._mark else 0
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +98,12 @@ class ResumableWriter:
         try:
             if exc_type is None:
                 self._finish()
+        except BaseException:
+            self._keep_partial()
+            raise
+        else:
+            if exc_type is not None:
+                self._keep_partial()
         finally:
             self._leave()
 
@@ -156,16 +117,11 @@ class ResumableWriter:
         Raises:
             OutputError: the disk is full, or the encoder failed.
         """
-        ticks = self._model._info.time_base / frame.time_base
-        pts, duration = round(frame.pts / ticks), round(frame.duration / ticks)
-        if self._clock.shift is None:
-            self._clock.begin(pts)
-        if self._segment is None:
-            self._segment = self._new_segment()
-        base = self._model._info.time_base
-        self._segment.write(replace(frame, pts=self._clock(pts), time_base=base, duration=duration))
+        pts, duration = in_ticks(frame, self._plan.encoding.time_base)
+        if self._writer is None:
+            self._writer = self._open_segment()
+        self._writer.write(frame, self._clock(pts), duration)
         self._end = pts + duration
-        self._count += 1
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """End the segment, so that another run can go on from here.
@@ -176,177 +132,181 @@ class ResumableWriter:
         Raises:
             OutputError: the disk is full.
         """
-        segment = self._append()
-        self._checkpoints.save(str(self._count), checkpoint)
-        assert segment.tail is not None and segment.delay is not None
+        assert self._writer is not None
+        self._folder.begin()
+        self._checkpoints.save(str(self.done + self._writer.count), checkpoint)
+        self._end_segment(self._writer)
+
+    # ---- segments -------------------------------------------------------------------------
+
+    def _open_segment(self) -> SegmentWriter:
+        new = not self._folder.path.exists()
+        try:
+            with writing(self._folder.path):
+                self._folder.path.mkdir(exist_ok=True)
+            return SegmentWriter(self._new_path, self._plan)
+        except BaseException:
+            if new:
+                shutil.rmtree(self._folder.path, ignore_errors=True)
+            raise
+
+    def _end_segment(self, writer: SegmentWriter) -> None:
+        """Close the segment and note it."""
+        self._folder.begin()
+        times, tail = writer.close(self._last.tail if self._last else None)
+        self._writer = None
         assert self._clock.shift is not None and self._clock.last is not None
-        self._mark = Mark(
-            frames=self._count,
-            bytes=self._growing.size,
+        frames = self.done + writer.count
+        segment = Segment(
+            name=f"segment-{frames:08d}{self._plan.path.suffix}",
+            size=self._new_path.stat().st_size,
+            frames=frames,
             shift=self._clock.shift,
             last=self._clock.last,
             nudged=self._clock.nudged,
             end=self._end,
-            tail=segment.tail,
-            delay=segment.delay,
-            times=segment.times,
+            tail=tail,
+            times=times,
         )
-        self._note(self._mark)
-        self.partial = self._growing.path
+        os.replace(self._new_path, self._folder.path / segment.name)
+        self._records.append(asdict(segment))
+        self._last, self.done = segment, frames
 
-    # ---- segments -------------------------------------------------------------------------
-
-    def _new_segment(self) -> SegmentWriter:
-        return SegmentWriter(
-            self._making / f"segment{self._growing.path.suffix}",
-            self._model,
-            self._sound if self._sound and self._sound.stream else None,
-            self._mark.tail if self._mark else None,
-            self._mark.delay if self._mark else None,
-        )
-
-    def _append(self) -> SegmentWriter:
-        """Finish the segment, and let the file grow by it."""
-        segment, self._segment = self._segment, None
-        assert segment is not None and self._clock.shift is not None
-        base = self._model._info.time_base
-        shift = self._clock.shift * base
-        sounds = self._sound.until(self._end * base, shift) if self._sound else []
-        path = segment.close(sounds)
-        self._work.begin()
-        self._growing.append(path)
-        return segment
-
-    # ---- the journal ----------------------------------------------------------------------
-
-    def _note(self, mark: Mark) -> None:
-        try:
-            with self._journal.open("a", encoding="ascii") as file:
-                file.write(json.dumps(asdict(mark)) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            sync(self._work.path)
-        except OSError as error:
-            raise OutputError(f"{self._journal}: {error.strerror or error}") from error
-
-    def _marks(self) -> Iterator[tuple[Mark, int]]:
-        """Those that were noted, each with where its line ends."""
-        if not self._journal.exists():
-            return
-        with self._journal.open("rb") as file:
-            while (line := file.readline()).endswith(b"\n"):
-                yield Mark(**json.loads(line)), file.tell()
-
-    def _go_on(self) -> None:
-        """From the last mark that has its checkpoint; what came after it is forgotten."""
-        place = 0
-        try:
-            # Without the growing file, the earlier run was finished and about to tidy up.
-            for mark, end in self._marks() if self._growing.size else ():
-                if not self._checkpoints.has(str(mark.frames)):
-                    continue
-                checkpoint = self._checkpoints.load(str(mark.frames))
-                if checkpoint is not None:
-                    self._mark, self.checkpoint, place = mark, checkpoint, end
-            if self._journal.exists():
-                os.truncate(self._journal, place)
-        except (OSError, ValueError, TypeError) as error:
-            raise OutputError(f"{self._journal}: cannot be read; use --overwrite") from error
-        self._growing.cut(self._mark.bytes if self._mark else 0)
-        if self._mark:
-            self._count, self._end = self._mark.frames, self._mark.end
-            self._clock.shift, self._clock.last = self._mark.shift, self._mark.last
-            self._clock.nudged = self._mark.nudged
+    def _segments(self) -> Iterator[Segment]:
+        """Those that are finished, as their records tell."""
+        for record in self._records:
+            try:
+                yield Segment(**record)
+            except TypeError as error:
+                raise self._records.damaged() from error
 
     @property
-    def _journal(self) -> Path:
-        return self._work.path / JOURNAL
+    def _new_path(self) -> Path:
+        """Of the segment that is being written."""
+        return self._folder.path / f"new.part{self._plan.path.suffix}"
 
-    @property
-    def _making(self) -> Path:
-        return self._work.path / "new.part"
+    # ---- beginning ------------------------------------------------------------------------
 
-    # ---- beginning and end ----------------------------------------------------------------
+    def _open_folder(self, settings: Mapping[str, Any], resume: bool) -> RunFolder:
+        plan, partial = self._plan, self._partial
+        if plan.source and partial.exists() and partial.samefile(plan.source):
+            raise OutputError(f"{partial}: is the input itself; choose another output")
+        folder = RunFolder(plan.path, settings, resume=resume, overwrite=plan.overwrite)
+        if partial.exists() and not (plan.overwrite or folder.begun):
+            raise OutputError(
+                f"{partial}: exists already, and is where an interrupted {plan.path.name} "
+                "would be kept; rename it, or replace it with --overwrite"
+            )
+        return folder
 
-    def _hold(self) -> BaseFileLock:
-        """Raises OutputError while another process writes the same file."""
-        lock = FileLock(self._making / "lock", timeout=0, thread_local=False)
-        try:
-            self._making.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-            return lock
-        except Timeout as error:
-            raise OutputError(f"{self._model.path}: another run is writing it") from error
-        except OSError as error:
-            raise OutputError(f"{self._work.path}: {error.strerror or error}") from error
+    def _restore(self) -> None:
+        """Go on after the last segment that has its checkpoint; forget what came after it."""
+        segments = list(self._segments())
+        while segments and self.checkpoint is None:
+            self.checkpoint = self._checkpoints.load(str(segments[-1].frames))
+            if self.checkpoint is None:
+                segments.pop()
+        for segment in segments:
+            segment.check(self._folder.path)
+        self._records.truncate(len(segments))
+        finished = {segment.name for segment in segments}
+        for path in self._folder.path.glob("segment-*"):
+            if path.name not in finished:
+                path.unlink()
+        if segments:
+            last = self._last = segments[-1]
+            self.done, self._end = last.frames, last.end
+            self._clock.shift, self._clock.last = last.shift, last.last
+            self._clock.nudged = last.nudged
 
-    def _open_sound(self) -> PreviewSound | None:
-        if self._model._source is None or self._model._options.audio != "copy":
-            return None
-        sound = PreviewSound(self._model._source, self._growing.path.suffix[1:])
-        if self._mark:
-            sound.skip_to(self._mark.end * self._model._info.time_base)
-        return sound
+    # ---- end ------------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        """Put the packets beside the source's other streams, and give the file its name."""
-        if self._segment is not None:
-            self._rest = self._append().times
-        if self._clock.last is None:
-            raise OutputError(f"{self._model.path}: not written, there was not one frame")
+        """Join the segments beside the source's other streams, and give the file its name."""
+        if self._writer and self._writer.count:
+            self._end_segment(self._writer)
+        if self._last is None:
+            raise OutputError(f"{self._plan.path}: no frames came, so nothing was written")
         if self._clock.nudged:
             self.notices.append(NUDGED)
-        target = self._model.path
+        end = None if self._plan.end is None else self._end
+        self.notices += self._join(self._plan, self._plan.path, self._last, end)
+        self.done = 0
+
+    def _keep_partial(self) -> None:
+        """Join what there is, with as much of the sound as goes with it."""
+        if self._last is None:
+            return
+        self.partial = self._folder.path
+        for source in dict.fromkeys((self._plan.source, None)):
+            with suppress(InputError, OutputError):
+                plan = replace(self._plan, source=source)
+                self._join(plan, self._partial, self._last, self._last.end)
+                self.partial = self._partial
+                return
+
+    def _join(self, plan: OutputPlan, target: Path, last: Segment, end: int | None) -> list[str]:
+        """Write the packets of all segments into one file; what a user should know of it.
+
+        Args:
+            last: of the segments.
+            end: where the other streams are cut, on the source's clock, if they are.
+        """
+        self._check_room()
+        folder = self._folder.path
+        extradata = next(self._segments()).extradata(folder)
+        file = OutputFile(folder / f"joined.part{target.suffix}", plan, extradata=extradata)
         try:
-            whole = self._assemble(self._making / target.name)
-            sync(whole)
-            os.replace(whole, target)
+            file.begin(last.shift)
+            for segment in self._segments():
+                for packet in segment.packets(folder):
+                    assert packet.pts is not None
+                    time = packet.pts + last.shift
+                    packet.stream, packet.time_base = file.stream, plan.encoding.time_base
+                    file.mux(packet)
+                    file.copy_until(time)
+            file.complete(target, end)
+        finally:
+            file.discard()
+        with writing(target):
+            sync(target)
             sync(target.parent)
-        except OSError as error:
-            raise OutputError(f"{target}: {error.strerror or error}") from error
-        self.partial, self._mark = None, None
+        return file.notices
 
-    def _assemble(self, path: Path) -> Path:
-        model, shift = self._model, self._clock.shift
-        assert shift is not None
-        with VideoWriter(
-            path,
-            model._info,
-            source=model._source,
-            size=model._size,
-            start=model._start,
-            end=model._end,
-            alpha=model.alpha,
-            extradata=self._growing.extradata(),
-            options=replace(model._options, pix_fmt=model.pix_fmt, overwrite=True),
-        ) as writer:
-            writer.named = model.path
-            writer.begin(shift)
-            packets = self._growing.packets()
-            for pts, dts, duration in self._times():
-                packet = next(packets, None)
-                if packet is None:
-                    raise OutputError(f"{self._growing.path}: is damaged; use --overwrite")
-                packet.pts, packet.dts, packet.duration = pts, dts, duration
-                packet.time_base = model._info.time_base
-                writer.write_packet(packet, self._end)
-        return path
-
-    def _times(self) -> Iterator[tuple[int, int, int]]:
-        for mark, _ in self._marks():
-            yield from mark.times
-        yield from self._rest
+    def _check_room(self) -> None:
+        """Raises OutputError when the disk has no room for the segments once more."""
+        needed = sum(path.stat().st_size for path in self._folder.path.glob("segment-*"))
+        free = shutil.disk_usage(self._folder.path).free
+        if needed > free:
+            raise OutputError(
+                f"{self._plan.path}: no space left on the disk: needs {needed >> 20} MiB, "
+                f"{free >> 20} MiB are free"
+            )
 
     def _leave(self) -> None:
         """Close everything; remove what no other run can go on with."""
-        if self._segment is not None:
-            self._segment.discard()
-        if self._sound is not None:
-            self._sound.close()
-        self._lock.release()
-        if self._mark is None:
-            self.partial = None
-            self._growing.cut(0)
-            self._work.remove()
-        else:
-            shutil.rmtree(self._making, ignore_errors=True)
+        if self._writer is not None:
+            self._writer.discard()
+        try:
+            if not self.done:  # the folder last, as it says whose the partial file is
+                self._partial.unlink(missing_ok=True)
+                self._folder.remove()
+        finally:
+            _release(self._lock)
+
+
+def _lock(output: Path) -> FileLock:
+    """Raises OutputError while another process writes the same file."""
+    lock = FileLock(output.with_name(f".{output.name}.lock"), thread_local=False)
+    with writing(output):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(f"{output}: another run is writing it") from error
+    return lock
+
+
+def _release(lock: FileLock) -> None:
+    lock.release()
+    with suppress(OSError):  # it is in nobody's way
+        Path(lock.lock_file).unlink(missing_ok=True)

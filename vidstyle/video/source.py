@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -39,6 +40,7 @@ Sound is, to be told that it is no video."""
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"v=0", b"<MPD", b"<AssetMap", b"<CompositionPlaylist")
 _HEAD = 4096
 
+_PLAUSIBLE_RATE = 480
 _NO_INDEX = "its index (moov) is missing or cut off: the file is truncated or was never finished"
 
 _MUXER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode"}
@@ -126,6 +128,39 @@ def stream_metadata(stream: Stream) -> dict[str, str]:
         for k, v in stream.metadata.items()
         if k.lower() not in _STREAM_TAGS and not k.lower().startswith(_STATISTICS_TAGS)
     }
+
+
+def plausible_rate(stream: VideoStream) -> Fraction | None:
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((rate for rate in rates if rate and 0 < rate <= _PLAUSIBLE_RATE), None)
+
+
+def duration_of(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds of the video stream as its container tells."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    for key, value in stream.metadata.items():
+        if key.upper().startswith("DURATION") and (seconds := _clock_seconds(value)):
+            return seconds
+    if container.duration:
+        return container.duration / av.time_base
+    return None
+
+
+def _clock_seconds(text: str) -> float | None:
+    """Matroska's ``00:00:10.333000000`` in seconds."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except ValueError:
+        return None
+
+
+def frame_count(stream: VideoStream) -> int | None:
+    if stream.frames:
+        return stream.frames
+    tags = (v for k, v in stream.metadata.items() if k.upper().startswith("NUMBER_OF_FRAMES"))
+    return next((int(tag) for tag in tags if tag.isdecimal()), None)
 
 
 def _check_file(path: Path) -> None:

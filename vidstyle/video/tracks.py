@@ -94,7 +94,7 @@ class TranscodedTrack:
         self.output.mux(self.stream.encode(None))
 
 
-class Companions:
+class StreamCopier:
     """Copies every stream but the video from ``source`` to ``output``, in step with it.
 
     It reads the source with a demuxer of its own, one packet at a time.

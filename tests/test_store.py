@@ -10,15 +10,15 @@ import pytest
 from toys import toy_photo
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.work import WorkFolder
+from vidstyle.store import FrameCache
 
 SETTINGS = {"style weight": 5.0, "cuts": "auto", "long term": (1, 2, 4)}
 
 
 def folder(
     output: Path, settings: dict = SETTINGS, *, resume: bool = False, overwrite: bool = False
-) -> WorkFolder:
-    return WorkFolder(output, settings, resume=resume, overwrite=overwrite)
+) -> FrameCache:
+    return FrameCache(output, settings, resume=resume, overwrite=overwrite)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_changed_settings_are_named(output: Path) -> None:
     with pytest.raises(OptionError, match=r"begun with style weight 5\.0, not 3\.0; .*--overwrite"):
         folder(output, {**SETTINGS, "style weight": 3.0}, resume=True)
     with pytest.raises(
-        OptionError, match=r"cuts auto, not none; long term \[1, 2, 4\], not \[1\]; go"
+        OptionError, match=r"cuts auto, not none; long term \[1, 2, 4\], not \[1\]; continue"
     ):
         folder(output, {**SETTINGS, "cuts": "none", "long term": (1,)}, resume=True)
     with pytest.raises(OptionError, match="color null, not luma"):
@@ -92,7 +92,7 @@ def test_a_folder_of_somebody_else_is_left_alone(output: Path) -> None:
     path.mkdir()
     (path / "thesis.tex").write_text("precious")
     for options in ({"resume": True}, {"overwrite": True}):
-        with pytest.raises(OutputError, match="no work folder of vidstyle"):
+        with pytest.raises(OutputError, match="not a work folder of vidstyle"):
             folder(output, **options)
     assert (path / "thesis.tex").read_text() == "precious"
 

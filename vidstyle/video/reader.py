@@ -6,40 +6,31 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-import av
-from av.codec import CodecContext
-from av.container import InputContainer
-from av.error import EOFError as EndOfStream
-from av.error import FFmpegError
-from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.stages import StageTimes
 from vidstyle.video.conversion import UprightPicture
-from vidstyle.video.deinterlace import Deinterlacer
+from vidstyle.video.decoder import SourceDecoder, pts_of
 from vidstyle.video.layout import Layout
-from vidstyle.video.source import container_metadata, find_video, open_source, read_packets
+from vidstyle.video.source import (
+    container_metadata,
+    duration_of,
+    frame_count,
+    plausible_rate,
+)
 
 BitDepth = Literal["auto", 8, 10]
 Deinterlace = Literal["auto", "off"]
 
 logger = logging.getLogger(__name__)
 
-_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_PLAUSIBLE_RATE = 480
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
-_TRUNCATION_TOLERANCE = 0.25
-_MOST_HELD = 128
-"""Frames that a decoder holds back at most; one that cannot be opened fails for ever."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +76,6 @@ class ReadOptions:
             raise OptionError(f"deinterlace is auto or off, not {self.deinterlace!r}")
 
 
-def open_decoder(stream: VideoStream) -> VideoCodecContext:
-    """The decoder of a stream; of those for VP8 and VP9, only libvpx knows alpha."""
-    decoder = stream.codec_context
-    tags = {key.lower(): value for key, value in stream.metadata.items()}
-    own = _WITH_ALPHA.get(decoder.codec.canonical_name)
-    if own and tags.get("alpha_mode") == "1":
-        created = CodecContext.create(own, "r")
-        assert isinstance(created, VideoCodecContext)
-        created.extradata = decoder.extradata
-        decoder = created
-    decoder.thread_type = "AUTO"
-    return decoder
-
-
 class VideoReader:
     """Iterates over the frames of a local video file, once, in order, in bounded memory.
 
@@ -115,7 +92,9 @@ class VideoReader:
 
     info: VideoInfo
     warnings: list[str]
+    """What of the input was lost, one line each; known at the end."""
     notices: list[str]
+    """What else a user should know."""
 
     def __init__(
         self,
@@ -130,11 +109,7 @@ class VideoReader:
         self._options = options
         self._iterated = False
         self._skipped = 0
-        self._bad_packets = 0
-        self._bad_frames = 0
-        self._packets_end = 0.0
-        self._deinterlacer: Deinterlacer | None = None
-        self._container: InputContainer = open_source(self._path)
+        self._decoder = SourceDecoder(self._path, options.strict, options.deinterlace == "auto")
         try:
             self._prepare()
         except BaseException:
@@ -149,7 +124,7 @@ class VideoReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._container.close()
+        self._decoder.close()
 
     def skip(self, count: int) -> None:
         """Begin so many frames later. These are decoded all the same, so that the rest, damage
@@ -162,87 +137,82 @@ class VideoReader:
         self._iterated = True
         return self._frames()
 
+    @property
+    def origin(self) -> float:
+        """Time of the clip's first frame, in seconds; its own clock counts from there."""
+        return float(self._origin * self._decoder.time_base)
+
     # -- what the file is ---------------------------------------------------------------
 
     def _prepare(self) -> None:
-        stream = find_video(self._container, self._path)
-        assert stream.time_base is not None
-        self._stream, self._decoder = stream, open_decoder(stream)
-        self._time_base = stream.time_base
-        decoded = self._progressive()
+        decoded = self._decoder.frames()
         first = next(decoded, None)
         if first is None:
-            raise InputError(f"{self._path}: not one frame of its {stream.name} video decodes")
-        assert first.pts is not None
-        self._origin: int = first.pts
+            name = self._decoder.stream.name
+            raise InputError(f"{self._path}: no frame of its {name} video can be decoded")
+        self._origin = pts_of(first)
         self._decoded = chain([first], decoded)
         coded_size = working_size(first.width, first.height, self._options)
-        self._bit_depth = working_depth(Layout.of(first.format.name).bits, self._options)
-        self._alpha = Layout.of(first.format.name).alpha
-        self._picture = UprightPicture(first, stream, coded_size, self._bit_depth > 8)
-        self.info = self._describe(first)
+        layout = Layout.of(first.format.name)
+        self._alpha = layout.alpha
+        bit_depth = working_depth(layout.bits, self._options)
+        self._picture = UprightPicture(first, self._decoder.stream, coded_size, bit_depth > 8)
+        self.info = info = self._describe(first.format.name, bit_depth)
         self._check_start()
-        info = self.info
         logger.info(
             "%s: %s %s, %d×%d, %s frames/s, %s frames",
             *(self._path, info.codec, info.pix_fmt, info.width, info.height),
             *(info.average_rate, info.frames),
         )
 
-    def _describe(self, first: VideoFrame) -> VideoInfo:
+    def _describe(self, pix_fmt: str, bit_depth: int) -> VideoInfo:
+        stream, container = self._decoder.stream, self._decoder.container
         width, height = self._picture.size
-        aspect = self._stream.sample_aspect_ratio or None
+        aspect = stream.sample_aspect_ratio or None
         if aspect and self._picture.orientation.transpose:
             aspect = 1 / aspect
-        rate = _plausible_rate(self._stream)
-        duration = _duration(self._container, self._stream)
-        frames = _frame_count(self._stream)
+        rate, duration = plausible_rate(stream), duration_of(container, stream)
+        frames = frame_count(stream)
         if frames is None and duration and rate:
             frames = round(duration * rate)
         info = VideoInfo(
             width=width,
             height=height,
-            time_base=self._time_base,
+            time_base=self._decoder.time_base,
             average_rate=rate,
             frames=frames,
             duration=duration,
-            codec=self._stream.codec_context.name,
-            pix_fmt=first.format.name,
-            bit_depth=self._bit_depth,
+            codec=stream.codec_context.name,
+            pix_fmt=pix_fmt,
+            bit_depth=bit_depth,
             rotation=self._picture.orientation.rotation,
             sample_aspect_ratio=aspect,
             color=self._picture.tags,
             alpha=self._alpha,
             hdr=self._picture.hdr,
-            metadata=container_metadata(self._container),
+            metadata=container_metadata(container),
         )
         return _windowed(info, self._options)
 
     def _check_start(self) -> None:
-        whole = _duration(self._container, self._stream)
-        start = self._options.start
+        whole, start = self._decoder.duration, self._options.start
         if start is not None and whole is not None and start >= whole:
             raise OptionError(
                 f"start ({start:g} s) lies beyond the end of {self._path} ({whole:.1f} s)"
             )
-
-    @property
-    def origin(self) -> float:
-        """Time of the clip's first frame, in seconds; its own clock counts from there."""
-        return float(self._origin * self._time_base)
 
     # -- frames -------------------------------------------------------------------------
 
     def _frames(self) -> Iterator[Frame]:
         start, end = self._ticks(self._options.start), self._ticks(self._options.end)
         decoded = self._decoded if not start else self._from(self._origin + start)
-        timed = _with_durations(decoded, self._usual_duration())
+        timed = _with_durations(decoded, self._decoder.usual_duration)
         if end is not None:
             last = self._origin + end
-            timed = takewhile(lambda frame: _pts(frame) < last, timed)
+            timed = takewhile(lambda frame: pts_of(frame) < last, timed)
         read_to = None
         for index, frame in enumerate(self._times.each("decode", timed)):
-            read_to = _pts(frame) + frame.duration
+            read_to = pts_of(frame) + frame.duration
             if index >= self._skipped:
                 yield self._convert(frame)
         if read_to is None:
@@ -253,138 +223,38 @@ class VideoReader:
         """Seconds in units of the time base, rounded up but for float noise."""
         if seconds is None or seconds == math.inf:
             return None
-        return math.ceil(round(seconds / self._time_base, 3))
+        return math.ceil(round(seconds / self._decoder.time_base, 3))
 
     def _from(self, target: int) -> Iterator[VideoFrame]:
         """Frames from ``target`` (pts) on, decoded from a key frame before it."""
         for margin in _SEEK_MARGINS:
             back = self._ticks(margin)
-            self._seek(self._origin if back is None else max(self._origin, target - back))
-            decoded = self._progressive()
+            self._decoder.seek(self._origin if back is None else max(self._origin, target - back))
+            decoded = self._decoder.frames()
             first = next(decoded, None)
-            if first is not None and _pts(first) <= target - self._interlaced:
+            if first is not None and pts_of(first) <= target - self._decoder.interlaced:
                 break
         head = [] if first is None else [first]
-        return dropwhile(lambda frame: _pts(frame) < target, chain(head, decoded))
-
-    def _seek(self, pts: int) -> None:
-        try:
-            self._container.seek(pts, stream=self._stream)
-        except FFmpegError:
-            # Not seekable: decode from the beginning.
-            self._container.close()
-            self._container = open_source(self._path)
-            self._stream = find_video(self._container, self._path)
-            self._decoder = open_decoder(self._stream)
-        self._decoder.flush_buffers()
-
-    def _progressive(self) -> Iterator[VideoFrame]:
-        if self._options.deinterlace == "off":
-            return self._timed()
-        self._deinterlacer = Deinterlacer(self._stream)
-        return self._deinterlacer(self._timed())
-
-    @property
-    def _interlaced(self) -> bool:
-        """Whether interlaced frames were met; what becomes of one depends on those beside it."""
-        return self._deinterlacer is not None and self._deinterlacer.found
-
-    def _timed(self) -> Iterator[VideoFrame]:
-        """Decoded frames, each with a pts."""
-        expected = 0
-        for frame in self._decode():
-            if frame.pts is None:
-                frame.pts = expected if frame.dts is None else frame.dts
-            expected = frame.pts + (frame.duration or self._usual_duration())
-            yield frame
-
-    def _decode(self) -> Iterator[VideoFrame]:
-        """Every frame that decodes; what does not is counted, or raised if strict."""
-        for packet in self._packets():
-            if packet.stream is self._stream and packet.size:
-                yield from self._decode_packet(packet)
-        yield from self._drain()
-
-    def _decode_packet(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-        try:
-            frames = self._decoder.decode(packet)
-        except EndOfStream:
-            return []
-        except FFmpegError as error:
-            self._damaged(error)
-            return []
-        for frame in frames:
-            if frame.is_corrupt:
-                self._bad_frames += 1
-                if self._options.strict:
-                    raise InputError(f"{self._path}: damaged frame at {frame.time or 0:.2f} s")
-        return frames
-
-    def _drain(self) -> Iterator[VideoFrame]:
-        """The frames still inside the decoder; an error there hides only one of them."""
-        for _ in range(_MOST_HELD):
-            errors = self._bad_packets
-            yield from self._decode_packet(None)
-            if self._bad_packets == errors:
-                return
-
-    def _packets(self) -> Iterator[Packet]:
-        """The packets of all streams, past errors as long as the demuxer finds a way."""
-        progress = True
-        while progress:
-            progress = False
-            try:
-                for packet in read_packets(self._container):
-                    progress = True
-                    self._note_end(packet)
-                    yield packet
-                return
-            except FFmpegError as error:
-                self._damaged(error)
-
-    def _note_end(self, packet: Packet) -> None:
-        if packet.pts is not None:
-            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-            self._packets_end = max(self._packets_end, end)
-
-    def _damaged(self, error: FFmpegError) -> None:
-        if self._options.strict:
-            raise InputError(f"{self._path}: damaged ({error.strerror})") from error
-        self._bad_packets += 1
-
-    def _usual_duration(self) -> int:
-        rate = _plausible_rate(self._stream)
-        return max(1, round(1 / (rate * self._time_base))) if rate else 1
+        return dropwhile(lambda frame: pts_of(frame) < target, chain(head, decoded))
 
     def _convert(self, frame: VideoFrame) -> Frame:
         with self._times.measure("convert"):
             alpha = self._picture.alpha(frame) if self._alpha else None
-            return Frame(self._picture(frame), _pts(frame), self._time_base, frame.duration, alpha)
-
-    # -- damage -------------------------------------------------------------------------
+            image, time_base = self._picture(frame), self._decoder.time_base
+            return Frame(image, pts_of(frame), time_base, frame.duration, alpha)
 
     def _report(self, read_to: int, *, complete: bool) -> None:
         """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
-        if self._interlaced:
+        if self._decoder.interlaced:
             self.notices.append("interlaced frames deinterlaced (--deinterlace off leaves them)")
-        if self._bad_packets:
-            self.warnings.append(f"{_count(self._bad_packets, 'damaged packet')} skipped")
-        if self._bad_frames:
-            self.warnings.append(f"{_count(self._bad_frames, 'frame')} damaged")
-        whole = _duration(self._container, self._stream)
-        if complete and whole is not None and self._ended_early():
-            seconds = float((read_to - self._origin) * self._time_base)
+        self.warnings += self._decoder.damage()
+        whole = self._decoder.duration
+        if complete and whole is not None and self._decoder.ended_early:
+            seconds = float((read_to - self._origin) * self._decoder.time_base)
             loss = f"truncated: {seconds:.1f} s of {whole:.1f} s could be read"
             if self._options.strict:
                 raise InputError(f"{self._path}: {loss}")
             self.warnings.append(loss)
-
-    def _ended_early(self) -> bool:
-        # All streams are looked at, since sound may rightly outlast the picture.
-        duration = self._container.duration
-        if duration is None:
-            return False
-        return self._packets_end < duration / av.time_base - _TRUNCATION_TOLERANCE
 
 
 def working_size(width: int, height: int, options: ReadOptions) -> tuple[int, int]:
@@ -409,18 +279,13 @@ def _even(length: float, limit: int | None) -> int:
     return even - 2 if limit is not None and even > limit >= 4 else even
 
 
-def _pts(frame: VideoFrame) -> int:
-    assert frame.pts is not None
-    return frame.pts
-
-
 def _with_durations(frames: Iterator[VideoFrame], usual: int) -> Iterator[VideoFrame]:
     """Let every frame stand until the next, which containers tell only in decoding order."""
     previous: VideoFrame | None = None
     gap = 0
     for frame in frames:
         if previous is not None:
-            gap = max(0, _pts(frame) - _pts(previous))
+            gap = max(0, pts_of(frame) - pts_of(previous))
             previous.duration = gap
             yield previous
         previous = frame
@@ -429,39 +294,6 @@ def _with_durations(frames: Iterator[VideoFrame], usual: int) -> Iterator[VideoF
         if previous.duration * 4 < gap or not previous.duration:
             previous.duration = gap or usual
         yield previous
-
-
-def _plausible_rate(stream: VideoStream) -> Fraction | None:
-    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    return next((rate for rate in rates if rate and 0 < rate <= _PLAUSIBLE_RATE), None)
-
-
-def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds of the video stream as its container tells."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    for key, value in stream.metadata.items():
-        if key.upper().startswith("DURATION") and (seconds := _clock_seconds(value)):
-            return seconds
-    if container.duration:
-        return container.duration / av.time_base
-    return None
-
-
-def _clock_seconds(text: str) -> float | None:
-    """Matroska's ``00:00:10.333000000`` in seconds."""
-    try:
-        hours, minutes, seconds = text.split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    except ValueError:
-        return None
-
-
-def _frame_count(stream: VideoStream) -> int | None:
-    if stream.frames:
-        return stream.frames
-    tags = (v for k, v in stream.metadata.items() if k.upper().startswith("NUMBER_OF_FRAMES"))
-    return next((int(tag) for tag in tags if tag.isdecimal()), None)
 
 
 def _windowed(info: VideoInfo, options: ReadOptions) -> VideoInfo:
@@ -474,7 +306,3 @@ def _windowed(info: VideoInfo, options: ReadOptions) -> VideoInfo:
     if frames is not None and info.duration > 0:
         frames = round(frames * duration / info.duration)
     return replace(info, duration=duration, frames=frames)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

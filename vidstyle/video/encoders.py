@@ -1,0 +1,444 @@
+"""What to encode a video with: chosen from the options and the frames, before any work begins."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, get_args
+
+import av
+import cv2
+from av.codec import Codec, CodecContext
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
+from av.video.stream import VideoStream
+
+from vidstyle.errors import OptionError, OutputError
+from vidstyle.frame import ColorTags, HdrInfo, VideoInfo
+from vidstyle.video.color import FULL, RGB, is_rgb
+from vidstyle.video.hdr import hdr_name, sdr_notice, static_metadata
+from vidstyle.video.layout import Layout, best_format, encodable
+
+Hdr = Literal["sdr", "keep"]
+Effort = Literal["draft", "standard", "fine"]
+
+FASTSTART = {"mp4", "mov", "ipod"}
+MATROSKA = {"matroska", "webm"}
+
+_KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
+_WITH_HEVC = {"mp4", "mov", "matroska", "mpegts"}
+_WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
+_LEAST_FOR_X265 = (64, 32)
+"""Of less width, x265 refuses some and overruns its memory with others (36 to 48 pixels)."""
+_DEFAULT_RATE = Fraction(25)
+_AVX512 = 256
+"""OpenCV's number of it (CV_CPU_AVX512_SKX), which its Python module does not name."""
+_PARAMETERS = {
+    "libx264": "x264-params",
+    "libx265": "x265-params",
+    "libsvtav1": "svtav1-params",
+}
+_EFFORTS: dict[str, dict[str, dict[str, str]]] = {
+    "libx264": {"draft": {"preset": "veryfast"}, "fine": {"preset": "slow"}},
+    "libx265": {"draft": {"preset": "superfast"}, "fine": {"preset": "slow"}},
+    "libsvtav1": {"draft": {"preset": "10"}, "fine": {"preset": "6"}},
+    "libvpx-vp9": {"draft": {"cpu-used": "7"}, "fine": {"cpu-used": "2"}},
+}
+"""What each effort but standard changes."""
+_DEFAULTS: dict[str, dict[str, str]] = {
+    "libx264": {"crf": "18", "preset": "faster"},
+    "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
+    "libsvtav1": {"crf": "28", "preset": "8"},
+    "libvpx-vp9": {"crf": "28", "cpu-used": "4", "row-mt": "1"},
+}
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How to encode.
+
+    Attributes:
+        codec: FFmpeg's name of a video encoder; None picks what suits the container.
+        crf: constant quality, lower is better; None takes the codec's default (x264: 18).
+        preset: the encoder's own name of a speed; None takes one after ``effort`` (x264: veryfast,
+            faster or slow).
+        pix_fmt: FFmpeg's name of a pixel format; None takes 4:2:0 where possible, in 10 bits for
+            frames of more than 8; ``keep`` takes what loses least of the source's.
+        audio: ``copy`` or ``none``.
+        overwrite: replace an existing file.
+        hdr: what becomes of PQ and HLG: ``sdr`` writes their view (``video/hdr.py``) as BT.709,
+            ``keep`` turns that back and writes it in 10 bits or more, with the source's tags.
+        effort: ``draft``, ``standard`` or ``fine``: how hard the encoder works for a small file.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    audio: str = "copy"
+    overwrite: bool = False
+    hdr: Hdr = "sdr"
+    effort: Effort = "standard"
+
+    def __post_init__(self) -> None:
+        if self.effort not in get_args(Effort):
+            raise OptionError(f"effort must be draft, standard or fine, not {self.effort!r}")
+        if self.audio not in ("copy", "none"):
+            raise OptionError(f"audio must be copy or none, not {self.audio!r}")
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise OptionError(f"crf must be 0 to 63, not {self.crf}")
+        if self.hdr not in get_args(Hdr):
+            raise OptionError(f"hdr must be sdr or keep, not {self.hdr!r}")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How frames become packets: everything that an encoder is told.
+
+    Attributes:
+        container: FFmpeg's name of the file's format.
+        codec: FFmpeg's name of the encoder.
+        pix_fmt: FFmpeg's name of the pixel format that it is given.
+        size: width and height of the frames.
+        padded_size: the same, rounded up to what the chroma subsampling divides.
+        coded_size: width and height of the coded picture: ``padded_size``, stretched where the
+            container cannot store the pixels' aspect.
+        aspect: width to height of the coded pixels; None where nobody says.
+        color: tags of the coded pictures.
+        time_base: seconds per unit of the timestamps.
+        rate: frames a second, on average.
+        alpha: whether the frames' alpha is stored.
+        hdr: the range to write, if it is high; the frames are then a view of it.
+        options: the encoder's own.
+        notices: what a user should know, one line each.
+    """
+
+    container: str
+    codec: str
+    pix_fmt: str
+    size: tuple[int, int]
+    padded_size: tuple[int, int]
+    coded_size: tuple[int, int]
+    aspect: Fraction | None
+    color: ColorTags
+    time_base: Fraction
+    rate: Fraction
+    alpha: bool = False
+    hdr: HdrInfo | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def deep(self) -> bool:
+        """Whether the pictures have more than 8 bits."""
+        return Layout.of(self.pix_fmt).bits > 8
+
+    def add_to(self, output: OutputContainer) -> VideoStream:
+        """A new stream of a container, with its encoder set up but not yet open."""
+        stream = output.add_stream(self.codec, self.rate)
+        assert isinstance(stream, VideoStream)
+        self._configure(stream.codec_context)
+        if stream.codec_context.codec.canonical_name == "hevc" and self.container in FASTSTART:
+            stream.codec_context.codec_tag = "hvc1"  # without which Apple's players do not know it
+        return stream
+
+    def check_encoder(self, path: Path) -> None:
+        """Open the encoder for a moment, to see that it can be opened for this.
+
+        Raises:
+            OutputError: it cannot; names ``path``, the file that was to be written.
+        """
+        context = CodecContext.create(self.codec, "w")
+        assert isinstance(context, VideoCodecContext)
+        context.framerate = self.rate
+        self._configure(context)
+        with self.explained(path):
+            context.open()
+
+    @contextmanager
+    def explained(self, path: Path) -> Iterator[None]:
+        """Turn the errors of opening the encoder into an ``OutputError`` that says for what."""
+        try:
+            yield
+        except (FFmpegError, ValueError) as error:
+            if isinstance(error, OSError):
+                raise
+            width, height = self.coded_size
+            details = "".join(
+                f", {name} {self.options[name]}"
+                for name in ("crf", "preset")
+                if name in self.options
+            )
+            raise OutputError(
+                f"{path}: the encoder {self.codec} cannot be opened for "
+                f"{width}×{height}, {self.pix_fmt}{details} ({reason(error)})"
+            ) from error
+
+    def _configure(self, context: VideoCodecContext) -> None:
+        if self.codec == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors alone; it cannot be told otherwise
+        context.width, context.height = self.coded_size
+        context.pix_fmt = self.pix_fmt
+        context.time_base = self.time_base
+        context.color_range = self.color.color_range
+        context.colorspace = self.color.colorspace
+        context.color_primaries = self.color.color_primaries
+        context.color_trc = self.color.color_trc
+        if self.aspect:
+            context.sample_aspect_ratio = self.aspect
+        # Without it the last frame's duration and the average rate would change.
+        context.flags |= Flags.frame_duration
+        # PyAV's default, slices, costs quality.
+        context.thread_type = "AUTO"
+        context.options = dict(self.options)
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg or the system says went wrong, in lower case."""
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
+def choose_encoding(
+    path: Path,
+    info: VideoInfo,
+    *,
+    size: tuple[int, int] | None = None,
+    alpha: bool = False,
+    options: WriteOptions = WriteOptions(),
+) -> Encoding:
+    """What to write frames with.
+
+    Args:
+        path: the output; its extension chooses the container.
+        info: of the video whose frames are written.
+        size: width and height of the frames, if not those of ``info``.
+        alpha: store that of the frames, if the codec can.
+
+    Raises:
+        OutputError: the container, the encoder or the pixel format cannot hold what is wanted.
+        OptionError: the encoder does not know a given option.
+    """
+    with _trial_container(path) as container:
+        return _Choice(path, container, info, size, alpha, options).encoding()
+
+
+class _Choice:
+    """The choices one after another, as each depends on those before."""
+
+    def __init__(
+        self,
+        path: Path,
+        container: OutputContainer,
+        info: VideoInfo,
+        size: tuple[int, int] | None,
+        alpha: bool,
+        options: WriteOptions,
+    ) -> None:
+        self.path = path
+        self.container = container
+        self.format = container.format.name
+        self.info = info
+        self.size = size or (info.width, info.height)
+        self.options = options
+        self.hdr = info.hdr if options.hdr == "keep" else None
+        self.bits = max(info.bit_depth, 10) if self.hdr else info.bit_depth
+        self.notices: list[str] = []
+        self.codec = _find_encoder(options.codec or self._default_codec(alpha), path)
+        self.pix_fmt = self._pix_fmt(alpha)
+        self.alpha = alpha and self._has_alpha()
+
+    def encoding(self) -> Encoding:
+        self._check_hdr()
+        padded = self._padded_size()
+        coded, aspect = self._squared_pixels(padded)
+        self._check_codec(coded)
+        tags = self.hdr.color if self.hdr else self.info.color
+        rgb = is_rgb(self.pix_fmt)
+        return Encoding(
+            container=self.format,
+            codec=self.codec.name,
+            pix_fmt=self.pix_fmt,
+            size=self.size,
+            padded_size=padded,
+            coded_size=coded,
+            aspect=aspect,
+            color=replace(tags, colorspace=RGB, color_range=FULL) if rgb else tags,
+            time_base=self.info.time_base,
+            rate=Fraction(self.info.average_rate or _DEFAULT_RATE),
+            alpha=self.alpha,
+            hdr=self.hdr,
+            options=self._encoder_options(),
+            notices=tuple(self.notices),
+        )
+
+    def _default_codec(self, alpha: bool) -> str:
+        deep = self.bits > 8
+        if self.format == "webm":
+            # VP9 alone has alpha there, and not every build of it has 10 bits.
+            return "libsvtav1" if deep and not alpha else "libvpx-vp9"
+        # Hardly any player takes H.264 of 10 bits.
+        large = all(own >= least for own, least in zip(self.size, _LEAST_FOR_X265, strict=True))
+        return "libx265" if deep and large and self.format in _WITH_HEVC else "libx264"
+
+    def _pix_fmt(self, alpha: bool) -> str:
+        """The format that is asked for, or the best; what it has no room for is noted."""
+        name = self.options.pix_fmt
+        if name is not None and name != "keep":
+            return _checked_format(self.codec, name)
+        source = replace(Layout.of(self.info.pix_fmt), bits=self.bits, alpha=alpha)
+        best = best_format(self.codec, source)
+        keeps_alpha = Layout.of(best).alpha
+        usual = Layout(source.chroma if keeps_alpha else (1, 1), min(self.bits, 10), keeps_alpha)
+        chosen = best if name == "keep" else best_format(self.codec, usual)
+        # Whoever makes a video of RGB expects 4:2:0; whoever has 4:4:4 chose it.
+        named = replace(source, chroma=(1, 1)) if is_rgb(self.info.pix_fmt) else source
+        if lost := named.losses(Layout.of(chosen)):
+            was, became = (" and ".join(words) for words in zip(*lost, strict=True))
+            kept = " (kept with --pix-fmt keep)" if best != chosen else ""
+            self.notices.append(f"{was} written as {became} by {self.codec.name} in {chosen}{kept}")
+        return chosen
+
+    def _has_alpha(self) -> bool:
+        if Layout.of(self.pix_fmt).alpha:
+            return True
+        self.notices.append(
+            f"alpha is left out, because {self.codec.name} in {self.pix_fmt} has none; "
+            "use --codec prores_ks --pix-fmt yuva444p10le"
+        )
+        return False
+
+    def _check_hdr(self) -> None:
+        if self.hdr is None:
+            if self.info.hdr:
+                self.notices.append(f"{sdr_notice(self.info.hdr)} (kept with --hdr keep)")
+        elif Layout.of(self.pix_fmt).bits <= 8:
+            raise OutputError(
+                f"{self.path}: {hdr_name(self.hdr)} needs 10 bits, but {self.codec.name} in "
+                f"{self.pix_fmt} has 8; use --codec libx265, or --hdr sdr"
+            )
+
+    def _padded_size(self) -> tuple[int, int]:
+        grid = VideoFormat(self.pix_fmt, 16, 16)
+        step_x = 16 // (grid.chroma_width(16) or 16)
+        step_y = 16 // (grid.chroma_height(16) or 16)
+        width, height = self.size
+        padded = (-(-width // step_x) * step_x, -(-height // step_y) * step_y)
+        if padded != self.size:
+            self.notices.append(
+                f"size {width}×{height} padded to {padded[0]}×{padded[1]}, "
+                f"because {self.pix_fmt} needs even sizes"
+            )
+        return padded
+
+    def _squared_pixels(self, padded: tuple[int, int]) -> tuple[tuple[int, int], Fraction | None]:
+        """The coded size and the pixels' aspect; square where the file could not tell it.
+
+        PyAV cannot tell Matroska's muxer the aspect, and some codecs do not tell it themselves.
+        """
+        aspect = self.info.sample_aspect_ratio
+        lost = self.format in MATROSKA and self.codec.canonical_name in _WITHOUT_ASPECT
+        if not (aspect and lost):
+            return padded, aspect
+        coded = (max(2, 2 * round(padded[0] * aspect / 2)), padded[1])
+        if coded != padded:
+            self.notices.append(
+                f"widened to {coded[0]}×{coded[1]}, because {self.path.suffix} "
+                f"cannot store the pixel aspect {aspect.numerator}:{aspect.denominator} here"
+            )
+        return coded, Fraction(1)
+
+    def _check_codec(self, coded: tuple[int, int]) -> None:
+        if self.codec.name == "libx265" and coded[0] < _LEAST_FOR_X265[0]:
+            raise OutputError(
+                f"{self.path}: libx265 cannot encode pictures narrower than "
+                f"{_LEAST_FOR_X265[0]} pixels; use --codec libx264"
+            )
+        try:
+            self.container.add_stream(self.codec.name)
+        except ValueError as error:
+            raise OutputError(
+                f"{self.path}: {self.path.suffix} cannot hold {self.codec.name}; "
+                "choose another codec or extension"
+            ) from error
+
+    def _encoder_options(self) -> dict[str, str]:
+        name = self.codec.name
+        chosen = _DEFAULTS.get(name, {}) | _EFFORTS.get(name, {}).get(self.options.effort, {})
+        if name == "libx264" and cv2.checkHardwareSupport(_AVX512):
+            # Its AVX-512 code reads memory that nobody wrote, and no two files are the same.
+            chosen["x264-params"] = "asm=AVX2"
+        context = CodecContext.create(self.codec)
+        known = {option.name for option in context.supported_options.private}
+        for option, value in (("crf", self.options.crf), ("preset", self.options.preset)):
+            if value is not None:
+                if option not in known:
+                    raise OptionError(f"the encoder {name} has no {option}")
+                chosen[option] = str(value)
+        if self.hdr:
+            self._add_hdr_metadata(chosen, self.hdr)
+        return chosen
+
+    def _add_hdr_metadata(self, options: dict[str, str], hdr: HdrInfo) -> None:
+        """Have the encoder store the metadata of the source's range, if it can."""
+        if parameters := _PARAMETERS.get(self.codec.name):
+            own = static_metadata(hdr, self.codec.name)
+            options[parameters] = ":".join(filter(None, (options.get(parameters), own)))
+        elif hdr.mastering or hdr.light:
+            self.notices.append(f"mastering display and light levels left out by {self.codec.name}")
+
+
+class _NamedBuffer(io.BytesIO):
+    """Memory that FFmpeg takes for a file of a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+@contextmanager
+def _trial_container(path: Path) -> Iterator[OutputContainer]:
+    """The container that a path's extension means, in memory."""
+    if not path.suffix:
+        raise OutputError(f"{path}: has no extension; use one of {_KNOWN_SUFFIXES}")
+    try:
+        container = av.open(_NamedBuffer(f"video{path.suffix}"), "w")
+    except ValueError as error:
+        raise OutputError(
+            f"{path}: unknown extension {path.suffix}; use one of {_KNOWN_SUFFIXES}"
+        ) from error
+    with container:
+        if container.format.name.startswith("image2"):
+            raise OutputError(f"{path}: is a picture's name; use one of {_KNOWN_SUFFIXES}")
+        yield container
+
+
+def _find_encoder(name: str, path: Path) -> Codec:
+    try:
+        codec = Codec(name, "w")
+    except ValueError as error:
+        raise OutputError(f"{path}: this FFmpeg has no encoder {name!r}") from error
+    if codec.type != "video":
+        raise OutputError(f"{path}: {name} is not a video encoder")
+    return codec
+
+
+def _checked_format(codec: Codec, name: str) -> str:
+    known = encodable(codec)
+    if known and name not in known:
+        raise OutputError(f"{codec.name} cannot encode {name}; choose one of {', '.join(known)}")
+    try:
+        VideoFormat(name)
+    except ValueError as error:
+        raise OutputError(f"{name!r} is not a pixel format") from error
+    return name
