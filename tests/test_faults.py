@@ -34,9 +34,10 @@ from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
 from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.models.transformer import TransformerNet
-from vidstyle.pipeline import Progress, Summary, stylize_video
+from vidstyle.pipeline import stylize_video
 from vidstyle.sequences import run as sequences_run
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Progress, Summary
 from vidstyle.temporal import TemporalMemory, TemporalOptions
 from vidstyle.video import ReadOptions, ResumableWriter, WriteOptions
 from vidstyle.video.conversion import UprightPicture

@@ -17,8 +17,8 @@ from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputE
 from vidstyle.flow import dense_flow, warp
 from vidstyle.models.vgg import VGG19
 from vidstyle.optimized import VideoOptions, optimize_video
-from vidstyle.pipeline import Progress, Summary
 from vidstyle.stylizers import FastOptions, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
+from vidstyle.summary import Progress, Summary
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 

@@ -26,9 +26,10 @@ from clips import (
 from toys import identity, toy_style, write_toy
 
 from vidstyle.errors import InputError, Interrupted, OutputError, StyleError
-from vidstyle.pipeline import Progress, Summary, default_output, stylize_video
+from vidstyle.pipeline import default_output, stylize_video
 from vidstyle.styles import Style
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Progress, Summary
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 

@@ -28,8 +28,9 @@ from toys import toy_style
 
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
-from vidstyle.pipeline import Progress, Summary, stylize_video
+from vidstyle.pipeline import stylize_video
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Progress, Summary
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, plan_output
 from vidstyle.video.writer import OutputFile

@@ -46,13 +46,10 @@ from .optimized import (
     optimize_video,
 )
 from .pipeline import (
-    Progress,
-    Summary,
     stylize_video,
 )
 from .sequences.clip import (
     ClipOptions,
-    stylize_clip,
 )
 from .sequences.run import (
     FrameOptions,
@@ -77,6 +74,10 @@ from .stylizers import (
     find_recipe,
     reconstruct,
     synthesize_texture,
+)
+from .summary import (
+    Progress,
+    Summary,
 )
 from .temporal import (
     Motion,
@@ -153,7 +154,6 @@ __all__ = [
     "optimize_video",
     "reconstruct",
     "stream",
-    "stylize_clip",
     "stylize_frames",
     "stylize_video",
     "stylize_videos",

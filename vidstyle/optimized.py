@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ import numpy as np
 import vidstyle
 from vidstyle.drift import DriftGuard
 from vidstyle.errors import Interrupted, OptimizationError, OptionError
+from vidstyle.frame import Frame
 from vidstyle.history import History, WarpedFrame, blend
 from vidstyle.models.vgg import VGG19
-from vidstyle.pipeline import Listener, Progress, Summary, logged, output_plan, shown
+from vidstyle.pipeline import output_plan, shown
+from vidstyle.process import process
 from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings, spelled
 from vidstyle.stages import StageTimes
 from vidstyle.store import FrameCache
@@ -33,6 +36,7 @@ from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeSt
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.optimize import Paintings
+from vidstyle.summary import Listener, Progress, Summary, log_summary
 from vidstyle.temporal import (
     Motion,
     MotionTracker,
@@ -133,7 +137,7 @@ def optimize_video(
         raise OptionError("passes learn from other frames; with temporal 0 no frame does")
     if read.bit_depth == 10:
         raise OptionError(
-            "paintings by optimization have 8 bits a channel; bit depth 10 is not to be had"
+            "the optimization engine paints 8 bits a channel; leave out --bit-depth 10"
         )
     asked, read = read.bit_depth, replace(read, bit_depth=8)
     began, target, times = time.perf_counter(), Path(output), StageTimes()
@@ -143,9 +147,9 @@ def optimize_video(
         MotionTracker(temporal, origin=reader.origin, threads=1, times=times) as tracker,
     ):
         # What cannot be written is to be known before the long work.
-        output_video = output_plan(target, source, reader.info, compare, read, write)
-        output_video.encoding.check_encoder(target)
-        work = FrameCache(
+        plan = output_plan(target, reader, compare, read, write)
+        plan.encoding.check_encoder(target)
+        cache = FrameCache(
             target,
             settings(Path(source), painter, video, temporal, read, fast),
             resume=resume,
@@ -153,26 +157,28 @@ def optimize_video(
         )
         total = reader.info.frames and reader.info.frames * video.passes
         counter = _Counter(listener, steps, total, began)
-        course = _Course(painter, fast, video, temporal, work, counter, times)
+        paint = _PassPainter(painter, fast, video, temporal, cache, counter, times)
         try:
-            course(tracker(reader))
-            with VideoReader(source, read) as again, VideoWriter(output_video) as writer:
-                for index, frame in enumerate(again):
-                    painted = work.get(video.passes, index)
-                    with times.measure("encode"):
-                        writer.write(shown(frame, painted, compare, writer.alpha))
+            paint(tracker(reader))
+            with (
+                VideoReader(source, read) as again,
+                MotionTracker(TemporalOptions(temporal=0)) as untracked,
+                VideoWriter(plan) as writer,
+            ):
+                finished = _Finished(cache, video.passes, compare, writer.alpha)
+                process(untracked(again), finished, writer, times=times)
             warnings = (*again.warnings, *again.notices, *writer.notices)
             lost = tuple(again.warnings)
             if asked == "auto" and (bits := Layout.of(again.info.pix_fmt).bits) > 8:
                 warnings += (f"{bits} bits painted as 8, as this engine does",)
         except KeyboardInterrupt as interrupt:
-            kept = work.path if work.path.exists() else None
+            kept = cache.path if cache.path.exists() else None
             raise Interrupted(kept, "go on with --resume") from interrupt
-    work.remove()
+    cache.remove()
     frames = counter.frames // video.passes
     seconds = time.perf_counter() - began
     stages, first = times.result(), times.first
-    return logged(Summary(target, frames, seconds, warnings, lost, stages, first_frame=first))
+    return log_summary(Summary(target, frames, seconds, warnings, lost, stages, first_frame=first))
 
 
 class _Counter:
@@ -204,8 +210,27 @@ class _Counter:
         self.steps(step)
 
 
-class _Course:
-    """Paints all frames, pass by pass, into the work folder."""
+class _Finished:
+    """Gives the loop the frames of the last pass."""
+
+    batch_size = 1
+
+    def __init__(self, cache: FrameCache, number: int, compare: bool, alpha: bool) -> None:
+        self.cache = cache
+        self.number = number
+        self.compare = compare
+        self.alpha = alpha
+        self._indices = count()
+
+    def draw(self, frames: Sequence[TrackedFrame]) -> list[np.ndarray]:
+        return [self.cache.get(self.number, next(self._indices)) for _ in frames]
+
+    def finish(self, tracked: TrackedFrame, drawing: np.ndarray) -> Frame:
+        return shown(tracked.frame, drawing, self.compare, self.alpha)
+
+
+class _PassPainter:
+    """Paints all frames, pass by pass, into the cache."""
 
     def __init__(
         self,
@@ -213,7 +238,7 @@ class _Course:
         fast: FastStylizer | None,
         video: VideoOptions,
         temporal: TemporalOptions,
-        work: FrameCache,
+        cache: FrameCache,
         counter: _Counter,
         times: StageTimes,
     ) -> None:
@@ -221,7 +246,7 @@ class _Course:
         self.fast = fast
         self.video = video
         self.temporal = temporal
-        self.work = work
+        self.cache = cache
         self.counter = counter
         self.paint = times.timed("inference", painter)
         self.past = History(max(video.long_term), temporal.flow)
@@ -244,8 +269,8 @@ class _Course:
             motion = future.result()
             if motion.flow is None:
                 starts.append(index)
-            if self.video.passes > 1 and self.work.load(SOURCE, index) is None:
-                self.work.save(SOURCE, index, frame.image)
+            if self.video.passes > 1 and self.cache.load(SOURCE, index) is None:
+                self.cache.save(SOURCE, index, frame.image)
             self._frame(1, index, frame.image, motion, None)
         return starts
 
@@ -253,7 +278,7 @@ class _Course:
         """Over the frames of a shot, in the order given."""
         before: np.ndarray | None = None
         for index in shot:
-            image, own = self.work.get(SOURCE, index), self.work.get(number - 1, index)
+            image, own = self.cache.get(SOURCE, index), self.cache.get(number - 1, index)
             now = thumbnail(image)
             if before is None:
                 motion = Motion(now)
@@ -269,7 +294,7 @@ class _Course:
         if motion.flow is None:
             self.past.forget()
             self.guard.forget()
-        picture = self.work.load(number, index)
+        picture = self.cache.load(number, index)
         done = picture is not None
         past = self.past(motion, (1,) if done else self.video.long_term)
         if past:
@@ -277,7 +302,7 @@ class _Course:
         if picture is None:
             picture = self._paint(index, image, past, own)
             picture = self.guard.correct(motion.thumbnail, picture)
-            self.work.save(number, index, picture)
+            self.cache.save(number, index, picture)
         self.guard.keep(motion.thumbnail, picture)
         self.past.add(motion.thumbnail, picture)
         self.counter(done)

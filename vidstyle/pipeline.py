@@ -1,27 +1,27 @@
-"""Restyling a video file: what it is read, drawn and written with, and what is said of it."""
+"""Restyling a video file: what it is read and written with, and how a run goes on."""
 
 from __future__ import annotations
 
-import logging
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import count, islice
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import count, groupby, islice
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
 
 import numpy as np
 
-from vidstyle.errors import InputError, Interrupted, VidstyleError
-from vidstyle.frame import Frame, VideoInfo, coverage
+from vidstyle.errors import InputError, Interrupted, OptionError, VidstyleError
+from vidstyle.frame import Frame, coverage
 from vidstyle.process import process
+from vidstyle.sequences.clip import ClipOptions, SequenceReader, SequenceWriter, is_sequence
 from vidstyle.settings import fast_settings
-from vidstyle.stages import StageTime, StageTimes
+from vidstyle.stages import StageTimes
 from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.store import Checkpoint
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.summary import Listener, Progress, Summary, log_summary
 from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 from vidstyle.video import (
     OutputPlan,
@@ -32,69 +32,19 @@ from vidstyle.video import (
     plan_output,
 )
 
-logger = logging.getLogger(__name__)
-
 ADVICE = "go on with --resume"
 
 
-@dataclass(frozen=True)
-class Progress:
-    """A run's state after some frames: an event for progress bars and programs.
-
-    Attributes:
-        total: frames expected in all; None when the file does not say.
-        seconds: since the first frame went in.
-        skipped: frames that an earlier run had finished.
-        loss: of the last frame, where something is optimized.
-    """
-
-    frames: int
-    total: int | None
-    seconds: float
-    skipped: int = 0
-    loss: float | None = None
-
-    @property
-    def rate(self) -> float:
-        """Frames a second so far."""
-        return (self.frames - self.skipped) / self.seconds if self.seconds > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A finished run.
-
-    Attributes:
-        frames: in the output; ``skipped`` of them were finished by an earlier run.
-        warnings: what a user should know, one line each.
-        lost: those of them that say what of the input is not in the output, or not as it was.
-        stages: where the time went.
-        first_frame: seconds from the call until the first frame was written, those of loading the
-            fast engine included; None when none was.
-    """
-
-    output: Path
-    frames: int
-    seconds: float
-    warnings: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    stages: Mapping[str, StageTime] = field(default_factory=dict)
-    skipped: int = 0
-    first_frame: float | None = None
-
-    @property
-    def rate(self) -> float:
-        """Frames a second."""
-        return (self.frames - self.skipped) / self.seconds if self.seconds > 0 else 0.0
-
-
-Listener = Callable[[Progress], None]
-
-
 def default_output(source: str | Path, label: str) -> Path:
-    """``clip.mov`` in the style ``scream`` becomes ``clip.scream.mp4`` beside it."""
+    """``clip.mov`` in the style ``scream`` becomes ``clip.scream.mp4`` beside it, and
+    ``in/shot_%04d.png`` becomes ``in/shot.scream.mp4``."""
     source = Path(source)
-    return source.with_name(f"{source.stem}.{label}.mp4")
+    if source.is_dir():
+        source = source.resolve()
+    stem = source.stem
+    if not source.is_dir() and is_sequence(source):
+        stem = re.sub(r"%\d*d|[#*?]+|\[.*\]", "", stem).rstrip("._- ")
+    return source.with_name(f"{stem or source.resolve().parent.name}.{label}.mp4")
 
 
 def stylize_video(
@@ -106,21 +56,29 @@ def stylize_video(
     temporal: TemporalOptions = TemporalOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
+    clip: ClipOptions = ClipOptions(),
     compare: bool = False,
     resume: bool = False,
     listener: Listener = lambda progress: None,
 ) -> Summary:
-    """Restyle a video file, keeping its sound, timing and tags.
+    """Restyle a video, keeping its sound, timing and tags.
 
-    Whatever ends it, the seconds that were finished stay, for ``resume``.
+    A picture sequence may take the place of either file; ``stylize_frames`` restyles a sequence
+    into another. Pictures of more than 8 bits keep what the codec has room for, and so does alpha
+    (``WriteOptions("prores_ks")``: ProRes 4444). Where it has none, pictures are put over black.
+
+    Whatever ends the run, the seconds that were finished stay, for ``resume``.
 
     Args:
-        source: any video file that FFmpeg reads.
-        output: by default ``SOURCE.<style>.mp4`` beside the source.
+        source: any video file that FFmpeg reads, or the pictures of a sequence: a directory, a
+            pattern or a glob.
+        output: a video file, a directory that exists, or a pattern; by default
+            ``SOURCE.<style>.mp4`` beside the source.
         style: a name, a style file, a blend such as ``scream:0.7,wave:0.3``, or a Style.
         temporal: how much of the past steadies each frame.
+        clip: the clock and the pictures of a sequence.
         compare: put input and output side by side in one picture.
-        resume: go on where an earlier run with the same settings ended, if one did.
+        resume: go on with a video where an earlier run with the same settings ended, if one did.
         listener: called after every batch.
 
     Raises:
@@ -130,14 +88,14 @@ def stylize_video(
     """
     times = StageTimes()
     stylizer = FastStylizer(style, fast)
-    target = Path(output) if output else default_output(source, stylizer.style.label)
     return restyle_video(
         source,
-        target,
+        Path(output) if output else default_output(source, stylizer.style.label),
         stylizer,
         temporal=temporal,
         read=read,
         write=write,
+        clip=clip,
         compare=compare,
         resume=resume,
         listener=listener,
@@ -153,6 +111,7 @@ def restyle_video(
     temporal: TemporalOptions = TemporalOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
+    clip: ClipOptions = ClipOptions(),
     compare: bool = False,
     resume: bool = False,
     listener: Listener = lambda progress: None,
@@ -161,39 +120,60 @@ def restyle_video(
     """``stylize_video`` with a stylizer that is ready, for one video after the other.
 
     Args:
-        times: to add to; of this call alone unless given.
+        times: to add to; this call's alone unless given.
     """
+    if is_sequence(source) and is_sequence(target):
+        raise OptionError(f"{target}: from pictures to pictures is for stylize_frames")
     times = times or StageTimes()
     temporal = effective_consistency(temporal, stylizer.options)
     with (
-        VideoReader(source, read, times) as reader,
+        open_reader(source, read, clip, times) as reader,
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
         stylizer.expect(reader.info.width, reader.info.height)
-        writer = ResumableWriter(
-            output_plan(target, source, reader.info, compare, read, write),
-            fast_settings([Path(source)], stylizer, temporal, read, write, compare=compare),
-            resume=resume,
-            group=stylizer.batch_size,
-        )
-        begin_at(writer, reader, tracker)
+        writer: SequenceWriter | ResumableWriter
+        if is_sequence(target):
+            if resume:
+                raise OptionError("--resume is for videos; use vidstyle frames for pictures")
+            writer = SequenceWriter(target, Path(source), reader.info, clip, write.overwrite)
+        else:
+            plan = output_plan(target, reader, compare, read, write)
+            settings = fast_settings(
+                reader.paths, stylizer, temporal, read, write, compare=compare, **clip.settings()
+            )
+            writer = ResumableWriter(plan, settings, resume=resume, group=stylizer.batch_size)
+            begin_at(writer, reader, tracker)
 
         def compose(tracked: TrackedFrame, pictures: Sequence[np.ndarray]) -> Frame:
             return shown(tracked.frame, pictures[0], compare, writer.alpha)
 
         steady = SteadyStylizer([stylizer], temporal, compose)
-        return restyle(reader, tracker(reader), steady, writer, target, listener, times)
+        return restyle(reader, track(reader, tracker), steady, writer, target, listener, times)
+
+
+def open_reader(
+    source: str | Path, read: ReadOptions, clip: ClipOptions, times: StageTimes
+) -> SequenceReader | VideoReader:
+    """What yields the frames of a video or of a sequence.
+
+    Raises:
+        InputError, OptionError: it cannot be read, or options are for the other kind.
+    """
+    if is_sequence(source):
+        return SequenceReader(source, read, clip, times)
+    if clip.frames is not None or clip.fps is not None:
+        raise OptionError(f"{source}: is a video; --fps and --frames are for pictures")
+    return VideoReader(source, read, times)
 
 
 def output_plan(
     target: Path,
-    source: str | Path | None,
-    info: VideoInfo,
+    reader: SequenceReader | VideoReader,
     compare: bool,
     read: ReadOptions,
     write: WriteOptions,
 ) -> OutputPlan:
-    """The output for what comes of a reader's frames, beside the sound of ``source``, if any.
+    """The video file for what becomes of a reader's frames, with the sound of its source.
 
     It stores their alpha, if it can and they are not compared.
 
@@ -201,13 +181,14 @@ def output_plan(
         compare: the pictures are twice as wide.
 
     Raises:
-        OutputError: it cannot be written there or so.
+        OutputError: it cannot be written there.
         OptionError: the encoder does not know a given option.
     """
+    info = reader.info
     return plan_output(
         target,
         info,
-        source=source,
+        source=reader.path if isinstance(reader, VideoReader) else None,
         size=(info.width * (2 if compare else 1), info.height),
         start=read.start,
         end=read.end,
@@ -216,54 +197,33 @@ def output_plan(
     )
 
 
-def begin_at(writer: Writer, reader: Reader, tracker: MotionTracker) -> None:
+def track(reader: SequenceReader | VideoReader, tracker: MotionTracker) -> Iterator[TrackedFrame]:
+    """A reader's frames with their motion; nothing moves across a gap in a sequence."""
+    if isinstance(reader, VideoReader):
+        yield from tracker(reader)
+        return
+    index = tracker.index
+    for _, run in groupby(enumerate(reader), key=lambda item: item[1].pts - item[0]):
+        tracker.previous, tracker.index = None, index
+        for tracked in tracker(frame for _, frame in run):
+            index += 1
+            yield tracked
+
+
+def begin_at(
+    writer: ResumableWriter, reader: SequenceReader | VideoReader, tracker: MotionTracker
+) -> None:
     """Let a reader begin with the frame before the first that is to be written."""
-    if isinstance(writer, ResumableWriter) and writer.done:
+    if writer.done:
         tracker.index = writer.done - 1
         reader.skip(writer.done - 1)
 
 
-class Reader(Protocol):
-    """What frames come from."""
-
-    @property
-    def info(self) -> VideoInfo: ...
-
-    @property
-    def warnings(self) -> list[str]: ...
-
-    @property
-    def notices(self) -> list[str]: ...
-
-    def skip(self, count: int) -> None: ...
-
-
-class Writer(Protocol):
-    """Where frames go; as a context manager it finishes, or keeps on Ctrl-C what there is."""
-
-    @property
-    def notices(self) -> list[str]: ...
-
-    @property
-    def partial(self) -> Path | None: ...
-
-    def write(self, frame: Frame) -> None: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-
 def restyle(
-    reader: Reader,
+    reader: SequenceReader | VideoReader,
     tracked: Iterable[TrackedFrame],
     stylizer: SteadyStylizer,
-    writer: Writer,
+    writer: SequenceWriter | ResumableWriter,
     target: Path,
     listener: Listener,
     times: StageTimes,
@@ -301,7 +261,7 @@ def restyle(
     lost, seconds = tuple(reader.warnings), time.perf_counter() - began
     stages, first = times.result(), times.first
     summary = Summary(target, skipped + frames, seconds, warnings, lost, stages, skipped, first)
-    return logged(summary)
+    return log_summary(summary)
 
 
 class _Segments:
@@ -328,21 +288,6 @@ def _after(checkpoint: Checkpoint, tracked: Iterator[TrackedFrame]) -> Iterator[
     for following in islice(tracked, 1):
         yield following._replace(start=checkpoint)
     yield from tracked
-
-
-def logged(summary: Summary) -> Summary:
-    """The summary, after it went into the log."""
-    for warning in summary.warnings:
-        logger.warning("%s", warning)
-    for stage, spent in summary.stages.items():
-        logger.info(
-            "%s: %.3f s for %d, %.3f s starved, %.3f s blocked",
-            *(stage, spent.seconds, spent.items, spent.starved, spent.blocked),
-        )
-    if summary.first_frame is not None:
-        logger.info("the first frame was written after %.3f s", summary.first_frame)
-    logger.info("%s: %d frames in %.3f s", summary.output, summary.frames, summary.seconds)
-    return summary
 
 
 def shown(frame: Frame, image: np.ndarray, compare: bool, alpha: bool) -> Frame:

@@ -21,9 +21,9 @@ from toys import write_toy
 from vidstyle.cli.frames import frames as frames_command
 from vidstyle.cli.main import main
 from vidstyle.image import read_image, write_image
-from vidstyle.pipeline import Summary
 from vidstyle.sequences.run import FrameOptions
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Summary
 from vidstyle.temporal import TemporalOptions
 
 QUICK = ("--device", "cpu", "--precision", "fp32", "--progress", "none")

@@ -22,8 +22,8 @@ from toys import write_toy
 from vidstyle.cli.main import main
 from vidstyle.cli.run import parse_time
 from vidstyle.cli.run import run as run_command
-from vidstyle.pipeline import Summary
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Summary
 from vidstyle.temporal import TemporalOptions
 
 SHORT = Recipe(ticks=tuple(range(6)))

@@ -9,10 +9,10 @@ import numpy as np
 from toys import toy_photo, toy_style
 
 from vidstyle.image import write_image
-from vidstyle.pipeline import Summary
 from vidstyle.sequences.run import FrameOptions, stylize_frames
 from vidstyle.styles import Style
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Summary
 
 FAST = FastOptions(device="cpu", precision="fp32", batch_size=1)
 

@@ -15,9 +15,10 @@ from toys import identity, toy_style
 
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.image import read_image, write_image
-from vidstyle.pipeline import Summary
-from vidstyle.sequences.clip import ClipOptions, is_sequence, stylize_clip, video_beside
+from vidstyle.pipeline import default_output, stylize_video
+from vidstyle.sequences.clip import ClipOptions, is_sequence
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Summary
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 
@@ -28,7 +29,7 @@ PRORES = WriteOptions("prores_ks", pix_fmt="yuva444p10le")
 
 
 def stylize(source: Path, output: Path, **more) -> Summary:  # type: ignore[no-untyped-def]
-    return stylize_clip(source, output, **{"style": toy_style(), "fast": FAST, **more})
+    return stylize_video(source, output, **{"style": toy_style(), "fast": FAST, **more})
 
 
 def bars(folder: Path, numbers: range) -> Path:
@@ -263,7 +264,7 @@ def test_what_a_sequence_is(tmp_path: Path) -> None:
 
 def test_names_of_videos(tmp_path: Path) -> None:
     def name(source: str) -> str:
-        return str(video_beside(tmp_path / source, "wave").relative_to(tmp_path))
+        return str(default_output(tmp_path / source, "wave").relative_to(tmp_path))
 
     (tmp_path / "shots").mkdir()
     assert name("shots") == "shots.wave.mp4"

@@ -24,7 +24,6 @@ from toys import toy_style, write_toy
 from vidstyle.errors import Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.image import write_image
-from vidstyle.pipeline import Progress
 from vidstyle.sequences import journal
 from vidstyle.sequences.picture import write_picture
 from vidstyle.sequences.run import (
@@ -35,6 +34,7 @@ from vidstyle.sequences.run import (
 )
 from vidstyle.steady import SteadyStylizer
 from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.summary import Progress
 from vidstyle.temporal import TemporalOptions, TrackedFrame
 
 QUICK = ("--device", "cpu", "--precision", "fp32", "--batch-size", "1", "--progress", "none")

@@ -12,9 +12,9 @@ from toys import toy_style
 
 from vidstyle.errors import Interrupted
 from vidstyle.image import write_image
-from vidstyle.pipeline import Progress, Summary
 from vidstyle.sequences.run import FrameOptions, stylize_frames
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Progress, Summary
 from vidstyle.temporal import TemporalOptions
 
 

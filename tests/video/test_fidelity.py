@@ -32,8 +32,9 @@ from toys import identity
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, HdrInfo, Mastering, VideoInfo
-from vidstyle.pipeline import Summary, stylize_video
+from vidstyle.pipeline import stylize_video
 from vidstyle.stylizers import FastOptions
+from vidstyle.summary import Summary
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, plan_output
 from vidstyle.video.hdr import SdrView, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg
@@ -565,12 +566,12 @@ def test_eight_bits_can_become_ten(tmp_path: Path) -> None:
 def test_ten_bits_become_pictures_of_sixteen(tmp_path: Path) -> None:
     import cv2
 
-    from vidstyle.sequences.clip import stylize_clip
+    from vidstyle.pipeline import stylize_video
 
     ramp = np.full((16, 877, 3), 512, np.uint16)
     ramp[..., 0] = np.arange(64, 941)
     source = write_samples(tmp_path / "in.mkv", ramp[:, :876], "yuv444p10le", frames=1)
-    stylize_clip(source, tmp_path / "%d.png", identity(), fast=PHOTO)
+    stylize_video(source, tmp_path / "%d.png", identity(), fast=PHOTO)
     picture = cv2.imread(str(tmp_path / "1.png"), cv2.IMREAD_UNCHANGED)
     assert picture.dtype == np.uint16
     expected = np.arange(876) / 876 * 65535

@@ -10,7 +10,7 @@ from typing import Any
 from vidstyle.batch.tasks import Outcome, Task, Work
 from vidstyle.disk import sync
 from vidstyle.errors import OutputError
-from vidstyle.pipeline import Summary
+from vidstyle.summary import Summary
 
 NAME = ".vidstyle.done"
 

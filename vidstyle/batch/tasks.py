@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from vidstyle.errors import OptionError, OutputError, VidstyleError, printable
-from vidstyle.pipeline import Listener, Progress, Summary, default_output
+from vidstyle.pipeline import default_output
+from vidstyle.summary import Listener, Progress, Summary
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,12 @@ import vidstyle
 from vidstyle.batch.tasks import Restyle
 from vidstyle.models.vgg import deepest, load_vgg19
 from vidstyle.optimized import FRAMES, VideoOptions, optimize_video
-from vidstyle.pipeline import Listener, Summary, restyle_video
+from vidstyle.pipeline import restyle_video
 from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings
 from vidstyle.styles.paintings import Paintings
 from vidstyle.styles.registry import Style, find_style, parse_blend, style_label
 from vidstyle.stylizers import FastOptions, FastStylizer, OptimizeOptions
+from vidstyle.summary import Listener, Summary
 from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 

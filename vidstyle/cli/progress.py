@@ -20,8 +20,8 @@ from vidstyle.errors import ExitCode, OutputError
 
 if TYPE_CHECKING:
     from vidstyle.batch import FileProgress, Outcome, Task
-    from vidstyle.pipeline import Progress, Summary
     from vidstyle.stages import StageTime
+    from vidstyle.summary import Progress, Summary
 
 
 class ProgressKind(StrEnum):

@@ -60,9 +60,9 @@ from vidstyle.errors import OptionError
 
 if TYPE_CHECKING:
     from vidstyle.batch import OptimizeWork, Work
-    from vidstyle.pipeline import Summary
     from vidstyle.sequences.clip import ClipOptions
     from vidstyle.stylizers import FastOptions
+    from vidstyle.summary import Summary
     from vidstyle.temporal import TemporalOptions
     from vidstyle.video import ReadOptions, WriteOptions
 
@@ -403,24 +403,9 @@ def fast_options(
 def run_fast(job: Job, fast: FastOptions, resume: bool, listener: Reporter) -> Summary:
     """Frame by frame through the network, steadied afterwards."""
     from vidstyle.pipeline import stylize_video
-    from vidstyle.sequences.clip import stylize_clip
 
     if all(job.pictures):
         return run_frames(job, fast, listener)
-    if any(job.pictures):
-        return stylize_clip(
-            job.source,
-            job.output,
-            job.style,
-            fast=fast,
-            temporal=job.temporal,
-            read=job.read,
-            write=job.write,
-            clip=job.clip,
-            compare=job.compare,
-            resume=resume,
-            listener=listener,
-        )
     return stylize_video(
         job.source,
         job.output,
@@ -429,6 +414,7 @@ def run_fast(job: Job, fast: FastOptions, resume: bool, listener: Reporter) -> S
         temporal=job.temporal,
         read=job.read,
         write=job.write,
+        clip=job.clip,
         compare=job.compare,
         resume=resume,
         listener=listener,

@@ -34,7 +34,7 @@ from vidstyle.evaluate.pairing import (
 from vidstyle.flow import FlowPreset, check_preset, dense_flow, resize_flow
 from vidstyle.frame import Frame
 from vidstyle.image import resize
-from vidstyle.pipeline import Listener, Progress
+from vidstyle.summary import Listener, Progress
 from vidstyle.temporal import thumbnail
 from vidstyle.video import ReadOptions, VideoReader
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,28 +13,13 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
-from vidstyle.pipeline import (
-    Listener,
-    Summary,
-    begin_at,
-    default_output,
-    output_plan,
-    restyle,
-    shown,
-)
+from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage, exact_rate
 from vidstyle.sequences.course import alike
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
 from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture, write_picture
-from vidstyle.sequences.run import exact_rate
-from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTimes
-from vidstyle.steady import SteadyStylizer, effective_consistency
-from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
-from vidstyle.video import ReadOptions, ResumableWriter, VideoReader, WriteOptions
+from vidstyle.video import ReadOptions
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.hdr import sdr_notice
 from vidstyle.video.reader import working_depth, working_size
@@ -67,6 +50,11 @@ class ClipOptions:
     @property
     def picture(self) -> PictureOptions:
         return PictureOptions(self.input_space, jpeg_quality=self.jpeg_quality)
+
+    def settings(self) -> dict[str, str | None]:
+        """The options that a video depends on, as JSON values."""
+        fps = None if self.fps is None else str(exact_rate(self.fps))
+        return {"fps": fps, "frames": self.frames, "input space": self.input_space}
 
 
 def is_sequence(path: str | Path) -> bool:
@@ -175,7 +163,8 @@ class SequenceWriter:
 
     Args:
         output: a directory that is there, or a pattern.
-        source: the video; gives pictures in a directory their name.
+        source: the video, which gives pictures in a directory their name.
+        info: what the frames are.
 
     Raises:
         OutputError: pictures are there already, or cannot be written.
@@ -188,15 +177,16 @@ class SequenceWriter:
         self,
         output: str | Path,
         source: Path,
-        options: PictureOptions = PictureOptions(),
+        info: VideoInfo,
+        clip: ClipOptions = ClipOptions(),
         overwrite: bool = False,
     ) -> None:
         output = Path(output)
-        self.notices: list[str] = []
+        self.notices = [sdr_notice(info.hdr)] if info.hdr else []
         self.pattern = output / f"{source.stem}.%06d.png" if output.is_dir() else output
         self._source = source
         self.count = 0
-        self._options = options
+        self._options = clip.picture
         if not overwrite and (there := self._there()):
             raise OutputError(
                 f"{there}: exists already; choose another output, or replace it with --overwrite"
@@ -231,122 +221,3 @@ class SequenceWriter:
         """The first picture, if it is there."""
         path = self._path(1)
         return path if path.exists() else None
-
-
-def stylize_clip(
-    source: str | Path,
-    output: str | Path | None = None,
-    style: str | Path | Style = "scream",
-    *,
-    fast: FastOptions = FastOptions(),
-    temporal: TemporalOptions = TemporalOptions(),
-    read: ReadOptions = ReadOptions(),
-    write: WriteOptions = WriteOptions(),
-    clip: ClipOptions = ClipOptions(),
-    compare: bool = False,
-    resume: bool = False,
-    listener: Listener = lambda progress: None,
-) -> Summary:
-    """Restyle a sequence into a video, or a video into a sequence.
-
-    Pictures of more than 8 bits keep what the codec has room for, and so does alpha
-    (``WriteOptions("prores_ks")``: ProRes 4444). Where it has none, pictures are put over black.
-
-    Args:
-        source: a video file, a directory, a pattern or a glob.
-        output: a video file, a directory that is there, or a pattern.
-        clip: the sequence's clock and pictures.
-        compare: put input and output side by side in one picture.
-        resume: go on with a video that an earlier run with the same settings began, if one did.
-        listener: called after every batch.
-
-    Raises:
-        VidstyleError: a subclass says what is wrong with the input, style, options or output.
-        Interrupted: Ctrl-C; its ``partial`` names what was kept.
-    """
-    if is_sequence(source) and output and is_sequence(output):
-        raise OptionError(f"{output}: from pictures to pictures is for stylize_frames")
-    times = StageTimes()
-    stylizer = FastStylizer(style, fast)
-    temporal = effective_consistency(temporal, fast)
-    target = Path(output) if output else video_beside(source, stylizer.style.label)
-    with (
-        _open_reader(source, read, clip, times) as reader,
-        MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
-    ):
-        stylizer.expect(reader.info.width, reader.info.height)
-        writer: SequenceWriter | ResumableWriter
-        if is_sequence(target):
-            if resume:
-                raise OptionError("--resume is for videos; use vidstyle frames for pictures")
-            writer = _open_pictures(target, Path(source), reader, write, clip)
-        else:
-            is_clip = isinstance(reader, VideoReader)
-            plan = output_plan(
-                target, source if is_clip else None, reader.info, compare, read, write
-            )
-            inputs = reader.paths if isinstance(reader, SequenceReader) else [Path(source)]
-            how = {"compare": compare, **clip_settings(clip)}
-            settings = fast_settings(inputs, stylizer, temporal, read, write, **how)
-            writer = ResumableWriter(plan, settings, resume=resume, group=stylizer.batch_size)
-            begin_at(writer, reader, tracker)
-
-        def compose(tracked: TrackedFrame, pictures: Sequence[np.ndarray]) -> Frame:
-            return shown(tracked.frame, pictures[0], compare, writer.alpha)
-
-        steady = SteadyStylizer([stylizer], temporal, compose)
-        tracked = track_runs(tracker, reader)
-        return restyle(reader, tracked, steady, writer, target, listener, times)
-
-
-def clip_settings(clip: ClipOptions) -> dict[str, str | None]:
-    """What of them a video depends on, as JSON values."""
-    fps = None if clip.fps is None else str(exact_rate(clip.fps))
-    return {"fps": fps, "frames": clip.frames, "input space": clip.input_space}
-
-
-def video_beside(source: str | Path, label: str) -> Path:
-    """``in/shot_%04d.png`` in the style ``scream`` becomes ``in/shot.scream.mp4``."""
-    source = Path(source)
-    if source.is_dir():
-        return default_output(source.resolve(), label)
-    plain = re.sub(r"%\d*d|[#*?]+|\[.*\]", "", source.stem).rstrip("._- ")
-    return default_output(source.with_name(plain or source.resolve().parent.name), label)
-
-
-def track_runs(
-    tracker: MotionTracker, reader: SequenceReader | VideoReader
-) -> Iterator[TrackedFrame]:
-    """A reader's frames with their motion; nothing moves across a gap in a sequence."""
-    if isinstance(reader, VideoReader):
-        yield from tracker(reader)
-        return
-    index = tracker.index
-    for _, run in groupby(enumerate(reader), key=lambda item: item[1].pts - item[0]):
-        tracker.previous, tracker.index = None, index
-        for tracked in tracker(frame for _, frame in run):
-            index += 1
-            yield tracked
-
-
-def _open_reader(
-    source: str | Path, read: ReadOptions, clip: ClipOptions, times: StageTimes
-) -> SequenceReader | VideoReader:
-    if is_sequence(source):
-        return SequenceReader(source, read, clip, times)
-    if clip.frames is not None or clip.fps is not None:
-        raise OptionError(f"{source}: is a video; --fps and --frames are for pictures")
-    return VideoReader(source, read, times)
-
-
-def _open_pictures(
-    target: Path,
-    source: Path,
-    reader: SequenceReader | VideoReader,
-    write: WriteOptions,
-    clip: ClipOptions,
-) -> SequenceWriter:
-    pictures = SequenceWriter(target, source, clip.picture, write.overwrite)
-    if reader.info.hdr:
-        pictures.notices.append(sdr_notice(reader.info.hdr))
-    return pictures

@@ -17,8 +17,7 @@ import numpy as np
 
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
-from vidstyle.frame import Frame, coverage
-from vidstyle.pipeline import Listener, Progress, Summary, logged
+from vidstyle.frame import Frame, coverage, exact_rate
 from vidstyle.process import process
 from vidstyle.sequences.alpha import extend_colors
 from vidstyle.sequences.course import (
@@ -47,6 +46,7 @@ from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.store import EVERY, Checkpoint, Checkpoints
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.summary import Listener, Progress, Summary, log_summary
 from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 
 Painting = str | Path | Style
@@ -116,14 +116,6 @@ NOT_IN_PICTURES = (
 """Fields of ``FrameOptions`` that no picture depends on: a run may go on with others."""
 
 
-def exact_rate(fps: Fraction | float) -> Fraction:
-    """The rate meant by a number: 23.976 and 29.97 are 24000/1001 and 30000/1001."""
-    ntsc = Fraction(round(fps) * 1000, 1001)
-    if fps != round(fps) and abs(ntsc - Fraction(fps)) < 0.005:
-        return ntsc
-    return Fraction(fps).limit_denominator(1001)
-
-
 def stylize_frames(
     source: str | Path,
     output: str | Path,
@@ -165,7 +157,9 @@ def stylize_frames(
     lost = tuple(run.lost())
     warnings, seconds = (*lost, *run.warnings()), time.perf_counter() - began
     stages, first = run.times.result(), run.times.first
-    return logged(Summary(Path(output), drawn, seconds, warnings, lost, stages, first_frame=first))
+    return log_summary(
+        Summary(Path(output), drawn, seconds, warnings, lost, stages, first_frame=first)
+    )
 
 
 def _styles(style: Painting | Sequence[Painting], options: FrameOptions) -> list[Painting]:

@@ -105,11 +105,11 @@ class VideoReader:
         self.warnings = []
         self.notices = []
         self._times = times or StageTimes()
-        self._path = Path(path)
+        self.path = Path(path)
         self._options = options
         self._iterated = False
         self._skipped = 0
-        self._decoder = SourceDecoder(self._path, options.strict, options.deinterlace == "auto")
+        self._decoder = SourceDecoder(self.path, options.strict, options.deinterlace == "auto")
         try:
             self._prepare()
         except BaseException:
@@ -121,6 +121,11 @@ class VideoReader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that frames come from: the video alone."""
+        return [self.path]
 
     def close(self) -> None:
         """Close the file."""
@@ -149,7 +154,7 @@ class VideoReader:
         first = next(decoded, None)
         if first is None:
             name = self._decoder.stream.name
-            raise InputError(f"{self._path}: no frame of its {name} video can be decoded")
+            raise InputError(f"{self.path}: no frame of its {name} video can be decoded")
         self._origin = pts_of(first)
         self._decoded = chain([first], decoded)
         coded_size = working_size(first.width, first.height, self._options)
@@ -161,7 +166,7 @@ class VideoReader:
         self._check_start()
         logger.info(
             "%s: %s %s, %d×%d, %s frames/s, %s frames",
-            *(self._path, info.codec, info.pix_fmt, info.width, info.height),
+            *(self.path, info.codec, info.pix_fmt, info.width, info.height),
             *(info.average_rate, info.frames),
         )
 
@@ -198,7 +203,7 @@ class VideoReader:
         whole, start = self._decoder.duration, self._options.start
         if start is not None and whole is not None and start >= whole:
             raise OptionError(
-                f"start ({start:g} s) lies beyond the end of {self._path} ({whole:.1f} s)"
+                f"start ({start:g} s) lies beyond the end of {self.path} ({whole:.1f} s)"
             )
 
     # -- frames -------------------------------------------------------------------------
@@ -216,7 +221,7 @@ class VideoReader:
             if index >= self._skipped:
                 yield self._convert(frame)
         if read_to is None:
-            raise InputError(f"{self._path}: no frame at or after {self._options.start or 0:g} s")
+            raise InputError(f"{self.path}: no frame at or after {self._options.start or 0:g} s")
         self._report(read_to, complete=end is None)
 
     def _ticks(self, seconds: float | None) -> int | None:
@@ -253,7 +258,7 @@ class VideoReader:
             seconds = float((read_to - self._origin) * self._decoder.time_base)
             loss = f"truncated: {seconds:.1f} s of {whole:.1f} s could be read"
             if self._options.strict:
-                raise InputError(f"{self._path}: {loss}")
+                raise InputError(f"{self.path}: {loss}")
             self.warnings.append(loss)
 
 
