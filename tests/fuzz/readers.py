@@ -85,7 +85,7 @@ def read_any_picture(path: Path, seed: Path) -> None:
     back = path.with_name("back" + path.suffix)
     try:
         write_picture(back, picture, 255 - picture.image)
-        for suffix in (".png", ".tif"):
+        for suffix in (".png", ".tif", ".exr", ".dpx", ".jpg"):
             write_picture(path.with_name("back" + suffix), picture, picture.image)
         again = read_picture(back)
         assert again.image.shape == picture.image.shape

@@ -226,7 +226,7 @@ def read_and_write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     try:
         picture = read_picture(path)
-        for suffix in (path.suffix, ".png", ".jpg", ".tif"):
+        for suffix in (path.suffix, ".png", ".tif", ".exr", ".dpx", ".jpg"):
             back = path.with_name("back" + suffix)
             write_picture(back, picture, 255 - picture.image)
             assert read_picture(back).image.shape == picture.image.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import struct
 import zlib
 from pathlib import Path
@@ -383,6 +384,22 @@ def test_random_damage_is_an_input_error_or_a_picture(tmp_path: Path) -> None:
                 assert path.name in str(error)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".exr", ".dpx"])
+@pytest.mark.parametrize("share", [0, 0.5, 0.999])
+def test_a_full_disk_is_an_error(tmp_path: Path, suffix: str, share: float) -> None:
+    """No format may lose its end without a word, or end the process."""
+    picture = noise(200, 200, 3)
+    whole = write_picture(tmp_path / f"whole{suffix}", None, picture).stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * whole), before[1]))
+    try:
+        with pytest.raises(OutputError, match=rf"a\{suffix}: File too large"):
+            write_picture(tmp_path / f"a{suffix}", None, picture)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]
+
+
 def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:
     picture = noise(8, 8, 3)
     for name in ("missing/a.png", "folder.png"):
@@ -419,6 +436,23 @@ def test_conversions_keep_profile_and_exif(tmp_path: Path, source: str, target: 
     orientation = b"\x12\1\3\0\1\0\0\0\6\0"
     assert orientation in out.read_bytes() or ORIENTATION in out.read_bytes()
     assert np.abs(read_picture(out).image.astype(int) - picture.image).max() < 8
+
+
+@pytest.mark.parametrize("length", [100, 9_500, 58_000, 64_000, 70_000, 1_000_000])
+@pytest.mark.parametrize("keyword", [b"Description", b"Comment", b"Keywords", b"Author", b"odd"])
+@pytest.mark.parametrize("character", [b"x", b"<"])
+def test_texts_that_no_jpeg_marker_holds_are_left_out(
+    tmp_path: Path, keyword: bytes, length: int, character: bytes
+) -> None:
+    """libjpeg would end the process."""
+    text = chunk(b"tEXt", keyword + b"\0" + character * length)
+    profile = chunk(b"iCCP", b"x\0\0" + zlib.compress(PROFILE))
+    path = put(tmp_path / "a.png", make_png(noise(16, 16, 3), 2, profile, text))
+    picture = read_picture(path)
+    out = write_picture(tmp_path / "a.jpg", picture, picture.image)
+    assert profile_of(out) == PROFILE
+    if length == 100 and keyword == b"Description":
+        assert character * length in out.read_bytes()
 
 
 def test_jpeg_has_no_room_for_alpha(tmp_path: Path) -> None:

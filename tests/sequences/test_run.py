@@ -257,21 +257,6 @@ def test_nothing_matches(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_without_openexr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "OpenEXR", None)
-    source = write_shot(tmp_path / "in", range(1, 4))
-    (tmp_path / "exr").mkdir()
-    (tmp_path / "exr" / "a.0001.exr").write_bytes(b"any")
-    for given, more in (
-        ((tmp_path / "exr", tmp_path / "out"), {"on_error": "skip"}),
-        ((source, tmp_path / "out" / "%04d.exr"), {}),
-        ((source, tmp_path / "out"), {"write_flow": tmp_path / "flow"}),
-    ):
-        with pytest.raises(InputError, match=r"\.exr: OpenEXR is not installed.*vidstyle\[exr\]"):
-            stylize(*given, **more)
-    assert not (tmp_path / "out").exists()
-
-
 # -- bad output ---------------------------------------------------------------------------------
 
 

@@ -5,8 +5,13 @@ OpenImageIO is imported with the first picture, so that runs on videos need not 
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -32,6 +37,10 @@ _SIGNATURES = {
 }
 _ENDS = {"png": (b"IDAT", b"IEND\xaeB`\x82"), "jpeg": (b"\xff\xda", b"\xff\xd9")}
 """What pixels begin with, and what stands behind them."""
+_MOST_ATTRIBUTES = 2**24
+"""Bytes of a file besides its pixels."""
+_MOST_IN_MARKER, _AROUND_TEXT = 60_000, 200
+"""Bytes of a JPEG marker, and what XMP takes for each text that it holds."""
 _LARGEST_EXACT = 2**24
 """Integers beside floats are read and written by way of float32."""
 _LOSSLESS = ("none", "rle", "zip", "zips", "piz", "pxr24", "lzw", "packbits")
@@ -91,7 +100,7 @@ def new_part(channels: Mapping[str, np.ndarray], source: ImageSpec | None = None
     spec = oiio.ImageSpec(width, height, len(channels), oiio.FLOAT)
     if source is not None:
         spec.extra_attribs = source.extra_attribs
-        spec.erase_attribute(_OF_ONE_FORMAT)
+        erase(spec, _OF_ONE_FORMAT)
     planes = list(channels.values())
     return _part(spec, tuple(channels), planes, [_type(plane.dtype) for plane in planes])
 
@@ -126,14 +135,32 @@ def write_parts(path: Path, kind: str, parts: Sequence[Part]) -> Path:
     """
     specs = [_for_writing(part.spec, kind) for part in parts]
     output = library().ImageOutput.create(kind)
-    with complete_file(path) as temporary:
-        done = output.open(str(temporary), specs if len(specs) > 1 else specs[0])
+    most = sum(2 * part.pixels.nbytes for part in parts) + _MOST_ATTRIBUTES
+    with complete_file(path) as temporary, _memory_file(temporary, most) as place:
+        done = output.open(place, specs if len(specs) > 1 else specs[0])
         for number, (part, spec) in enumerate(zip(parts, specs, strict=True)):
-            done = done and (not number or output.open(str(temporary), spec, "AppendSubimage"))
+            done = done and (not number or output.open(place, spec, "AppendSubimage"))
             done = done and output.write_image(part.pixels)
         if not (output.close() and done):
-            raise OutputError(f"{path}: cannot be written ({_reason(output, temporary)})")
+            raise OutputError(f"{path}: cannot be written ({_reason(output, place)})")
     return path
+
+
+@contextmanager
+def _memory_file(target: Path, most: int) -> Iterator[str]:
+    """The name of a file in memory, of up to ``most`` bytes, whose content then goes to ``target``.
+
+    On full disks, OpenImageIO loses the end of a file without a word, and libjpeg ends the process.
+    Where there are no files in memory, it is ``target`` itself.
+    """
+    if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
+        yield str(target)
+        return
+    with os.fdopen(os.memfd_create("picture"), "r+b") as file:
+        file.truncate(most)  # an error where files must not be so large
+        yield f"/proc/self/fd/{file.fileno()}"
+        with target.open("wb") as disk:
+            shutil.copyfileobj(file, disk)
 
 
 def canvas(spec: ImageSpec) -> tuple[int, int, int, int]:
@@ -152,6 +179,13 @@ def library() -> ModuleType:
 
     OpenImageIO.attribute("try_all_readers", 0)
     return OpenImageIO
+
+
+def erase(spec: ImageSpec, pattern: str) -> None:
+    """Remove the attributes whose whole names match a regular expression."""
+    for name in [attribute.name for attribute in spec.extra_attribs]:
+        if re.fullmatch(pattern, name):
+            spec.extra_attribs.remove(name)
 
 
 def _check_content(path: Path, kind: str) -> None:
@@ -178,7 +212,7 @@ def _specs(path: Path, kind: str, file: ImageInput) -> Iterator[ImageSpec]:
     count = file.spec().get_int_attribute("oiio:subimages", 1)
     if kind == "tiff" and file.seek_subimage(1, 0):
         raise InputError(f"{path}: holds several pictures; give each its own file")
-    _reason(file, path)  # which is then forgotten: that there is no second picture
+    _reason(file, str(path))  # which is then forgotten: that there is no second picture
     for number in range(count):
         if not file.seek_subimage(number, 0):
             raise _damaged(path, file)
@@ -202,7 +236,7 @@ def _read(path: Path, file: ImageInput, number: int, spec: ImageSpec) -> Part:
     part = Part(spec, pixels)
     if spec.channelformats:
         _check_integers(path, part)
-    spec.erase_attribute(_DERIVED)
+    erase(spec, _DERIVED)
     return part
 
 
@@ -251,22 +285,34 @@ def _for_writing(spec: ImageSpec, kind: str) -> ImageSpec:
     if kind in ("png", "jpeg", "tiff"):
         spec.attribute("oiio:ColorSpace", "unknown")  # else tagged as sRGB
         spec.attribute("planarconfig", "contig")
+    if kind == "jpeg":
+        _fit_markers(spec)
     if kind == "tiff":
-        spec.erase_attribute("oiio:BitsPerSample")  # which may be fewer than 8
+        erase(spec, "oiio:BitsPerSample")  # which may be fewer than 8
         if str(spec.format) in ("half", "float"):
             spec.attribute("tiff:predictor", 1)  # few programs read the one for floats
     return spec
 
 
+def _fit_markers(spec: ImageSpec) -> None:
+    """Leave out all but profile and orientation where they might not fit a JPEG file's markers.
+
+    libjpeg ends the process when a marker gets too long.
+    """
+    texts = (escape(str(attribute.value)).encode() for attribute in spec.extra_attribs)
+    if sum(len(text) + _AROUND_TEXT for text in texts) > _MOST_IN_MARKER:
+        erase(spec, "(?!ICCProfile|Orientation|jpeg:|compression|oiio:).*")
+
+
 def _damaged(path: Path, source: Any) -> InputError:
-    return InputError(f"{path}: is damaged or cut short ({_reason(source, path)})")
+    return InputError(f"{path}: is damaged or cut short ({_reason(source, str(path))})")
 
 
-def _reason(source: Any, path: Path) -> str:
-    """The first line of what OpenImageIO last had to say, without the directory of the file."""
+def _reason(source: Any, name: str) -> str:
+    """The first line of what OpenImageIO last had to say, without the name of the file."""
     try:
         message = str(source.geterror())
     except UnicodeDecodeError:  # it quotes the file
         message = ""
-    lines = message.replace(str(path), path.name).strip().splitlines()
-    return lines[0] if lines else "unreadable"
+    lines = message.replace(name, "file").strip().splitlines()
+    return lines[0] if lines else "for unknown reasons"

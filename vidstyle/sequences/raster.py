@@ -14,7 +14,7 @@ import numpy as np
 from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OutputError
 from vidstyle.sequences.layers import Layer, find_layer
-from vidstyle.sequences.parts import DTYPES, Part, canvas, new_part, read_parts, write_parts
+from vidstyle.sequences.parts import DTYPES, Part, canvas, erase, new_part, read_parts, write_parts
 
 if TYPE_CHECKING:
     from OpenImageIO import ImageSpec
@@ -188,7 +188,7 @@ def _restyled(file: PictureFile, raster: Raster) -> list[Part]:
         channels = {name: plane[window] for name, plane in channels.items()}
     part = file.part.replace(names, channels)
     if len(names) < 3 <= len(channels):
-        part.spec.erase_attribute("ICCProfile")  # which is one for grey
+        erase(part.spec, "ICCProfile")  # which is one for grey
     parts = list(file.parts)
     parts[file.layer.part] = part
     return parts
