@@ -99,13 +99,12 @@ class SourceDecoder:
 
     def damage(self) -> list[str]:
         """What was damaged so far, one line each."""
-        counts = (
-            (self._bad_packets, "damaged packet{} skipped"),
-            (self._bad_frames, "frame{} damaged"),
-        )
-        return [
-            f"{count} {words.format('' if count == 1 else 's')}" for count, words in counts if count
-        ]
+        lost = []
+        if count := self._bad_packets:
+            lost.append(f"{count} damaged packet{'s'[: count > 1]} skipped")
+        if count := self._bad_frames:
+            lost.append(f"{count} frame{'s'[: count > 1]} damaged")
+        return lost
 
     def _open(self) -> None:
         self.container = open_source(self._path)

@@ -131,6 +131,7 @@ def stream_metadata(stream: Stream) -> dict[str, str]:
 
 
 def plausible_rate(stream: VideoStream) -> Fraction | None:
+    """Frames a second, by the first of FFmpeg's guesses that a video can have."""
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     return next((rate for rate in rates if rate and 0 < rate <= _PLAUSIBLE_RATE), None)
 
@@ -157,6 +158,7 @@ def _clock_seconds(text: str) -> float | None:
 
 
 def frame_count(stream: VideoStream) -> int | None:
+    """How many frames the file says there are; None when it does not."""
     if stream.frames:
         return stream.frames
     tags = (v for k, v in stream.metadata.items() if k.upper().startswith("NUMBER_OF_FRAMES"))

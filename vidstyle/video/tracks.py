@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import av
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Discard, Stream
@@ -35,16 +35,6 @@ _BITS_PER_CHANNEL = 96_000
 _SEEK_MARGIN = 5.0
 
 
-class Track(Protocol):
-    """One stream of the output that is fed with packets of one stream of the source."""
-
-    def write(self, packet: Packet) -> None:
-        """Take the next packet, its timestamps already in the output's time."""
-
-    def flush(self) -> None:
-        """Write what is still held back."""
-
-
 @dataclass
 class CopiedTrack:
     """Passes packets on unchanged, but for those of damaged files that come too late."""
@@ -54,22 +44,18 @@ class CopiedTrack:
     latest: Fraction | None = None
 
     def write(self, packet: Packet) -> None:
-        if not self._in_order(packet):
-            return
-        packet.stream = self.stream
-        self.output.mux(packet)
-
-    def flush(self) -> None:
-        pass
-
-    def _in_order(self, packet: Packet) -> bool:
-        """Whether a muxer takes it after those before; Matroska's takes equal times, too."""
+        """Take the next packet, its timestamps already in the output's time."""
         assert packet.dts is not None
         time, latest = packet.dts * packet.time_base, self.latest
         self.latest = time if latest is None else max(time, latest)
-        if latest is None or time > latest:
-            return True
-        return time == latest and self.output.format.name in _MATROSKA
+        # Matroska's muxer takes equal times, too.
+        equal_fits = self.output.format.name in _MATROSKA
+        if latest is None or time > latest or (time == latest and equal_fits):
+            packet.stream = self.stream
+            self.output.mux(packet)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +67,7 @@ class TranscodedTrack:
     stream: AudioStream
 
     def write(self, packet: Packet) -> None:
+        """Take the next packet, its timestamps already in the output's time."""
         try:
             frames = self.source.decode(packet)
         except FFmpegError:
@@ -89,6 +76,7 @@ class TranscodedTrack:
             self.output.mux(self.stream.encode(frame))
 
     def flush(self) -> None:
+        """Write what is still held back."""
         for frame in self.source.decode(None):
             self.output.mux(self.stream.encode(frame))
         self.output.mux(self.stream.encode(None))
@@ -99,27 +87,27 @@ class StreamCopier:
 
     It reads the source with a demuxer of its own, one packet at a time.
 
+    Args:
+        audio: copy sound, too.
+
     Raises:
         InputError: the source cannot be opened.
     """
 
     def __init__(self, source: Path, output: OutputContainer, *, audio: bool = True) -> None:
         self.notices: list[str] = []
-        self._left_out: list[str] = []
-        self._container: InputContainer = open_source(source)
+        self._container = open_source(source)
         self._output = output
-        self._tracks: dict[int, Track] = {}
+        self._format = output.format.name
+        self._tracks: dict[int, CopiedTrack | TranscodedTrack] = {}
         self._shift = Fraction(0)
         self._from: Fraction | None = None
         self._waiting: Packet | None = None
         self._packets: Iterator[Packet] | None = None
         self.video = find_video(self._container, source)
-        for stream in self._container.streams:
-            self._add(stream, audio)
-        if self._left_out:
-            self.notices.append(
-                f"not carried into {self._container_name}: {', '.join(self._left_out)}"
-            )
+        left_out = [s for s in self._container.streams if not self._add(s, audio)]
+        if names := ", ".join(_label(stream) for stream in left_out if self._missed(stream, audio)):
+            self.notices.append(f"not carried into {self._format}: {names}")
 
     @property
     def timecode(self) -> str | None:
@@ -156,9 +144,12 @@ class StreamCopier:
         With ``trim``, what ends before ``shift`` is left out.
         """
         self._shift = shift
-        if trim:
-            self._from = shift
-            self._skip_to(shift)
+        if not trim:
+            return
+        self._from = shift
+        if shift > 2 * _SEEK_MARGIN:
+            with suppress(FFmpegError):  # not seekable: read from the beginning
+                self._container.seek(int((shift - Fraction(_SEEK_MARGIN)) * av.time_base))
 
     def copy_until(self, time: Fraction) -> None:
         """Copy the packets that begin before ``time``, in seconds of the source."""
@@ -177,75 +168,63 @@ class StreamCopier:
 
     # -- choosing -----------------------------------------------------------------------
 
-    def _add(self, stream: Stream, audio: bool) -> None:
-        track: Track | None = None
+    def _add(self, stream: Stream, audio: bool) -> bool:
+        """Whether there is room for a stream; it gets a track then."""
+        track: CopiedTrack | TranscodedTrack | None = None
         if stream.type == "audio" and audio:
+            assert isinstance(stream, AudioStream)
             track = self._audio_track(stream)
-        elif stream.type in ("subtitle", "attachment"):
+        elif stream.type == "subtitle":
             track = self._copied_track(stream)
-        if track is not None:
-            self._tracks[stream.index] = track
-            return
-        stream.discard = Discard.all
-        unwanted = stream.type == "audio" and not audio
-        told = stream is self.video or "timecode" in stream.metadata
-        if not (unwanted or told):
-            self._left_out.append(_label(stream))
+        elif stream.type == "attachment" and self._format == "matroska":
+            track = self._copied_track(stream)  # WebM's muxer would take it and drop it
+        if track is None:
+            stream.discard = Discard.all
+            return False
+        self._tracks[stream.index] = track
+        return True
 
-    def _audio_track(self, stream: Stream) -> Track | None:
-        assert isinstance(stream, AudioStream)
+    def _missed(self, stream: Stream, audio: bool) -> bool:
+        """Whether a user is to be told that a stream is left out."""
+        unwanted = stream.type == "audio" and not audio
+        return not (unwanted or stream is self.video or "timecode" in stream.metadata)
+
+    def _audio_track(self, stream: AudioStream) -> CopiedTrack | TranscodedTrack | None:
         codec = stream.codec_context
-        name = self._container_name
         if codec is None:
             return None
         if not codec.sample_rate or not codec.layout.nb_channels:
             self.notices.append(f"audio stream {stream.index} left out: none of it can be heard")
             return None
-        playable = (name, codec.codec.canonical_name) not in _UNPLAYABLE
-        track = self._template_track(stream) if playable else None
-        if track is not None:
-            return track
-        return self._transcoded_track(stream)
+        if (self._format, codec.codec.canonical_name) in _UNPLAYABLE:
+            return self._transcoded_track(stream)
+        return self._copied_track(stream) or self._transcoded_track(stream)
 
-    def _copied_track(self, stream: Stream) -> Track | None:
-        if stream.type == "attachment" and self._container_name != "matroska":
-            return None  # WebM's muxer would take it and drop it
-        return self._template_track(stream)
-
-    def _template_track(self, stream: Stream) -> Track | None:
-        if not can_hold(self._container_name, stream):
+    def _copied_track(self, stream: Stream) -> CopiedTrack | None:
+        if not _can_hold(self._format, stream):
             return None
         copy = self._output.add_stream_from_template(stream)
         _describe(copy, stream)
         return CopiedTrack(self._output, copy)
 
-    def _transcoded_track(self, stream: AudioStream) -> Track:
+    def _transcoded_track(self, stream: AudioStream) -> TranscodedTrack:
         codec, title, rate = "aac", "AAC", min(stream.codec_context.sample_rate, 96_000)
-        if self._container_name == "webm":
+        if self._format == "webm":
             codec, title, rate = "libopus", "Opus", 48_000
-        channels = stream.codec_context.layout.nb_channels
         copy = self._output.add_stream(codec, rate)
         assert isinstance(copy, AudioStream)
-        copy.codec_context.layout = stream.codec_context.layout
-        copy.codec_context.bit_rate = _BITS_PER_CHANNEL * channels
+        layout = stream.codec_context.layout
+        copy.codec_context.layout = layout
+        copy.codec_context.bit_rate = _BITS_PER_CHANNEL * layout.nb_channels
         copy.codec_context.time_base = Fraction(1, rate)
         _describe(copy, stream)
         self.notices.append(
             f"audio stream {stream.index} ({_codec_name(stream)}) transcoded to {title}: "
-            f"{self._container_name} cannot hold it"
+            f"{self._format} cannot hold it"
         )
         return TranscodedTrack(self._output, stream, copy)
 
-    @property
-    def _container_name(self) -> str:
-        return self._output.format.name
-
     # -- copying ------------------------------------------------------------------------
-
-    def _skip_to(self, time: Fraction) -> None:
-        if time > 2 * _SEEK_MARGIN:
-            with suppress(FFmpegError):  # not seekable: read from the beginning
-                self._container.seek(int((time - Fraction(_SEEK_MARGIN)) * av.time_base))
 
     def _peek(self) -> Packet | None:
         if self._waiting is None:
@@ -257,28 +236,24 @@ class StreamCopier:
     def _wanted(self) -> Iterator[Packet]:
         if not self._tracks:
             return
-        try:
+        with suppress(FFmpegError):  # the reader reports damage
             for packet in read_packets(self._container):
                 if packet.stream.index in self._tracks and packet.dts is not None:
                     yield packet
-        except FFmpegError:
-            return  # the reader reports damage
 
     def _write(self, packet: Packet) -> None:
         if self._from is not None and _end(packet) <= self._from:
             return
-        shift = round(self._shift / packet.time_base)
-        if shift:
+        if shift := round(self._shift / packet.time_base):
             if packet.pts is not None:
                 packet.pts -= shift
             if packet.dts is not None:
                 packet.dts -= shift
-        if self._from is not None and not _fit(packet):
-            return
-        self._tracks[packet.stream.index].write(packet)
+        if self._from is None or _fit(packet):
+            self._tracks[packet.stream.index].write(packet)
 
 
-def can_hold(container_name: str, stream: Stream) -> bool:
+def _can_hold(container_name: str, stream: Stream) -> bool:
     """Whether a muxer takes a stream, which some only find out on writing the header."""
     trial = av.open(io.BytesIO(), "w", format=container_name)
     try:
