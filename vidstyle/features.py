@@ -59,9 +59,7 @@ def feature_maps(
     height, width = image.shape[:2]
     needed = smallest_side(last := deepest(layers))
     if min(height, width) < needed:
-        raise OptionError(
-            f"{last} needs {needed} pixels on each side, not {width}×{height}"
-        )
+        raise OptionError(f"{last} needs {needed} pixels on each side, not {width}×{height}")
     features = vgg(as_tensor(image).to(vgg.mean.device), layers)
     return [
         _most_active(layer, features[layer][0].float().cpu().numpy(), count) for layer in layers

@@ -78,7 +78,7 @@ def test_cameras_of_each_platform(
     [
         ("63", "63: no such camera"),
         ("camera:/dev/video63", "no such camera"),
-        ("nothing.mp4", "nothing.mp4: no such file; a camera is given by its number"),
+        ("nothing.mp4", "nothing.mp4: no such file; give a camera by its number"),
         ("quic://127.0.0.1:9", "cannot be opened .protocol not found"),
         (".", ".: neither a video file nor a camera"),
     ],
