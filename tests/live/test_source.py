@@ -188,7 +188,7 @@ def test_stopping_from_another_thread() -> None:
 def test_udp_arrives_whole_and_in_order(url: str) -> None:
     with Sender(url) as sender, open_live(url, QUICK) as live:
         assert (live.width, live.height) == (128, 96)
-        frames = list(islice(live, 45))
+        frames = list(islice(live, 25))
     numbers = [decoded(frame.image) for frame in frames]
     assert None not in numbers
     assert np.diff(numbers).min() >= 1 and len(set(np.diff(numbers[5:]))) <= 2
@@ -220,13 +220,13 @@ def test_a_sender_that_vanishes_is_waited_for(url: str) -> None:
         before = list(islice(frames, 10))
         first.stop()
         returning = Sender(url, first=1000)
-        threading.Timer(1.5, returning.start).start()
+        threading.Timer(1.0, returning.start).start()
         after = [next(f for f in frames if (decoded(f.image) or 0) >= 1000), *islice(frames, 10)]
         returning.stop()
     assert said == [f"{url}: silent for 0.6 s; trying again for 15 s", f"{url}: is back"]
     # The stream's clock went on meanwhile.
     gap = after[0].time - before[-1].time
-    assert 1 < gap < 15
+    assert 0.5 < gap < 15
     assert after[0].captured - before[-1].captured == pytest.approx(gap, abs=1)
     assert after[0].image.shape == before[0].image.shape
 
