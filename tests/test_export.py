@@ -189,7 +189,7 @@ def test_outputs_that_cannot_be(tmp_path: Path) -> None:
     ("style", "error", "reason"),
     [
         ("screem", StyleError, "did you mean scream"),
-        ("painting.jpg", OptionError, "no network has learned it"),
+        ("painting.jpg", OptionError, "only trained styles"),
     ],
 )
 def test_styles_that_cannot_be(

@@ -68,7 +68,7 @@ def test_rare_responses_are_seen() -> None:
 
 
 def test_senseless_requests(vgg: VGG19) -> None:
-    with pytest.raises(OptionError, match="at least 1 a layer"):
+    with pytest.raises(OptionError, match="at least 1 per layer"):
         feature_maps(toy_photo(), ["relu1_1"], vgg, count=0)
     with pytest.raises(OptionError, match="relu3_1 needs 8 pixels on each side, not 64×7"):
         feature_maps(toy_photo(64, 7), ["relu1_1", "relu3_1"], vgg)

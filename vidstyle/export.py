@@ -1,4 +1,4 @@
-"""Styles as ONNX files, which other programs draw with: whole, described, and compared with torch.
+"""Exports styles as ONNX files for other programs, with metadata, and verified against torch.
 
 The graph is that of ``models/graph``. ``docs/export.md`` shows how to use the files.
 """
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle import __version__
-from vidstyle.disk import complete_file
+from vidstyle.disk import check_new_file, complete_file
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.styles.file import backbone_hash, read_style_file
 from vidstyle.styles.header import IDENTITY
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import onnx
 
 LEAST_FIDELITY = {"fp32": 70.0, "fp16": 45.0}
-"""Decibels (PSNR) below which a file is not written."""
+"""PSNR in decibels below which a file is not written."""
 TEST_SIZES = ((120, 160), (61, 97))
-"""Heights and widths of the pictures that it is found with."""
+"""Heights and widths of the images that it is measured with."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ class Export:
     """A file that was written.
 
     Attributes:
+        path: of the file.
         bytes: its size.
-        fidelity: PSNR in decibels between ONNX Runtime's pictures and those of torch in fp32, 150
-            at most; None when ONNX Runtime is not installed.
+        fidelity: PSNR in decibels between the images of ONNX Runtime and those of torch in fp32,
+            150 at most; None when ONNX Runtime is not installed.
     """
 
     path: Path
@@ -79,47 +80,56 @@ def export_style(
 ) -> Export:
     """Write a style and its network as an ONNX file that needs nothing else.
 
-    Where ONNX Runtime is installed, the file draws two sizes of pictures, which are compared with
-    torch's before it gets its name.
+    Where ONNX Runtime is installed, the file stylizes images of two sizes, which are compared with
+    torch's before it appears under its name.
 
     Args:
         style: a Style, or what ``load_style`` takes.
-        path: ``LABEL.onnx`` in the current folder unless given.
+        path: None for ``LABEL.onnx`` in the current folder.
+        options: strength, precision and format of the images.
 
     Raises:
-        OptionError: the package ``onnx`` is not installed, or the style is a picture.
-        OutputError: the place cannot be written, or the file draws other pictures than torch.
-        StyleError: as ``load_style`` does.
+        OptionError: the package ``onnx`` is not installed, or the style is an image file.
+        OutputError: the file cannot be written, or stylizes differently from torch.
+        StyleError: as ``load_style``.
     """
     if find_spec("onnx") is None:
         raise OptionError("export needs onnx: pip install 'vidstyle[onnx]'")
     if not isinstance(style, Style):
         if has_pictures(str(style)):
             raise OptionError(
-                f"'{style}': no network has learned it; name a style or a style file, "
-                "or learn it with vidstyle train"
+                f"'{style}': only trained styles can be exported; give a name or a style file, "
+                "or train one with vidstyle train"
             )
         style = load_style(style)
     path = Path(path or f"{style.label}.onnx")
-    _check_output(path, options.overwrite)
+    if path.suffix.lower() != ".onnx":
+        raise OutputError(f"{path}: exports are ONNX files; name it {path.stem}.onnx")
+    check_new_file(path, options.overwrite)
     model = describe(style, options)
     with complete_file(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         size = temporary.stat().st_size
-        fidelity = None
-        if find_spec("onnxruntime") is not None:
-            fidelity = measure_fidelity(temporary, style, options)
-            least = LEAST_FIDELITY[options.precision]
-            if not fidelity >= least:
-                raise OutputError(
-                    f"{path}: not written, as ONNX Runtime draws with it at {fidelity:.1f} dB "
-                    f"from torch, less than {least:g}"
-                )
+        fidelity = _verify(temporary, path, style, options)
     return Export(path, size, fidelity)
 
 
+def _verify(file: Path, path: Path, style: Style, options: ExportOptions) -> float | None:
+    """The fidelity of a file; None without ONNX Runtime. Raises OutputError when it is too low."""
+    if find_spec("onnxruntime") is None:
+        return None
+    fidelity = measure_fidelity(file, style, options)
+    least = LEAST_FIDELITY[options.precision]
+    if not fidelity >= least:  # NaN is too low, too
+        raise OutputError(
+            f"{path}: not written, because its images in ONNX Runtime have a PSNR of "
+            f"{fidelity:.1f} dB against torch, less than {least:g}"
+        )
+    return fidelity
+
+
 def describe(style: Style, options: ExportOptions = ExportOptions()) -> onnx.ModelProto:
-    """The model of a style, checked, with all that is known of it as metadata."""
+    """The checked model of a style, with all that is known about it as metadata."""
     import onnx
 
     from vidstyle.models.graph import transfer_model
@@ -152,20 +162,20 @@ def describe(style: Style, options: ExportOptions = ExportOptions()) -> onnx.Mod
     onnx.helper.set_model_props(model, facts)
     about = ", ".join(filter(None, (info.title or info.name, info.artist, info.year)))
     model.doc_string = (
-        f"Draws pictures in the style of {about}. image, painting: {facts['pixels']}; any size, "
-        f"each picture of a batch by itself. Made by vidstyle {__version__}."
+        f"Paints images in the style of {about}. image, painting: {facts['pixels']}; any size, "
+        f"each image of a batch on its own. Made by vidstyle {__version__}."
     )
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
 def measure_fidelity(path: Path, style: Style, options: ExportOptions) -> float:
-    """PSNR in decibels between a file's pictures and torch's in fp32, of the worse size."""
+    """PSNR in decibels between a file's images and torch's in fp32, for the worse size."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3  # errors
-    settings.intra_op_num_threads = 1  # small pictures; others would spin
+    settings.intra_op_num_threads = 1  # the images are small; more threads would spin
     session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
     vector = style.at_strength(options.strength)[None]
     found = []
@@ -181,11 +191,11 @@ def measure_fidelity(path: Path, style: Style, options: ExportOptions) -> float:
         range_ = 255.0 if options.pixels == "uint8" else 1.0
         error = np.square((painting.astype(np.float64) - expected) / range_).mean()
         found.append(-10 * np.log10(error + 1e-15))
-    return float(np.min(found))  # which no NaN escapes
+    return float(np.min(found))  # NaN if one of them is
 
 
 def clouds(height: int, width: int) -> Tensor:
-    """Two different pictures of coloured clouds, large and small: 2×3×H×W in whole 255ths."""
+    """Two different images of coloured clouds, large and small: 2×3×H×W in multiples of 1/255."""
     generator = torch.Generator().manual_seed(0)
     image = torch.full((2, 3, height, width), 0.5)
     for cell in (32, 8, 2):
@@ -205,7 +215,7 @@ def _numbers(vector: Tensor) -> Sequence[float]:
 
 
 def _relatives(style: Style) -> dict[str, Tensor]:
-    """The vectors of a style itself, the photo, and all known styles of their backbone."""
+    """The vectors of a style, the identity, and all available styles of the same backbone."""
     backbone = backbone_hash(style.network.state_dict())
     entries = available_styles()
     files = {path: read_style_file(path) for path in {entry.path for entry in entries.values()}}
@@ -215,17 +225,3 @@ def _relatives(style: Style) -> dict[str, Tensor]:
         if files[entry.path].backbone_id == backbone
     }
     return {IDENTITY: style.identity, **others, style.label: style.vector}
-
-
-def _check_output(path: Path, overwrite: bool) -> None:
-    """See before the work whether a model can be written there."""
-    if path.suffix.lower() != ".onnx":
-        raise OutputError(f"{path}: is an ONNX file; name it {path.stem}.onnx")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no directory {path.parent}")
-    if not path.exists():
-        return
-    if not path.is_file():
-        raise OutputError(f"{path}: is not a regular file")
-    if not overwrite:
-        raise OutputError(f"{path}: exists already; remove it, or overwrite it with --overwrite")

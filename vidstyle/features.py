@@ -1,4 +1,4 @@
-"""What VGG19 sees in a picture: the responses of single channels, drawn as grids."""
+"""Draws the responses of VGG19's channels to an image, as grids."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class LayerMaps:
     """The most active channels of one layer.
 
     Attributes:
-        channels: number of channels that the layer has in all.
-        chosen: numbers, from 0, of the most active ones, the most active first.
-        maps: their rectified responses, each divided by what one in 200 of its own exceeds, as
-            VGG's padding makes a few very large ones at the border: K×h×w float32, 0 to 1.
-            A channel that does not respond at all is 0 everywhere.
+        layer: its name.
+        channels: total number of channels of the layer.
+        chosen: indices of the most active ones, the most active first.
+        maps: their rectified responses, K×h×w float32, from 0 to 1. Each is divided by its own
+            99.5th percentile, as VGG's padding makes a few very large ones at the border. A channel
+            that does not respond at all is 0 everywhere.
         activity: the mean of each response before that, K.
     """
 
@@ -47,13 +48,14 @@ def feature_maps(
     Args:
         image: RGB uint8 H×W×3.
         layers: ``relu…`` names.
-        vgg: must reach to the deepest of them; works where its weights are.
+        vgg: must include the deepest of them; computes on the device of its weights.
+        count: channels per layer.
 
     Raises:
-        OptionError: ``count`` is not positive, or the picture is too small for a layer.
+        OptionError: ``count`` is not positive, or the image is too small for a layer.
     """
     if count < 1:
-        raise OptionError(f"maps: at least 1 a layer is shown, not {count}")
+        raise OptionError(f"maps must be at least 1 per layer, not {count}")
     height, width = image.shape[:2]
     needed = smallest_side(last := deepest(layers))
     if min(height, width) < needed:
@@ -80,14 +82,16 @@ def draw_grid(
     """The photo, then a captioned block of maps for each layer: RGB uint8.
 
     Args:
+        photo: RGB uint8 H×W×3.
+        layers: to draw, in this order.
         side: longer side of each map in pixels; small maps show their pixels as squares.
-        grey: black to white, instead of colours from dark blue to yellow.
+        grey: from black to white, instead of colours from dark blue to yellow.
 
     Raises:
         OptionError: ``side`` is not positive.
     """
     if side < 1:
-        raise OptionError(f"side: a map is at least 1 pixel, not {side}")
+        raise OptionError(f"side must be at least 1 pixel, not {side}")
     factor = side / max(photo.shape[:2])
     height, width = (max(round(length * factor), 1) for length in photo.shape[:2])
     columns = min(COLUMNS, max(len(layer.chosen) for layer in layers))

@@ -55,9 +55,9 @@ def test_options_reach_the_file(toy: Path) -> None:
     ("given", "code", "reason"),
     [
         (["screem"], 1, "unknown style 'screem'; did you mean scream"),
-        (["photo.jpg"], 2, "'photo.jpg': no network has learned it"),
+        (["photo.jpg"], 2, "'photo.jpg': only trained styles"),
         (["{toy}", "-o", "there.onnx"], 1, "there.onnx: exists already"),
-        (["{toy}", "-o", "a.pt"], 1, r"a\.pt: is an ONNX file; name it a\.onnx"),
+        (["{toy}", "-o", "a.pt"], 1, r"a\.pt: exports are ONNX files; name it a\.onnx"),
         (["{toy}", "-o", "no/a.onnx"], 1, "no/a.onnx: there is no directory no"),
         (["{toy}", "--strength", "2"], 2, "strength is from 0 to 1, not 2"),
         (["{toy}", "--precision", "int8"], 2, "'int8' is not one of"),

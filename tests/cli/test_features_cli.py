@@ -62,7 +62,7 @@ def test_options_reach_the_grid(photo: Path) -> None:
         (["--layers", "relu3_9"], 2, "no layer 'relu3_9'; did you mean .*relu3_"),
         (["--layers", ""], 2, "no layer ''"),
         (["--layers", "relu5_1", "--max-side", "31"], 2, "relu5_1 needs 32 pixels"),
-        (["--maps", "0"], 2, "at least 1 a layer"),
+        (["--maps", "0"], 2, "at least 1 per layer"),
         (["--side", "0"], 2, "at least 1 pixel"),
         (["{folder}/no.png"], 1, r"no\.png: No such file"),
         (["-o", "{folder}/photo.jpg", "--overwrite"], 1, "is the input itself"),

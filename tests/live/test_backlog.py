@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from streams import NUMBERS, Sender, decoded, free_port
 
 from vidstyle.live.backlog import Backlog
@@ -39,6 +40,7 @@ def test_waiting_again_ends_it() -> None:
     assert said[59] and not said[62]
 
 
+@pytest.mark.slow
 def test_a_decoder_that_is_too_slow_leaves_pictures_out() -> None:
     """Each picture takes three times as long as the sender takes for it."""
     url = f"udp://127.0.0.1:{free_port()}"

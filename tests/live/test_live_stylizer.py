@@ -176,17 +176,17 @@ def test_kept_chroma_stays_sharp(strength: float) -> None:
 
 
 def test_another_working_size_makes_no_jump() -> None:
-    images = grainy(14)
+    images = grainy(8)
     steps = {}
     for name in ("carried over", "begun anew"):
         with LiveStylizer("scream", fast=FP32, working_side=144) as stylizer:
-            for image in images[:12]:
+            for image in images[:6]:
                 before = stylizer(image)
             if name == "begun anew":
                 stylizer.forget()
             stylizer.working_side = 128
-            steps[name] = difference(stylizer(images[12]), before)
-            assert stylizer(images[13]).shape == images[13].shape
+            steps[name] = difference(stylizer(images[6]), before)
+            assert stylizer(images[7]).shape == images[7].shape
     assert steps["carried over"] < 0.5 * steps["begun anew"]
 
 
@@ -234,12 +234,12 @@ def test_the_way_there_has_no_jumps() -> None:
         stylizer(PHOTO)
         stylizer.set_style("wave", seconds=1)
         results = []
-        for _ in range(40):
-            clock.now += 1 / 20
+        for _ in range(24):
+            clock.now += 1 / 12
             results.append(stylizer(PHOTO))
     steps = [difference(a, b) for a, b in itertools.pairwise(results)]
     whole = difference(drawn("scream"), drawn("wave"))
-    assert max(steps) < whole / 5
+    assert max(steps) < whole / 3
     # And it is there soon after: the past does not hold it back.
     assert difference(results[-1], drawn("wave")) < whole / 8
 

@@ -29,7 +29,10 @@ if sys.platform != "win32":
     import pty
     import termios
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal"),
+]
 
 SENDER = Path(__file__).parents[1] / "streams.py"
 START = "from vidstyle.cli.main import main; main()"
@@ -214,7 +217,6 @@ def test_the_recording_is_complete(story: Story) -> None:
     assert times == sorted(times)
 
 
-@pytest.mark.slow
 def test_a_slow_machine_drops_and_does_not_fall_behind() -> None:
     there, here = (f"udp://127.0.0.1:{free_port()}" for _ in range(2))
     with Sender(there, size=(640, 480), rate=30) as sender, Receiver(here, patience=60) as receiver:
@@ -237,7 +239,6 @@ def test_a_slow_machine_drops_and_does_not_fall_behind() -> None:
     assert np.median(took[-10:]) < np.median(took[:10]) + 1
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_a_minute_in_bounded_memory(tmp_path: Path) -> None:
     there, here = (f"udp://127.0.0.1:{free_port()}" for _ in range(2))

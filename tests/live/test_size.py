@@ -81,7 +81,7 @@ def test_overload_is_answered_within_a_second() -> None:
     assert settled[0] < 1.5
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_noise_makes_no_oscillation(seed: int) -> None:
     controller = SizeController(1280)
     sides = run(controller, noisy(machine(0.004, 0.15), 0.25, seed), 300)

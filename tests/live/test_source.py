@@ -78,7 +78,7 @@ def test_cameras_of_each_platform(
     [
         ("63", "63: no such camera"),
         ("camera:/dev/video63", "no such camera"),
-        ("nothing.mp4", "nothing.mp4: no such file; a camera is given by its number"),
+        ("nothing.mp4", "nothing.mp4: no such file; give a camera by its number"),
         ("quic://127.0.0.1:9", "cannot be opened .protocol not found"),
         (".", ".: neither a video file nor a camera"),
     ],
@@ -123,10 +123,10 @@ def test_options_that_make_no_sense(changes: dict[str, float]) -> None:
 def test_the_test_pattern_runs_in_real_time() -> None:
     with open_live("test", SourceOptions(size=(160, 120), rate=20)) as live:
         assert (live.width, live.height, live.rate) == (160, 120, 20)
-        frames = list(islice(live, 21))
-    assert [frame.number for frame in frames] == list(range(21))
+        frames = list(islice(live, 11))
+    assert [frame.number for frame in frames] == list(range(11))
     assert np.diff([frame.time for frame in frames]) == pytest.approx(0.05, abs=1e-3)
-    assert frames[-1].captured - frames[0].captured > 0.9
+    assert frames[-1].captured - frames[0].captured > 0.4
     assert frames[0].image.shape == (120, 160, 3) and frames[0].image.dtype == np.uint8
     assert not np.array_equal(frames[0].image, frames[-1].image)
 
@@ -188,7 +188,7 @@ def test_stopping_from_another_thread() -> None:
 def test_udp_arrives_whole_and_in_order(url: str) -> None:
     with Sender(url) as sender, open_live(url, QUICK) as live:
         assert (live.width, live.height) == (128, 96)
-        frames = list(islice(live, 45))
+        frames = list(islice(live, 25))
     numbers = [decoded(frame.image) for frame in frames]
     assert None not in numbers
     assert np.diff(numbers).min() >= 1 and len(set(np.diff(numbers[5:]))) <= 2
@@ -197,6 +197,7 @@ def test_udp_arrives_whole_and_in_order(url: str) -> None:
     assert 0 <= np.median(late) < 2
 
 
+@pytest.mark.slow
 def test_a_sender_that_is_started_anew_at_once_goes_unnoticed(url: str) -> None:
     said: list[str] = []
     with Sender(url) as first, open_live(url, replace(QUICK, read_timeout=10), said.append) as live:
@@ -219,18 +220,18 @@ def test_a_sender_that_vanishes_is_waited_for(url: str) -> None:
         before = list(islice(frames, 10))
         first.stop()
         returning = Sender(url, first=1000)
-        threading.Timer(1.5, returning.start).start()
+        threading.Timer(1.0, returning.start).start()
         after = [next(f for f in frames if (decoded(f.image) or 0) >= 1000), *islice(frames, 10)]
         returning.stop()
     assert said == [f"{url}: silent for 0.6 s; trying again for 15 s", f"{url}: is back"]
     # The stream's clock went on meanwhile.
     gap = after[0].time - before[-1].time
-    assert 1 < gap < 15
+    assert 0.5 < gap < 15
     assert after[0].captured - before[-1].captured == pytest.approx(gap, abs=1)
     assert after[0].image.shape == before[0].image.shape
 
 
-def test_a_sender_that_comes_back_otherwise_is_letterbox(url: str) -> None:
+def test_a_sender_that_comes_back_otherwise_is_letterboxed(url: str) -> None:
     with Sender(url) as first, open_live(url, QUICK) as live:
         frames = iter(live)
         list(islice(frames, 5))
@@ -244,7 +245,7 @@ def test_a_sender_that_comes_back_otherwise_is_letterbox(url: str) -> None:
 
 
 def test_a_sender_that_stays_away_ends_the_stream_with_one_line(url: str) -> None:
-    options = replace(QUICK, reconnect=1)
+    options = replace(QUICK, reconnect=0.5)
     with Sender(url) as sender, open_live(url, options) as live:
         frames = iter(live)
         list(islice(frames, 5))
@@ -252,9 +253,10 @@ def test_a_sender_that_stays_away_ends_the_stream_with_one_line(url: str) -> Non
         began = time.monotonic()
         list(frames)
         assert time.monotonic() - began < 15
-        assert live.reason == f"{url}: silent for 0.6 s, and did not come back within 1 s"
+        assert live.reason == f"{url}: silent for 0.6 s, and did not come back within 0.5 s"
 
 
+@pytest.mark.slow
 def test_without_patience_it_ends_at_once(url: str) -> None:
     said: list[str] = []
     options = replace(QUICK, reconnect=0)
@@ -267,6 +269,7 @@ def test_without_patience_it_ends_at_once(url: str) -> None:
     assert said == []
 
 
+@pytest.mark.slow
 def test_tcp_is_listened_to_and_waited_for() -> None:
     url = f"tcp://127.0.0.1:{free_port()}"
     first, second = Sender(url), Sender(url, first=1000)
@@ -311,6 +314,7 @@ def test_a_file_of_the_network_is_played_in_real_time_and_ends(tmp_path: Path, s
         open_live(f"{served}/nothing.mp4", QUICK)
 
 
+@pytest.mark.slow
 def test_segments_are_played_evenly_until_their_end(tmp_path: Path, served: str) -> None:
     ended = threading.Event()
     options = {"hls_time": "1", "hls_list_size": "3", "hls_flags": "delete_segments"}
@@ -351,7 +355,7 @@ def items_of(live: LiveSource, until: Callable[[LiveFrame], bool]) -> list[LiveF
     return items
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("aac", "mp4"), ("libopus", "mkv"), ("mp2", "ts")])
+@pytest.mark.parametrize(("codec", "suffix"), [("aac", "mp4"), ("libopus", "mkv")])
 def test_sound_travels_on_the_clock_of_the_pictures(
     tmp_path: Path, codec: str, suffix: str
 ) -> None:
@@ -382,11 +386,12 @@ def test_sound_is_not_delivered_unless_asked_for(tmp_path: Path) -> None:
 def test_sound_of_a_looped_file_never_goes_back(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", sounds=[Sound(seconds=0.5)], ticks=tuple(range(12)))
     with open_live(str(clip), SourceOptions(audio=True, loop=True)) as live:
-        items = items_of(live, lambda frame: frame.number == 40)
+        items = items_of(live, lambda frame: frame.number == 30)
     times = [float(i.dts * i.time_base) for i in items if isinstance(i, AudioPacket)]
-    assert np.diff(times).min() > 0 and times[-1] > 1.2
+    assert np.diff(times).min() > 0 and times[-1] > 0.9
 
 
+@pytest.mark.slow
 def test_sound_of_the_network(url: str) -> None:
     with Sender(url, tone=True), open_live(url, replace(QUICK, audio=True)) as live:
         assert live.audio is not None and live.audio.codec == "aac"

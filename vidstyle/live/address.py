@@ -21,32 +21,31 @@ CAMERA = "camera:"
 """Prefix of a camera's name."""
 
 _DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
-_QUICK = {"fflags": "nobuffer", "flags": "low_delay"}
 _PROBED = {"probesize": "200000", "analyzeduration": "500000"}
+_LOW_LATENCY = {"fflags": "nobuffer", "flags": "low_delay", **_PROBED}
+_RTMP = _LOW_LATENCY | {"rtmp_live": "live"}
+_RTSP = _LOW_LATENCY | {"rtsp_flags": "prefer_tcp", "max_delay": "100000"}
+_BY_SCHEME = {
+    "udp": _LOW_LATENCY | {"overrun_nonfatal": "1"},
+    **dict.fromkeys(("rtp", "tcp"), _LOW_LATENCY),
+    **dict.fromkeys(("rtmp", "rtmps"), _RTMP),
+    **dict.fromkeys(("rtsp", "rtsps"), _RTSP),
+}
 _NETWORK = (
     *("http", "https", "httpproxy", "tls", "tcp", "udp", "udplite", "rtp", "srtp", "rtsp", "rtsps"),
     *("rtmp", "rtmps", "rtmpt", "rtmpts", "rtmpe", "rtmpte", "srt", "rist", "mms", "mmsh", "mmst"),
     *("crypto", "data", "sctp", "gopher", "gophers", "ftp", "sftp"),
 )
-"""What a source of the network may open in its turn: segments of a playlist, but no local file."""
-_BY_SCHEME = {
-    "udp": {**_QUICK, **_PROBED, "overrun_nonfatal": "1"},
-    "rtp": {**_QUICK, **_PROBED},
-    "tcp": {**_QUICK, **_PROBED},
-    "rtmp": {**_QUICK, **_PROBED, "rtmp_live": "live"},
-    "rtmps": {**_QUICK, **_PROBED, "rtmp_live": "live"},
-    "rtsp": {**_QUICK, **_PROBED, "rtsp_flags": "prefer_tcp", "max_delay": "100000"},
-    "rtsps": {**_QUICK, **_PROBED, "rtsp_flags": "prefer_tcp", "max_delay": "100000"},
-}
+"""Protocols that a network source, such as a playlist, may open in turn: none for local files."""
 
 
 class Kind(Enum):
     """How a source behaves."""
 
     FILE = "file"
-    """Has an end, and is to be played in real time."""
+    """Has an end, and must be played in real time."""
     PIPE = "pipe"
-    """Has an end, and comes as fast as it is written."""
+    """Has an end, and is read as fast as it is written."""
     TEST = "test"
     CAMERA = "camera"
     NETWORK = "network"
@@ -58,6 +57,7 @@ class Address:
 
     Attributes:
         name: as the user wrote it, for messages.
+        kind: how it behaves.
         url, format, options: for ``av.open``.
     """
 
@@ -69,11 +69,11 @@ class Address:
 
 
 def resolve(source: str, size: tuple[int, int] | None = None, rate: float | None = None) -> Address:
-    """Understand a source's name.
+    """Parse the name of a source.
 
     Args:
         source: ``test``; a camera as ``0``, ``/dev/video0``, ``camera:NAME``; a URL; a file; ``-``.
-        size, rate: asked of cameras and of the test pattern.
+        size, rate: to request from cameras and the test pattern.
 
     Raises:
         InputError: there is no such file or camera.
@@ -98,24 +98,24 @@ def resolve(source: str, size: tuple[int, int] | None = None, rate: float | None
     if path.exists():
         raise InputError(f"{source}: neither a video file nor a camera")
     raise InputError(
-        f"{source}: no such file; a camera is given by its number or as {CAMERA}NAME, "
-        f"a network source with its protocol, as udp://…"
+        f"{source}: no such file; give a camera by its number or as {CAMERA}NAME, "
+        f"a network source with its protocol, such as udp://…"
     )
 
 
 def _network_options(url: str) -> dict[str, str]:
-    """Of the scheme, and what a playlist found there may open: nothing on this machine's disk."""
+    """Options of the scheme; nothing found there may open files of this machine."""
     scheme = re.split("[+,:]", url, maxsplit=1)[0].lower()
-    allowed = ",".join(dict.fromkeys([scheme, *_NETWORK]))
     if scheme == "file":
         return local_options()
+    allowed = ",".join(dict.fromkeys([scheme, *_NETWORK]))
     return {**_BY_SCHEME.get(scheme, {}), "protocol_whitelist": allowed, **size_options()}
 
 
 def _camera(source: str, size: tuple[int, int] | None, rate: float | None) -> Address:
     device = _DEVICES.get(sys.platform)
     if device is None:
-        raise InputError(f"{source}: no cameras are known on {sys.platform}; use a URL")
+        raise InputError(f"{source}: cameras are not supported on {sys.platform}; use a URL")
     options = {"video_size": f"{size[0]}x{size[1]}"} if size else {}
     if rate:
         options["framerate"] = f"{rate:g}"
@@ -127,17 +127,18 @@ def _camera(source: str, size: tuple[int, int] | None, rate: float | None) -> Ad
         options.setdefault("framerate", "30")
         url = f"{name}:none"
     else:
-        url = f"video={_numbered(device, int(name)) if name.isdecimal() else name}"
+        url = f"video={_directshow_name(int(name)) if name.isdecimal() else name}"
     return Address(source, Kind.CAMERA, url, device, options)
 
 
-def _numbered(device: str, number: int) -> str:
-    """DirectShow knows cameras by name alone."""
+def _directshow_name(number: int) -> str:
+    """The name of a camera on Windows, where FFmpeg does not take numbers."""
     try:
-        cameras = [d.name for d in av.enumerate_input_devices(device) if "video" in d.media_types]
+        devices = av.enumerate_input_devices("dshow")
     except FFmpegError as error:
         raise InputError(f"{number}: cameras cannot be listed ({error.strerror})") from error
+    cameras = [device.name for device in devices if "video" in device.media_types]
     if number >= len(cameras):
         known = ", ".join(cameras) or "none"
-        raise InputError(f"{number}: no such camera; there are: {known}")
+        raise InputError(f"{number}: no such camera; available: {known}")
     return cameras[number]

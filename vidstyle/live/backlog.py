@@ -1,17 +1,17 @@
-"""Whether a reader keeps up with its source."""
+"""Detects a reader that cannot keep up with its source."""
 
 from __future__ import annotations
 
 WINDOW = 1.0
 """Seconds that are judged at once."""
 LEAST_WAITING = 0.02
-"""Share of its time that a reader who keeps up spends waiting."""
+"""Share of the time that a reader spends waiting at least if it keeps up."""
 
 
 class Backlog:
-    """Judges by how much a reader has to wait: who never does has more before him than he can read.
+    """Judges by how much a reader has to wait: one that never waits is behind.
 
-    What a source sends while its reader is busy waits in buffers, and makes everything late.
+    What a source sends meanwhile piles up in buffers, and everything arrives late.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Backlog:
 
         Args:
             waited: seconds until the last packet came.
-            now: on any steady clock.
+            now: in seconds of any monotonic clock.
         """
         if self._since is None:
             self._since = now

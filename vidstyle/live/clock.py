@@ -1,19 +1,19 @@
-"""The time of a live stream, which goes on whatever the source's own timestamps do."""
+"""The time of a live stream, which goes on whatever the source's timestamps do."""
 
 from __future__ import annotations
 
 TICKS = 90_000
-"""Units a second of a live stream's timestamps, as in MPEG transport streams."""
+"""Units per second of a live stream's timestamps, as in MPEG transport streams."""
 DRIFT = 1.0
-"""Seconds by which a source's timestamps may leave real time before they are set anew."""
+"""Seconds by which a source's timestamps may deviate from real time before they are reset."""
 
 
 class StreamClock:
-    """Maps a source's timestamps to seconds since the stream's first picture.
+    """Maps a source's timestamps to seconds since the stream's first frame.
 
-    As long as they go on as real time does, only their beginning is shifted. When they jump (the
-    sender was started anew, a file begins again) or were lost, the stream goes on in real time.
-    Pictures never go back.
+    As long as they advance like real time, only their origin is shifted. When they jump (the sender
+    was restarted, a file loops) or are missing, the stream goes on in real time. Frames never go
+    back in time.
     """
 
     def __init__(self, ahead: float = DRIFT) -> None:
@@ -25,16 +25,16 @@ class StreamClock:
         self._gap = 0.0
 
     def forget(self, gap: float = 0.0) -> None:
-        """The next timestamp has nothing to do with those before; it comes ``gap`` s later."""
+        """The next timestamp is unrelated to those before, and comes ``gap`` seconds later."""
         self._offset = None
         self._gap = gap
 
     def stamp(self, seconds: float | None, now: float) -> float:
-        """The time of a picture.
+        """The time of a frame.
 
         Args:
-            seconds: its own timestamp; None when it has none.
-            now: when it arrived, on any steady clock.
+            seconds: its own timestamp; None if it has none.
+            now: when it arrived, in seconds of any monotonic clock.
         """
         if self._last is None:
             self._began = now
@@ -51,7 +51,7 @@ class StreamClock:
         return self._last
 
     def shifted(self, seconds: float) -> float | None:
-        """The time of sound with that timestamp; None before the first picture."""
+        """The time of audio with that timestamp; None before the first frame."""
         return None if self._offset is None else seconds + self._offset
 
     def real(self, time: float) -> float:

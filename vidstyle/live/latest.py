@@ -1,4 +1,4 @@
-"""A slot between two threads in which the newest item replaces the one before."""
+"""A slot between two threads in which a new item replaces the one that waits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """Holds at most one item, so that a slow taker gets what is new and never falls behind.
+    """Holds at most one item, so that a slow consumer gets the newest and never falls behind.
 
     Any thread may call any method.
 
     Attributes:
-        dropped: how many items were replaced before anyone took them.
+        dropped: number of items that were replaced before anyone took them.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Latest(Generic[T]):
         self._error: BaseException | None = None
 
     def put(self, item: T) -> None:
-        """Offer an item, in place of one that waits. After ``close`` it is left out."""
+        """Offer an item, in place of the one that waits. Ignored after ``close``."""
         with self._changed:
             if self._closed:
                 return
@@ -38,7 +38,7 @@ class Latest(Generic[T]):
         """The item, once there is one; None after ``timeout`` seconds, or when closed and empty.
 
         Raises:
-            BaseException: the error that ``close`` was given, once, after the last item.
+            BaseException: the error given to ``close``, once, after the last item.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed, timeout)
@@ -50,7 +50,7 @@ class Latest(Generic[T]):
         return None
 
     def close(self, error: BaseException | None = None) -> None:
-        """No more items; what waits can still be taken. Only the first call counts."""
+        """Accept no more items; one that waits can still be taken. Only the first call counts."""
         with self._changed:
             if not self._closed:
                 self._closed, self._error = True, error
@@ -63,6 +63,6 @@ class Latest(Generic[T]):
             return self._closed and not self._items and self._error is None
 
     def __iter__(self) -> Iterator[T]:
-        """Items until it is closed, each as new as it can be."""
+        """The newest item, again and again, until it is closed."""
         while (item := self.take()) is not None:
             yield item

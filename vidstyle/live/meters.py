@@ -1,4 +1,4 @@
-"""Rates and latencies of the last seconds, and of all of a stream, in bounded memory."""
+"""Rates and latencies, of the last seconds and of a whole stream, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from math import log
 from threading import Lock
 
 WINDOW = 3.0
-"""Seconds that the running figures look back."""
+"""Seconds that recent figures look back."""
 _FINEST, _RATIO = 1e-4, 1.05
+"""Upper end in seconds of the finest bucket of latencies, and its ratio to the next."""
 
 
 class RateMeter:
-    """How often something happens, over the last seconds. Threads may share it."""
+    """Counts events and how often they happen. Safe to share between threads."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -20,23 +21,24 @@ class RateMeter:
         self._lock = Lock()
 
     def add(self, now: float) -> None:
+        """Count an event; ``now`` in seconds of any monotonic clock."""
         with self._lock:
             self.count += 1
             self._times.append(now)
-            _forget(self._times, now)
 
     def rate(self, now: float) -> float:
-        """A second; 0 before the second time."""
+        """Events per second over the last seconds; 0 before the second one."""
         with self._lock:
-            _forget(self._times, now)
+            while self._times and self._times[0] < now - WINDOW:
+                self._times.popleft()
             elapsed = self._times[-1] - self._times[0] if self._times else 0.0
             return (len(self._times) - 1) / elapsed if elapsed > 0 else 0.0
 
 
 class LatencyMeter:
-    """Seconds that pictures took: quantiles of the last seconds, and of all to 5 %.
+    """Quantiles of latencies, exact for the last seconds, to 5 % for all.
 
-    Threads may share it.
+    Safe to share between threads.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class LatencyMeter:
         self._lock = Lock()
 
     def add(self, seconds: float, now: float) -> None:
+        """Add a latency; ``now`` in seconds of any monotonic clock."""
         bucket = round(log(max(seconds, _FINEST) / _FINEST, _RATIO))
         with self._lock:
             self._counts[bucket] = self._counts.get(bucket, 0) + 1
@@ -53,13 +56,13 @@ class LatencyMeter:
                 self._recent.popleft()
 
     def recent(self, quantile: float) -> float:
-        """Of the last seconds; 0 before the first."""
+        """Of the last seconds, in seconds; 0 before the first latency."""
         with self._lock:
             ordered = sorted(seconds for _, seconds in self._recent)
         return ordered[min(int(quantile * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
     def overall(self, quantile: float) -> float:
-        """Of all; 0 before the first."""
+        """Of all, in seconds; 0 before the first latency."""
         with self._lock:
             counts = sorted(self._counts.items())
         left = quantile * sum(count for _, count in counts)
@@ -68,8 +71,3 @@ class LatencyMeter:
             if left <= 0:
                 return _FINEST * _RATIO**bucket
         return 0.0
-
-
-def _forget(times: deque[float], now: float) -> None:
-    while times and times[0] < now - WINDOW:
-        times.popleft()

@@ -1,4 +1,4 @@
-"""Which working size a machine can keep up with."""
+"""Finds the working size that a machine can keep up with."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from collections import deque
 from statistics import median
 
 SMALLEST = 256
-"""Longest side in pixels; less leaves little of any style, and hardly saves time."""
+"""Longest side in pixels; less leaves little of any style and hardly saves time."""
 STEP = 0.9
-"""Ratio of one size to the next larger one."""
+"""Ratio of a size to the next larger one."""
 
 _ROOM_DOWN, _ROOM_UP = 0.85, 0.8
-"""Share of the budget that a size to change to may be expected to take."""
+"""Expected load, at most, of a smaller and of a larger size to change to."""
 _WINDOW, _SETTLED = 21, 5
-"""Pictures whose median counts: at most, and at least for another change."""
+"""Frames whose median counts: at most, and at least before a change."""
 _PATIENCE = 1.5
-"""Seconds of room before a larger size is tried."""
+"""Seconds at a size before a larger one is tried."""
 _REGRET = 60.0
-"""A larger size that has to be given up within so many seconds was a mistake."""
+"""A larger size that is given up within this many seconds was a mistake."""
 _FIRST_PENALTY, _LONGEST_PENALTY = 5.0, 120.0
-"""Seconds until a mistake may be repeated."""
+"""Seconds before a mistake is repeated: after the first, and at most."""
 _FORGIVEN = 300.0
-"""Seconds without any change after which mistakes are forgotten."""
+"""Seconds without a change after which mistakes are forgotten."""
 
 
 class SizeController:
-    """Chooses the longest side of the working size from how much of a budget each picture takes.
+    """Chooses the longest side of the working size from the load: the share of a time budget that
+    each frame takes.
 
-    It goes down as far as needed as soon as the budget is exceeded, and up step by step where
-    there is room; between both lies a gap. A step up that had to be taken back is tried again
-    after a while, and each time after twice as long.
+    It goes down as far as needed as soon as the load exceeds 1, and up step by step when there is
+    room, with hysteresis between both. A step up that had to be undone is tried again after a
+    while, and each time after twice as long.
 
     Args:
-        limit: the pictures' own longest side, in pixels; never exceeded.
-        side: where to begin; the limit unless given.
+        limit: the frames' own longest side in pixels; never exceeded.
+        side: where to start; None for the limit.
     """
 
     def __init__(self, limit: int, side: int | None = None) -> None:
@@ -48,23 +49,23 @@ class SizeController:
 
     @property
     def side(self) -> int:
-        """Longest side to draw the next picture at."""
+        """Longest side in pixels for the next frame."""
         return self._ladder[self._rung]
 
     @property
     def load(self) -> float:
-        """The share of the budget that pictures of this size take; 0 before the first.
+        """The load of frames of this size; 0 before the first.
 
-        A median, as a hiccup is no reason for another size.
+        A median, as a single slow frame is no reason for another size.
         """
         return median(self._loads) if self._loads else 0.0
 
     def observe(self, load: float, now: float) -> int:
-        """Take note of a picture that was drawn at ``side``, and choose the next side.
+        """Record the load of a frame that was drawn at ``side``, and return the next side.
 
         Args:
-            load: what it took, as a share of the budget.
-            now: seconds on any steady clock.
+            load: the share of the budget that it took.
+            now: in seconds of any monotonic clock.
         """
         if self._changed is None:
             self._changed = self._allowed_up = now
@@ -74,7 +75,7 @@ class SizeController:
         return self.side
 
     def _step(self, now: float, since: float) -> None:
-        # The fewer pictures were seen, the less sure is their median.
+        # The median of few frames is less certain.
         most = 1 + 1 / len(self._loads) - 1 / _WINDOW
         if self.load > most and self._rung > 0:
             if self._went_up and since < _REGRET:
@@ -92,7 +93,7 @@ class SizeController:
         return larger < len(self._ladder) and self._expected(larger) <= _ROOM_UP
 
     def _expected(self, rung: int) -> float:
-        """The load at another size, if it goes with the number of pixels."""
+        """The load at another size, if it is proportional to the number of pixels."""
         return self.load * (self._ladder[rung] / self.side) ** 2
 
     def _move(self, rung: int, now: float) -> None:
