@@ -23,11 +23,12 @@ from machine import cores
 from vidstyle import pipeline
 from vidstyle.checkpoints import Checkpoint
 from vidstyle.cli.main import main as program
+from vidstyle.consistency import TemporalMemory
 from vidstyle.frame import Frame
 from vidstyle.pipeline import Listener, Summary, batches
 from vidstyle.stages import StageTimes
 from vidstyle.stylizers import Stylizer
-from vidstyle.temporal import MotionTracker, TemporalMemory, TemporalOptions
+from vidstyle.temporal import MotionTracker, TemporalOptions
 from vidstyle.video import ResumableWriter, VideoReader, VideoWriter
 
 Times = dict[str, dict[str, float]]

@@ -30,6 +30,7 @@ from toys import identity, toy_photo, toy_style, write_toy
 
 from vidstyle import temporal as temporal_module
 from vidstyle.cli.main import main
+from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
 from vidstyle.frame import Frame
 from vidstyle.image import write_image
@@ -37,7 +38,7 @@ from vidstyle.models.transformer import TransformerNet
 from vidstyle.pipeline import Progress, Summary, stylize_video
 from vidstyle.sequences import run as sequences_run
 from vidstyle.stylizers import FastOptions
-from vidstyle.temporal import TemporalMemory, TemporalOptions
+from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, VideoWriter, WriteOptions
 from vidstyle.video.conversion import UprightPicture
 

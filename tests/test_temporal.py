@@ -14,6 +14,7 @@ import pytest
 import torch
 from toys import toy_style
 
+from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import InputError, OptionError
 from vidstyle.flow import FlowPreset, warp
 from vidstyle.frame import Frame
@@ -22,7 +23,6 @@ from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import (
     Motion,
     MotionTracker,
-    TemporalMemory,
     TemporalOptions,
     estimate_motion,
     thumbnail,

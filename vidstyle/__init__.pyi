@@ -4,6 +4,9 @@ from .batch import (
     Outcome,
     stylize_videos,
 )
+from .consistency import (
+    TemporalMemory,
+)
 from .errors import (
     CutShortError,
     DeviceError,
@@ -83,7 +86,6 @@ from .stylizers import (
 from .temporal import (
     Motion,
     MotionTracker,
-    TemporalMemory,
     TemporalOptions,
 )
 from .video import (

@@ -31,7 +31,7 @@ from vidstyle.stages import StageTimes
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
-from vidstyle.stylizers.optimize import Paintings
+from vidstyle.stylizers.targets import Paintings
 from vidstyle.temporal import (
     Motion,
     MotionTracker,
@@ -337,7 +337,7 @@ def settings(
     return {
         "vidstyle": vidstyle.__version__,
         **input_settings([source]),
-        "style": [[fingerprint([p]), weight] for p, weight in painter.paintings],
+        "style": [[fingerprint([p]), weight] for p, weight in painter.style.paintings],
         "vgg": fingerprint(arrays(painter.vgg)),
         "fast style": None if fast is None else fingerprint([fast.vector, *arrays(fast.network)]),
         **spelled(options),

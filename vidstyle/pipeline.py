@@ -169,7 +169,7 @@ def restyle_video(
         VideoReader(source, read, times) as reader,
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
-        stylizer.expect(reader.info.width, reader.info.height)
+        stylizer.configure_size(reader.info.width, reader.info.height)
         writer = resumable(
             open_writer(target, source, reader.info, compare, read, write),
             fast_settings([Path(source)], stylizer, temporal, read, write, compare=compare),

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from vidstyle.checkpoints import Checkpoint
+from vidstyle.consistency import TemporalMemory
 from vidstyle.frame import Frame
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import TemporalMemory, TemporalOptions, TrackedFrame
+from vidstyle.temporal import TemporalOptions, TrackedFrame
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import OptionError
 from vidstyle.live.morph import Morph
 from vidstyle.models.transformer import TransformerNet
@@ -25,7 +26,6 @@ from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.stylizers.color import LUMA
 from vidstyle.temporal import (
     Motion,
-    TemporalMemory,
     TemporalOptions,
     estimate_motion,
     thumbnail,
@@ -197,7 +197,7 @@ class LiveStylizer:
                 return image.copy()
             kept = leg.morph.kept(self._drawn, now)
             self._drawn = now
-            leg.fast.steer(vector)
+            leg.fast.set_style_vector(vector)
             return self._drawn_with(leg.fast, image, kept, passing_colors(leg.fast, vector))
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:

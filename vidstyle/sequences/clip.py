@@ -281,7 +281,7 @@ def stylize_clip(
         _open_reader(source, read, clip, times) as reader,
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
-        stylizer.expect(reader.info.width, reader.info.height)
+        stylizer.configure_size(reader.info.width, reader.info.height)
         opened = _open_writer(target, Path(source), reader, compare, read, write, clip)
         writer: SequenceWriter | VideoWriter | ResumableWriter = opened
         if isinstance(opened, VideoWriter):
