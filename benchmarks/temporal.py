@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from vidstyle import image as images
+from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluate.metrics import gradient_energy, static_mask, valid_mask, warping_error
 from vidstyle.flow import dense_flow
@@ -39,7 +40,6 @@ from vidstyle.styles import load_style
 from vidstyle.stylizers import FastStylizer
 from vidstyle.temporal import (
     Motion,
-    TemporalMemory,
     TemporalOptions,
     estimate_motion,
     thumbnail,

@@ -97,7 +97,7 @@ def test_unknown_precision() -> None:
 
 
 def test_int8_is_for_processors_alone() -> None:
-    with pytest.raises(DeviceError, match="int8 is not to be had on cuda"):
+    with pytest.raises(DeviceError, match="int8 is not supported on cuda"):
         pick_precision("int8", torch.device("cuda"))
 
 

@@ -30,6 +30,7 @@ from toys import identity, toy_photo, toy_style, write_toy
 
 from vidstyle import temporal as temporal_module
 from vidstyle.cli.main import main
+from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
 from vidstyle.frame import Frame
 from vidstyle.image import write_image
@@ -38,7 +39,7 @@ from vidstyle.pipeline import stylize_video
 from vidstyle.sequences import run as sequences_run
 from vidstyle.stylizers import FastOptions
 from vidstyle.summary import Progress, Summary
-from vidstyle.temporal import TemporalMemory, TemporalOptions
+from vidstyle.temporal import TemporalOptions
 from vidstyle.video import ReadOptions, ResumableWriter, WriteOptions
 from vidstyle.video.conversion import UprightPicture
 

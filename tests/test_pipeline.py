@@ -320,7 +320,7 @@ def test_frames_for_which_memory_ran_out_are_drawn_again(
         source, tmp_path / "c.mkv", style, fast=options, write=lossless, temporal=plain
     )
     notes = [warning for warning in summary.warnings if "memory" in warning]
-    assert notes == ["memory of cpu ran out: went on with 1 frame at once, in strips of 32 rows"]
+    assert notes == ["cpu ran out of memory: continued with 1 frame at once, in strips of 32 rows"]
     before, after = images(tmp_path / "b.mkv"), images(tmp_path / "c.mkv")
     assert len(after) == summary.frames == 20
     assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(before, after, strict=True))

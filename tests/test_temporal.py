@@ -14,6 +14,7 @@ import pytest
 import torch
 from toys import toy_style
 
+from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import InputError, OptionError
 from vidstyle.evaluate.metrics import gradient_energy, mean_change, warping_error
 from vidstyle.flow import FlowPreset, warp
@@ -22,7 +23,6 @@ from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import (
     Motion,
     MotionTracker,
-    TemporalMemory,
     TemporalOptions,
     estimate_motion,
     thumbnail,

@@ -4,6 +4,9 @@ from .batch import (
     Outcome,
     stylize_videos,
 )
+from .consistency import (
+    TemporalMemory,
+)
 from .errors import (
     CutShortError,
     DeviceError,
@@ -82,7 +85,6 @@ from .summary import (
 from .temporal import (
     Motion,
     MotionTracker,
-    TemporalMemory,
     TemporalOptions,
 )
 from .video import (

@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins: found in the pictures, or read from a file."""
+"""Scene cuts: found in the pictures, or read from a list."""
 
 from __future__ import annotations
 
@@ -12,39 +12,37 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import InputError
-from vidstyle.flow import resize_flow, square_norm, warp
+from vidstyle.flow import fitted_size, resize_flow, square_norm, warp
 
 _TOLERANCE = 1e-3
-"""Seconds: times in lists are rounded, to milliseconds at worst."""
+"""Seconds; times in lists are rounded to milliseconds or finer."""
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 """Hours and minutes, both optional, and seconds."""
 _FRAME = re.compile(r"#\d{1,18}", re.ASCII)
 _MOST_BYTES = 2**24
-"""Of a list, a million lines."""
+"""Largest list of cuts: about a million lines."""
 _COMMENT = re.compile(r";|(?:^|(?<=\s))#(?=\s|$)")
 """A ``#`` that stands alone, so that ``#125`` is a frame."""
 
 
 @dataclass(frozen=True)
 class CutDetector:
-    """Tells whether a hard cut lies between two consecutive frames; remembers nothing.
+    """Decides whether there is a hard cut between two consecutive frames; keeps no state.
 
-    The previous frame is brought to this one by the flow, and both are compared in cells, by the
-    correlation of their luma: this does not mind flashes, exposure or fades, and one object that
-    fills part of the view spoils few cells. Flow between unrelated pictures finds likeness
-    everywhere by tearing the picture; so a cell counts less the more its flow is strained.
+    The previous frame is warped to the current one, and both are compared cell by cell by the
+    correlation of their luma. Correlation ignores flashes, exposure and fades, and an object that
+    fills part of the view affects few cells. Flow between unrelated pictures finds similarity
+    everywhere by tearing the picture, so a cell counts less the more its flow is strained.
 
-    A plain picture (black, white) beside any other agrees with it in no cell but flat ones, so that
-    it counts as a cut if the other is not mostly flat; so may the first frame of a fade-in. Two
-    plain pictures make no cut, and neither do dissolves, which exchange little from frame to frame.
+    A plain picture (black, white) agrees with another only in flat cells, so there is a cut unless
+    the other is mostly flat; the first frame of a fade-in may count as one, too. There is no cut
+    between two plain pictures, nor in a dissolve, which changes little from frame to frame.
 
     Attributes:
-        agreement: a cell in which the frames agree less than this shows something new; from −1 to
-            1, as the correlation.
-        share: of new cells, from 0 to 1, beyond which it is a cut.
-        strain: the flow's mean gradient, in pixels a pixel, that lowers agreement to 1/e of itself.
-        noise: variance of luma (of 0 to 255) below which a cell is taken for flat; two flat cells
-            agree.
+        agreement: correlation, from −1 to 1, below which a cell shows something new.
+        share: share of new cells, from 0 to 1, above which there is a cut.
+        strain: mean gradient of the flow, in pixels per pixel, that reduces agreement to 1/e.
+        noise: variance of luma (0 to 255) below which a cell counts as flat; flat cells agree.
         side: longest side at which frames are compared, in pixels.
         cell: side of a cell in pixels of that size.
     """
@@ -66,8 +64,8 @@ class CutDetector:
         return float(np.mean(self.agreements(previous, frame, flow) < self.agreement)) > self.share
 
     def agreements(self, previous: np.ndarray, frame: np.ndarray, flow: np.ndarray) -> np.ndarray:
-        """How well each cell of ``frame`` is explained by ``previous``: h×w float32, up to 1."""
-        size = _reduced(frame, self.side)
+        """How well ``previous`` explains each cell of ``frame``: h×w float32, up to 1."""
+        size = fitted_size(frame, self.side)
         small_flow = resize_flow(flow, *size)
         now, before = (_small_luma(image, size) for image in (frame, previous))
         before = warp(before, small_flow)
@@ -76,17 +74,17 @@ class CutDetector:
         x, y, xx, yy, xy, strain = (
             cv2.resize(product, cells, interpolation=cv2.INTER_AREA) for product in products
         )
-        # Rounding may leave a flat cell a variance just below zero.
+        # Rounding may give a flat cell a variance just below zero.
         spread = (np.maximum(xx - x * x, 0) + self.noise) * (np.maximum(yy - y * y, 0) + self.noise)
         return (xy - x * y + self.noise) / np.sqrt(spread) * np.exp(-strain / self.strain)
 
 
 @dataclass(frozen=True)
 class CutList:
-    """Cuts known in advance.
+    """Cuts that are known in advance.
 
     Attributes:
-        times: seconds on the clip's own clock, which begins at its first frame; ascending.
+        times: seconds since the clip's first frame; ascending.
         frames: zero-based indices of the first frames of new shots.
     """
 
@@ -96,12 +94,12 @@ class CutList:
     def starts_shot(self, index: int, time: float, previous_time: float) -> bool:
         """Whether frame ``index`` at ``time``, after one at ``previous_time``, begins a new shot.
 
-        It does when its index is listed, or when a cut's time lies in (previous_time, time]; a cut
-        may be up to a millisecond later than its frame, as rounded times are.
+        It does if its index is listed, or if the time of a cut lies in (previous_time, time].
+        Because times are rounded, a cut may be up to a millisecond later than its frame.
 
         Args:
-            index: of the frame, from zero at the first that is read.
-            time, previous_time: seconds on the clip's own clock.
+            index: zero-based index of the frame.
+            time, previous_time: seconds since the clip's first frame.
         """
         if index in self.frames:
             return True
@@ -110,11 +108,10 @@ class CutList:
 
 
 def read_cuts(path: str | Path) -> CutList:
-    """Read a list of cuts, one a line.
+    """Read a list of cuts, one per line.
 
-    A line holds seconds (``12.48``), a timecode (``0:01:02.5``) or the index of the first frame of
-    the new shot (``#125``, counted from zero). What follows ``;``, or a ``#`` that stands alone, is
-    a comment.
+    A line holds seconds (``12.48``), a timecode (``0:01:02.5``) or the zero-based index of the
+    first frame of the new shot (``#125``). A comment begins with ``;`` or a ``#`` by itself.
 
     Raises:
         InputError: the file cannot be read, or a line is none of these.
@@ -129,8 +126,8 @@ def read_cuts(path: str | Path) -> CutList:
             times.add(seconds)
         elif entry:
             raise InputError(
-                f"{path}, line {number}: '{entry[:40]}' is no cut; write seconds (12.48), "
-                "a timecode (0:01:02.5), a frame (#125) or a comment (; so)"
+                f"{path}, line {number}: '{entry[:40]}' is not a cut; write seconds (12.48), "
+                "a timecode (0:01:02.5), a frame (#125) or a comment (; text)"
             )
     return CutList(tuple(sorted(times)), frozenset(frames))
 
@@ -147,7 +144,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _seconds(text: str) -> float | None:
-    """Seconds of ``ss``, ``mm:ss`` or ``hh:mm:ss``, each with decimals; None for all else."""
+    """Parse ``ss``, ``mm:ss`` or ``hh:mm:ss``, with decimals or not; None for anything else."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None
@@ -158,20 +155,13 @@ def _seconds(text: str) -> float | None:
     return total if below_hour and below_minute and math.isfinite(total) else None
 
 
-def _reduced(image: np.ndarray, side: int) -> tuple[int, int]:
-    """Width and height with a longer side of ``side`` at most."""
-    height, width = image.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    return max(round(width * scale), 1), max(round(height * scale), 1)
-
-
 def _small_luma(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _strain(flow: np.ndarray) -> np.ndarray:
-    """Size of the flow's gradient: H×W float32, in pixels a pixel."""
+    """Length of the flow's gradient: H×W float32, in pixels per pixel."""
     right = np.diff(flow, axis=1, prepend=flow[:, :1])
     down = np.diff(flow, axis=0, prepend=flow[:1])
     return np.sqrt(square_norm(right) + square_norm(down))

@@ -1,4 +1,4 @@
-"""Which device computes, in which number format, and how memory is laid out."""
+"""Compute devices: choosing one, its number format, memory and errors."""
 
 from __future__ import annotations
 
@@ -33,42 +33,43 @@ PRECISIONS = {
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    """The torch device named ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
 
     Raises:
-        DeviceError: the device does not exist here, or the name is unknown.
+        DeviceError: this machine has no such device, or the name is unknown.
     """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    unknown = DeviceError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps") from error
+        raise unknown from error
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if count == 0:
             raise DeviceError(f"device '{name}': no CUDA device on this machine; use --device cpu")
         if (device.index or 0) >= count:
-            raise DeviceError(f"device '{name}': only cuda:0 to cuda:{count - 1} exist here")
+            raise DeviceError(f"device '{name}': this machine has only cuda:0 to cuda:{count - 1}")
     elif device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError(f"device '{name}': no Apple GPU on this machine; use --device cpu")
     elif device.type not in ("cpu", "cuda", "mps"):
-        raise DeviceError(f"unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps")
+        raise unknown
     return device
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
     """``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8`` as a torch dtype.
 
-    On a GPU, auto is fp16. On a CPU it is the fastest of fp32, bf16 and, where that wins clearly,
-    int8, timed once: with the same instruction set, bf16 runs at twice the speed of fp32 on one
-    processor and at half on another. int8 means 8-bit residual blocks in a network of fp32, on CPUs
-    alone.
+    On a GPU, auto is fp16. On a CPU it is the fastest of fp32, bf16 and, where it wins clearly,
+    int8, timed once: of two processors with the same instruction set, one may run bf16 at twice
+    the speed of fp32 and the other at half of it. int8 means 8-bit residual blocks in an fp32
+    network and is for CPUs only.
 
     Raises:
-        DeviceError: an unknown name, or int8 where there is none.
+        DeviceError: an unknown name, or int8 where it is not supported.
     """
     if name == "auto":
         return fastest_cpu_precision() if device.type == "cpu" else torch.float16
@@ -76,27 +77,27 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
         raise DeviceError(f"unknown precision '{name}'; use auto, {', '.join(PRECISIONS)}")
     dtype = PRECISIONS[name]
     if dtype == torch.int8 and (device.type != "cpu" or not has_int8()):
-        raise DeviceError(f"precision int8 is not to be had on {device}; use auto")
+        raise DeviceError(f"int8 is not supported on {device}; use --precision auto")
     return dtype
 
 
 def pick_backend(
     name: Backend, device: torch.device, precision: torch.dtype
 ) -> Literal["torch", "openvino"]:
-    """What computes the fast network: OpenVINO on a CPU in fp32 or bf16, where it is installed.
+    """The backend of the fast network: auto is OpenVINO for fp32 or bf16 on CPUs, if installed.
 
     Raises:
         OptionError: an unknown name.
-        DeviceError: OpenVINO is asked for, and cannot be had.
+        DeviceError: OpenVINO is asked for but cannot be used.
     """
     if name not in get_args(Backend):
-        raise OptionError(f"backend is auto, torch or openvino, not '{name}'")
+        raise OptionError(f"backend must be auto, torch or openvino, not '{name}'")
     fits = device.type == "cpu" and precision in (torch.float32, torch.bfloat16)
     if name == "auto":
         return "openvino" if fits and wants_openvino() else "torch"
     if name == "openvino" and not fits:
         raise DeviceError(
-            f"OpenVINO draws on the CPU in fp32 or bf16, not on {device} in "
+            f"OpenVINO runs on the CPU in fp32 or bf16, not on {device} in "
             f"{precision_name(precision)}; use --backend auto"
         )
     if name == "openvino" and not has_openvino():
@@ -105,17 +106,17 @@ def pick_backend(
 
 
 def wants_openvino() -> bool:
-    """Whether it is installed, and ``VIDSTYLE_OPENVINO`` is not 0."""
+    """Whether OpenVINO is installed and ``VIDSTYLE_OPENVINO`` is not 0."""
     return has_openvino() and os.environ.get("VIDSTYLE_OPENVINO") != "0"
 
 
 def has_openvino() -> bool:
-    """Whether OpenVINO is installed, and ``onnx``, by which it is given the network."""
+    """Whether OpenVINO is installed, and ``onnx``, which passes the network to it."""
     return all(find_spec(name) is not None for name in ("openvino", "onnx"))
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:
-    """Like ``pick_precision``, of fp32 and bf16 alone: gradients need their range."""
+    """Like ``pick_precision``, but only fp32 or bf16, since gradients need their range."""
     if name in ("fp16", "int8"):
         raise DeviceError(f"cannot train or optimize in {name}; use auto, fp32 or bf16")
     if name == "auto" and device.type == "cpu":
@@ -129,7 +130,7 @@ def precision_name(dtype: torch.dtype) -> str:
 
 
 def has_int8() -> bool:
-    """Whether torch has oneDNN's 8-bit convolutions here, and the processor multiplies so."""
+    """Whether torch has oneDNN's 8-bit convolutions and the processor has VNNI for them."""
     vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
     return hasattr(torch.ops.onednn, "qconv_pointwise") and vnni()
 
@@ -138,15 +139,15 @@ def has_int8() -> bool:
 def fastest_cpu_precision(
     among: tuple[torch.dtype, ...] = (torch.float32, torch.bfloat16, torch.int8),
 ) -> torch.dtype:
-    """Times a convolution like the backbone's in each, some 50 ms in all.
+    """Time a convolution like the backbone's in each precision; takes about 50 ms.
 
-    int8 must win clearly: it is less exact, and only convolutions gain by it.
+    int8 must win clearly, since it is less exact and speeds up nothing but convolutions.
     """
     among = tuple(dtype for dtype in among if dtype != torch.int8 or has_int8())
     runs = {dtype: _convolution(dtype) for dtype in among}
     times: dict[torch.dtype, list[float]] = {dtype: [] for dtype in among}
     with torch.inference_mode():
-        for _ in range(12):  # in turns, and the best of each, as other programs may be busy
+        for _ in range(12):  # alternating, and the best of each, because other programs may run
             for dtype, convolve in runs.items():
                 begin = time.perf_counter()
                 convolve()
@@ -167,19 +168,20 @@ def _convolution(dtype: torch.dtype) -> Callable[[], Tensor]:
 
 
 def usual_batch(device: torch.device) -> int:
-    """How many pictures a device works on at once unless told otherwise."""
+    """The default batch size on a device."""
     return min(torch.get_num_threads(), 4) if device.type == "cpu" else 8
 
 
 def fitting_batch(batch: int, bytes_each: int, memory: int | None) -> int:
-    """How many pictures of so many bytes a computation may work on at once: ``batch``, or the fewer
-    that half of a memory has room for, and 1 at least. The other half is for what else there is:
-    frames that wait, workspaces, other programs."""
+    """``batch``, or as many pictures of ``bytes_each`` as fit into half of the memory; at least 1.
+
+    The other half is for queued frames, workspaces and other programs.
+    """
     return batch if memory is None else max(1, min(batch, memory // 2 // bytes_each))
 
 
 def parallel_map(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
-    """Results in order, of as many items at once as there are workers, on the CPU."""
+    """Map a function over items on CPU threads; the results are in order."""
     workers = min(workers, len(items), torch.get_num_threads())
     if workers <= 1:
         return [function(item) for item in items]
@@ -189,9 +191,9 @@ def parallel_map(function: Callable[[T], R], items: Sequence[T], workers: int) -
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads among which those that torch would use for one item are divided.
+    """A thread pool that divides torch's threads among its workers.
 
-    Threads with an item each do not wait for one another after every layer, and lose less when
+    Workers with an item each do not wait for one another after every layer, and lose less when
     other work takes a core.
     """
     threads = torch.get_num_threads()
@@ -200,15 +202,15 @@ def worker_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
         with ThreadPoolExecutor(workers, "layers", torch.set_num_threads, (share,)) as pool:
             yield pool
     finally:
-        # Each thread has a number of its own, but new ones begin with what was set last.
+        # The number is set per thread, but new threads inherit the one set last.
         torch.set_num_threads(threads)
 
 
 def tune_allocator() -> None:
-    """Keep freed memory in the process instead of handing it back to the kernel.
+    """Keep freed memory in the process instead of returning it to the kernel (glibc only).
 
     glibc returns large blocks at once, and every frame would fault its pages in again, which
-    costs as much as the convolutions. Elsewhere than on glibc this does nothing.
+    costs as much as the convolutions.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -218,12 +220,12 @@ def tune_allocator() -> None:
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 1 << 28)
-        # Else decoders' small blocks pile up unmerged until all of the padding is in use.
+        # Otherwise the decoders' small blocks pile up unmerged until all of the padding is used.
         mallopt(mxfast, 0)
 
 
 def list_devices() -> list[tuple[str, str]]:
-    """Name and description, with memory, of every device that torch can use here."""
+    """Name and description, including memory, of every device that torch can use."""
     threads = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     memory = _physical_memory()
     devices = [("cpu", f"{threads}, {memory / 2**30:.1f} GiB" if memory else threads)]
@@ -239,9 +241,10 @@ def list_devices() -> list[tuple[str, str]]:
 
 
 def memory_size(device: torch.device) -> int | None:
-    """Bytes that a computation may have there at most, where the system tells.
+    """Bytes that a computation can use on a device, or None if the system does not tell.
 
-    On a GPU, what other programs left; on a CPU all of it, as most of what is in use can be freed.
+    On a GPU that is what other programs leave free; on a CPU all of the memory, because most of
+    what is in use can be freed.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
@@ -252,11 +255,11 @@ def memory_size(device: torch.device) -> int | None:
 
 
 _LIBRARIES = ("CUDA ", "cuDNN ", "CUBLAS", "MPS ")
-"""What messages of errors begin with that torch has no type for."""
+"""Beginnings of messages of device errors that torch has no exception type for."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out; torch has no one type for that."""
+    """Whether an exception means that memory ran out; torch raises several types for that."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     known = ("DefaultCPUAllocator", "MPS backend out of memory", "bad_alloc")  # OpenVINO's is last
@@ -265,23 +268,24 @@ def out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def device_errors() -> Iterator[None]:
-    """Turn what a device, its driver or its libraries raise in the block into ``DeviceError``."""
+    """Convert what a device, its driver or its libraries raise in the block to ``DeviceError``."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if out_of_memory(error):
-            message = "memory ran out; draw smaller (--max-side) or fewer at once (--batch-size)"
-            raise DeviceError(f"{message}, or on another --device") from error
+            raise DeviceError(
+                "out of memory; use a smaller --max-side or --batch-size, or another --device"
+            ) from error
         if isinstance(error, torch.AcceleratorError) or str(error).startswith(_LIBRARIES):
             reason = str(error).partition("\n")[0]
             raise DeviceError(
-                f"the device failed ({reason}); try again, or --device cpu"
+                f"the device failed ({reason}); try again, or use --device cpu"
             ) from error
         raise
 
 
 def _physical_memory() -> int | None:
-    """Bytes, where the system tells."""
+    """Bytes of memory, or None if the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Keeps colours from moving away while nothing happens."""
+"""Corrects the slow drift of colours in optimized videos."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from vidstyle.flow import square_norm, warp
 from vidstyle.temporal import Motion
 
 SHRINK = 4
-"""How much smaller than a thumbnail the pictures are in which colours are compared."""
+"""How much smaller than a thumbnail the pictures are whose colours are compared."""
 SAME = 20.0
-"""Colour distance, in levels of the source, up to which a place still shows the same."""
+"""Largest colour distance, in levels of the source, at which a place still shows the same."""
 LEAST = 0.02
-"""Share of the frame that must be known for a comparison."""
+"""Smallest known share of the frame for a comparison."""
 
 
 class DriftGuard:
     """Holds the mean colour of what stays in view to what it was when it came into view.
 
-    Each frame of an optimized video is like the one before, and each differs by a little: over a
-    long shot backgrounds darken. So the colours with which things first appeared are kept, at low
-    resolution, and moved along the flow. Where a frame is darker or redder on the whole than these,
-    beyond ``tolerance`` and beyond what the source itself has changed there, that is taken away
-    from all of it.
+    Each frame of an optimized video differs a little from the one before, and over a long shot
+    backgrounds darken. The guard keeps the colours with which things first appeared, at low
+    resolution, and moves them along the flow. If a frame as a whole is darker or redder than these
+    by more than ``tolerance`` plus what the source itself has changed there, the excess is
+    subtracted from all of it.
 
     Args:
-        tolerance: in levels of 0 to 255; infinite lets all pass.
+        tolerance: in levels of 0 to 255; infinity disables the guard.
     """
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = tolerance
         self._colors: np.ndarray | None = None
-        """Of source and result, h×w×6 float32."""
+        """Colours of source and result, h×w×6 float32."""
         self._known: np.ndarray | None = None
 
     def forget(self) -> None:
-        """Another shot begins."""
+        """Start a new shot."""
         self._colors = self._known = None
 
     def move(self, motion: Motion, trust: np.ndarray) -> None:
-        """On to the next frame; ``trust`` is h×w, 0 to 1, in what comes from the frame before."""
+        """Move on to the next frame; ``trust`` in the frame before is h×w, 0 to 1."""
         if self._colors is None or motion.flow is None:
             return
         height, width = self._colors.shape[:2]
@@ -52,16 +52,16 @@ class DriftGuard:
         self._known = cv2.resize(trust, (width, height), interpolation=cv2.INTER_AREA)
 
     def excess(self, thumbnail: np.ndarray, result: np.ndarray) -> np.ndarray:
-        """How much a result, H×W×3 uint8, has drifted too far, by channel, in levels."""
+        """By how much a result, H×W×3 uint8, has drifted too far, per channel, in levels."""
         change = self._change(_colors(thumbnail, result))
         bound = self.tolerance + np.abs(change[:3]).max()
         return change[3:] - change[3:].clip(-bound, bound)
 
     def _change(self, colors: np.ndarray) -> np.ndarray:
-        """Of source and result since things came into view: six mean differences."""
+        """Mean change of source and result since things came into view: 6 numbers."""
         if self._colors is None or self._known is None:
             return np.zeros(6, np.float32)
-        # A passer-by has no say, nor has what only seems to be the same.
+        # Excludes passing objects, and places where the flow only seems to find the same thing.
         gap = square_norm(colors[:, :, :3] - self._colors[:, :, :3])
         known = self._known * (gap < SAME**2)
         if known.mean() < LEAST:
@@ -69,27 +69,27 @@ class DriftGuard:
         return ((colors - self._colors) * known[:, :, None]).sum((0, 1)) / known.sum()
 
     def correct(self, thumbnail: np.ndarray, result: np.ndarray) -> np.ndarray:
-        """The result without its excess, uint8."""
+        """Subtract the excess from a result; uint8."""
         excess = self.excess(thumbnail, result)
         if not excess.any():
             return result
-        # Dithered, always alike: half a level would be lost in rounding, frame after frame.
+        # Dithered, because rounding would lose half a level in every frame; the same noise always.
         threshold = np.random.default_rng(0).random(result.shape[:2], np.float32)
         return np.floor(result - excess + threshold[:, :, None]).clip(0, 255).astype(np.uint8)
 
     def keep(self, thumbnail: np.ndarray, result: np.ndarray) -> None:
-        """Take note of what is new in a finished frame."""
+        """Remember the colours of what is new in a finished frame."""
         colors = _colors(thumbnail, result)
         if self._colors is not None and self._known is not None:
-            # What is new is noted as it would have been in the shot's first frame: what has been
-            # tolerated until now shall not be the start of more.
+            # As they would have been in the shot's first frame, so that the drift tolerated so far
+            # does not become the base of more.
             first = colors - self._change(colors)
             colors = first + self._known[:, :, None] * (self._colors - first)
         self._colors = colors
 
 
 def _colors(thumbnail: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """Both, small: h×w×6 float32."""
+    """Shrink source and result and stack them: h×w×6 float32."""
     height, width = thumbnail.shape[:2]
     size = max(width // SHRINK, 1), max(height // SHRINK, 1)
     small = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (thumbnail, result)]

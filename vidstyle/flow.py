@@ -1,8 +1,8 @@
 """Dense optical flow, warping along it, and where it can be trusted.
 
-A flow is H×W×2 float32, (dx, dy) in pixels of the size at which it was computed. It belongs to the
-pixels of one frame and says where the same point lies in another: the *backward* flow from frame t
-to t−1 is what brings the past to the present, ``frame[t](x) ≈ frame[t−1](x + backward(x))``.
+A flow is H×W×2 float32, (dx, dy) in pixels of the size at which it was computed. For each pixel of
+one frame it says where the same point lies in another: the *backward* flow from frame t to t−1
+moves the past to the present, ``frame[t](x) ≈ frame[t−1](x + backward(x))``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from vidstyle.errors import OptionError
 
 FlowPreset = Literal["ultrafast", "fast", "medium"]
-"""OpenCV's presets of DIS flow, from quick to exact."""
+"""OpenCV's presets of DIS flow, from fastest to most exact."""
 
 _DIS_PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
@@ -24,15 +24,15 @@ _DIS_PRESETS = {
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
 LEAN_STRIDE, LEAN_STEPS = 5, 12
-"""Pixels between patches of 8 pixels, and steps of each; OpenCV's medium has 3 and 25."""
+"""Pixels between patches of 8 pixels, and iterations; OpenCV's medium has 3 and 25."""
 _SMALLEST_SIDE = 32
-"""With less on either side DIS reads outside of its pyramid and may crash the process."""
+"""On smaller pictures DIS reads outside of its pyramid and may crash the process."""
 
 
 def check_preset(preset: str) -> None:
-    """Raises OptionError when there is no such preset."""
+    """Raise OptionError if there is no such preset."""
     if preset not in get_args(FlowPreset):
-        raise OptionError(f"flow is {', '.join(get_args(FlowPreset))}, not '{preset}'")
+        raise OptionError(f"flow must be one of {', '.join(get_args(FlowPreset))}, not '{preset}'")
 
 
 def dense_flow(
@@ -42,8 +42,8 @@ def dense_flow(
 
     Args:
         frame, other: uint8, H×W×3 RGB or H×W luma, of the same size.
-        lean: with patches further apart and fewer steps than the preset has: medium takes half of
-            the time, and is as exact (docs/temporal.md).
+        lean: use patches further apart and fewer iterations than the preset does. Medium then
+            takes half of the time and is as exact (docs/temporal.md).
 
     Returns:
         H×W×2 float32.
@@ -54,7 +54,7 @@ def dense_flow(
         cv2.copyMakeBorder(_luma(image), 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         for image in (frame, other)
     )
-    # An estimator for every call: it keeps buffers and may not be shared between threads.
+    # One estimator per call: it keeps buffers and must not be shared between threads.
     estimator = cv2.DISOpticalFlow.create(_DIS_PRESETS[preset])
     if lean:
         estimator.setPatchStride(max(estimator.getPatchStride(), LEAN_STRIDE))
@@ -64,15 +64,15 @@ def dense_flow(
 
 
 def warp(image: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
-    """``image(x + flow(x))``; the outermost pixels are repeated outwards.
+    """``image(x + flow(x))``, with the border repeated outwards.
 
     Args:
         image: H×W or H×W×C of uint8, uint16 or float32.
-        flow: for H×W pixels, or for any other size, from which it is enlarged.
-        interpolation: of OpenCV's; its cubic has a = −0.75, which sharpens a little.
+        flow: of H×W pixels, or of any other size, from which it is resized.
+        interpolation: one of OpenCV's; cubic has a = −0.75, which sharpens a little.
     """
     height, width = image.shape[:2]
-    # Plane by plane, which is several times as fast as both at once.
+    # Plane by plane, which is several times as fast as both together.
     columns, rows = (
         cv2.scaleAdd(cv2.resize(plane, (width, height)), size / old_size, places)
         for plane, size, old_size, places in zip(
@@ -88,7 +88,7 @@ def warp(image: np.ndarray, flow: np.ndarray, interpolation: int = cv2.INTER_LIN
 
 @lru_cache(maxsize=4)
 def pixel_places(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every pixel's own column and row: twice H×W float32, read-only."""
+    """The column and the row of every pixel: two H×W float32 arrays, read-only."""
     columns, rows = np.meshgrid(
         np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     )
@@ -98,7 +98,7 @@ def pixel_places(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def resize_flow(flow: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The flow for a picture of another size, bilinear, in that picture's pixels."""
+    """Resize a flow bilinearly, and scale it to pixels of the new size."""
     old_height, old_width = flow.shape[:2]
     if (old_width, old_height) == (width, height):
         return flow
@@ -113,11 +113,11 @@ def occlusion_mask(
     relative: float = 0.01,
     absolute: float = 0.5,
 ) -> np.ndarray:
-    """True where a pixel of frame t cannot be seen in frame t−1.
+    """True where a pixel of frame t is not visible in frame t−1.
 
-    Either there is no way back, ``|w̃ + ŵ|² > relative (|w̃|² + |ŵ|²) + absolute`` with the backward
-    flow ŵ and the forward flow w̃ warped to t (Ruder, Dosovitskiy, Brox 2016, eq. 5), or the flow
-    leaves the picture.
+    Either the flows do not lead back, ``|w̃ + ŵ|² > relative (|w̃|² + |ŵ|²) + absolute`` with the
+    backward flow ŵ and the forward flow w̃ warped to t (Ruder, Dosovitskiy, Brox 2016, eq. 5), or
+    the flow leaves the picture.
 
     Args:
         backward: t → t−1, of frame t.
@@ -133,7 +133,7 @@ def occlusion_mask(
 
 
 def motion_boundary_mask(backward: np.ndarray) -> np.ndarray:
-    """True where the flow changes abruptly and neither side's motion is sure.
+    """True where the flow changes abruptly, so that the motion of neither side is certain.
 
     ``|∇u|² + |∇v|² > 0.01 |ŵ|² + 0.002`` (Ruder, Dosovitskiy, Brox 2016, eq. 6).
     """
@@ -145,7 +145,7 @@ def motion_boundary_mask(backward: np.ndarray) -> np.ndarray:
 
 
 def inside(flow: np.ndarray, margin: float = 0.0) -> np.ndarray:
-    """True where the flow stays inside of the picture, or within a margin of it: H×W bool."""
+    """True where the flow stays inside the picture, or within a margin around it: H×W bool."""
     height, width = flow.shape[:2]
     columns, rows = map(np.add, cv2.split(flow), pixel_places(width, height))
     return (
@@ -154,6 +154,13 @@ def inside(flow: np.ndarray, margin: float = 0.0) -> np.ndarray:
         & (rows >= -margin)
         & (rows <= height - 1 + margin)
     )
+
+
+def fitted_size(image: np.ndarray, side: int) -> tuple[int, int]:
+    """Width and height after shrinking a picture to a longer side of at most ``side`` pixels."""
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def square_norm(vectors: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What earlier results say of a frame: moved along the flow, and how far each can be trusted."""
+"""Earlier results warped to the current frame, and how far each can be trusted."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vidstyle.consistency import photometric_veto
 from vidstyle.flow import FlowPreset, warp
-from vidstyle.temporal import Motion, estimate_motion, photometric_veto
+from vidstyle.temporal import Motion, estimate_motion
 
 
 @dataclass(frozen=True)
 class WarpedFrame:
-    """An earlier result as it would be now.
+    """An earlier result, warped to the current frame.
 
     Attributes:
         image: H×W×3 float32, 0 to 255.
-        trust: H×W float32, 0 to 1. That of all warped of a frame adds up to 1 at most.
+        trust: H×W float32, 0 to 1. The trusts of a frame's warped frames add up to at most 1.
     """
 
     image: np.ndarray
@@ -27,34 +28,34 @@ class WarpedFrame:
 
 
 class History:
-    """The last results of a shot, in the order in which they were made.
+    """The last results of a shot.
 
     Args:
-        length: how many to keep.
+        length: number of results to keep.
         flow: preset of the optical flow.
     """
 
     def __init__(self, length: int, flow: FlowPreset) -> None:
         self.flow = flow
         self._kept: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=length)
-        """Thumbnails and results, the latest first."""
+        """Thumbnails and results, latest first."""
 
     def add(self, thumbnail: np.ndarray, result: np.ndarray) -> None:
-        """One more frame is done: its source, h×w×3 uint8, and its result, H×W×3 uint8."""
+        """Add a finished frame: its source, h×w×3 uint8, and its result, H×W×3 uint8."""
         self._kept.appendleft((thumbnail, result))
 
     def forget(self) -> None:
-        """Another shot begins."""
+        """Start a new shot."""
         self._kept.clear()
 
     def __call__(self, motion: Motion, distances: Sequence[int]) -> list[WarpedFrame]:
-        """Of a frame; empty at the beginning of a shot.
+        """Warp earlier results to a frame; empty at the beginning of a shot.
 
-        The flow to each is estimated at once, and not composed of those in between: long terms
-        are there for what was hidden meanwhile.
+        The flow to each is estimated directly instead of composed of those in between, since the
+        longer distances are there for what was hidden in the meantime.
 
         Args:
-            distances: how many frames back to look; ascending, from 1.
+            distances: numbers of frames to look back; ascending, from 1.
         """
         if motion.flow is None:
             return []
@@ -76,19 +77,20 @@ class History:
 def _moved(result: np.ndarray, motion: Motion, weight: np.ndarray) -> WarpedFrame:
     assert motion.flow is not None
     height, width = result.shape[:2]
-    # Cubic, as bilinear takes half of the finest detail in two frames.
+    # Cubic, because bilinear loses half of the finest detail in two frames.
     image = warp(result.astype(np.float32), motion.flow, cv2.INTER_CUBIC).clip(0, 255)
     return WarpedFrame(image, cv2.resize(weight, (width, height)))
 
 
 def trusted(motion: Motion, before: np.ndarray) -> np.ndarray:
-    """From 0 to 1, how surely a frame shows the same as one before it: h×w float32.
+    """How certain it is that a frame shows the same as an earlier one: h×w float32, 0 to 1.
 
-    Both must be visible, and look alike after the move, as a flow finds something everywhere.
+    A point must be visible in both and look alike after warping, because flow finds a match
+    everywhere.
 
     Args:
-        motion: between the two; its flow is not None.
-        before: thumbnail of the one before, h×w×3 uint8.
+        motion: motion between the two; its flow is not None.
+        before: thumbnail of the earlier frame, h×w×3 uint8.
     """
     assert motion.flow is not None and motion.visible is not None
     moved = warp(before, motion.flow)
@@ -97,12 +99,13 @@ def trusted(motion: Motion, before: np.ndarray) -> np.ndarray:
 
 
 def long_term_weights(trusts: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """``max(c_j − Σ c_k, 0)`` with the sum over all that are closer: each H×W.
+    """``max(c_j − Σ c_k, 0)`` with the sum over all closer frames: each H×W.
 
-    So a pixel is held to the closest frame that shows it (Ruder, Dosovitskiy, Brox 2016, eq. 10).
+    Each pixel is thus held to the closest frame that shows it (Ruder, Dosovitskiy, Brox 2016,
+    eq. 10).
 
     Args:
-        trusts: c, the closest first.
+        trusts: c, closest frame first.
     """
     weights, closer = [], np.zeros_like(trusts[0]) if trusts else None
     for trust in trusts:
@@ -112,7 +115,7 @@ def long_term_weights(trusts: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def blend(fill: np.ndarray, warped: Sequence[WarpedFrame], share: float) -> np.ndarray:
-    """The past, a share of it, where it can be trusted, and ``fill`` elsewhere: H×W×3 float32."""
+    """Mix ``share`` of the past into ``fill`` where it can be trusted: H×W×3 float32."""
     result = fill.astype(np.float32)
     for past in warped:
         result += share * past.trust[:, :, None] * (past.image - fill)

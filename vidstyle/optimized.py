@@ -35,7 +35,7 @@ from vidstyle.store import FrameCache
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
-from vidstyle.stylizers.optimize import Paintings
+from vidstyle.stylizers.targets import Paintings
 from vidstyle.summary import Listener, Progress, Summary, log_summary
 from vidstyle.temporal import (
     Motion,
@@ -360,7 +360,7 @@ def settings(
     return {
         "vidstyle": vidstyle.__version__,
         **input_settings([source]),
-        "style": [[fingerprint([p]), weight] for p, weight in painter.paintings],
+        "style": [[fingerprint([p]), weight] for p, weight in painter.style.paintings],
         "vgg": fingerprint(arrays(painter.vgg)),
         "fast style": None if fast is None else fingerprint([fast.vector, *arrays(fast.network)]),
         **spelled(options),

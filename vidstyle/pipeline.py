@@ -130,7 +130,7 @@ def restyle_video(
         open_reader(source, read, clip, times) as reader,
         MotionTracker(temporal, origin=reader.origin, times=times) as tracker,
     ):
-        stylizer.expect(reader.info.width, reader.info.height)
+        stylizer.configure_size(reader.info.width, reader.info.height)
         writer: SequenceWriter | ResumableWriter
         if is_sequence(target):
             if resume:

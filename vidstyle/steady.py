@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from vidstyle.consistency import TemporalMemory
 from vidstyle.frame import Frame
 from vidstyle.store import Checkpoint
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import TemporalMemory, TemporalOptions, TrackedFrame
+from vidstyle.temporal import TemporalOptions, TrackedFrame
 
 logger = logging.getLogger(__name__)
 

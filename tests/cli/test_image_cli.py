@@ -296,18 +296,18 @@ def test_the_last_good_picture_is_kept(
     kept = toy_photo(24, 20, seed=9) if good else None
 
     def fail(self: object, photo: np.ndarray, **more: object) -> np.ndarray:
-        raise OptimizationError("the loss is no number", kept)
+        raise OptimizationError("the loss became nan", kept)
 
     monkeypatch.setattr(OptimizeStylizer, "__call__", fail)
     assert quick(folder, "-s", painting) == 1
     printed = capsys.readouterr().err
     if kept is None:
-        assert printed == "vidstyle: the loss is no number\n"
+        assert printed == "vidstyle: the loss became nan\n"
         assert names(folder) == set()
     else:
         partial = folder / "photo.painting.partial.png"
         where = f"; the last good picture is in {partial}\n"
-        assert printed == f"vidstyle: the loss is no number{where}"
+        assert printed == f"vidstyle: the loss became nan{where}"
         expected = cv2.resize(kept, SIZE, interpolation=cv2.INTER_CUBIC)
         np.testing.assert_array_equal(read_image(partial), expected)
         assert names(folder) == {partial.name}
@@ -317,9 +317,7 @@ def test_a_loss_that_is_no_number(folder: Path, painting: Path, capsys: Capture)
     given = ("--optimizer", "adam", "--learning-rate", "1e30", "--plot", folder / "plot.png")
     assert quick(folder, "-s", painting, *given) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert re.search(
-        r"^vidstyle: the loss is no number.*lower.*photo\.painting\.partial\.png$", last
-    )
+    assert re.search(r"^vidstyle: the loss became .*lower.*photo\.painting\.partial\.png$", last)
     assert names(folder) == {"photo.painting.partial.png", "plot.png"}
 
 

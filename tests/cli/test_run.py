@@ -264,7 +264,7 @@ BAD_OPTIONS = {
     "unknown flow": (["--flow", "slow"], 2, "'slow' is not one of 'ultrafast', 'fast', 'medium'"),
     "no list of cuts": (["--cuts", "{folder}/no.txt"], 1, r"no\.txt: No such file"),
     "list of cuts is a folder": (["--cuts", "{folder}/folder.mp4"], 1, "Is a directory"),
-    "list of no cuts": (["--cuts", "{folder}/there.mp4"], 1, "line 1: 'precious' is no cut"),
+    "list of no cuts": (["--cuts", "{folder}/there.mp4"], 1, "line 1: 'precious' is not a cut"),
     "no batch": (["--batch-size", "0"], 2, "batch size"),
     "both sizes": (["--max-side", "64", "--scale", "2"], 2, "max.side.*scale"),
     "unknown encoder": (["--codec", "libnosuch"], 1, "no encoder 'libnosuch'"),

@@ -254,16 +254,16 @@ def test_only_large_pictures_come_in_tiles_by_themselves() -> None:
 def test_of_large_pictures_fewer_come_at_once() -> None:
     stylizer = engine(batch_size=4)
     for size, expected in (((1920, 1080), 4), ((3840, 2160), 2), ((7680, 4320), 1), ((64, 48), 4)):
-        stylizer.expect(*size)
+        stylizer.configure_size(*size)
         assert stylizer.batch_size == expected
 
 
 def test_to_little_memory_fewer_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidstyle.stylizers.fast.memory_size", lambda device: 2**30)
     stylizer = engine(batch_size=4, precision="fp32")
-    stylizer.expect(640, 360)  # 37 MB each
+    stylizer.configure_size(640, 360)  # 37 MB each
     assert stylizer.batch_size == 4
-    stylizer.expect(1920, 1080)  # 332 MB
+    stylizer.configure_size(1920, 1080)  # 332 MB
     assert stylizer.batch_size == 1
 
 
@@ -321,7 +321,7 @@ def test_fewer_come_at_once_when_memory_runs_out() -> None:
     np.testing.assert_array_equal(stylizer(photos), expected)
     assert times[0] >= 1  # each frame of a batch may notice
     assert stylizer.batch_size == 2
-    assert stylizer.notices == ["memory of cpu ran out: went on with 2 frames at once"]
+    assert stylizer.notices == ["cpu ran out of memory: continued with 2 frames at once"]
 
 
 def test_tiles_shrink_when_memory_runs_out() -> None:
@@ -334,7 +334,7 @@ def test_tiles_shrink_when_memory_runs_out() -> None:
     assert times[0] > 1
     seen = times[0]
     assert stylizer.notices == [
-        "memory of cpu ran out: went on with 1 frame at once, in strips of 64 rows"
+        "cpu ran out of memory: continued with 1 frame at once, in strips of 64 rows"
     ]
     stylizer(photos)
     assert times[0] == seen

@@ -10,7 +10,7 @@ from toys import toy_photo
 
 from vidstyle.errors import DeviceError, OptionError, StyleError
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.stylizers.strokes import quickly_enlarged
+from vidstyle.stylizers.strokes import upscale_fast
 
 
 def engine(style: str = "scream", **options: object) -> FastStylizer:
@@ -66,7 +66,7 @@ def test_a_draft_can_be_steered() -> None:
     stylizer = engine(quality="draft")
     photo = toy_photo(96, 64)
     first = stylizer(photo)
-    stylizer.steer(engine("wave").style.vector)
+    stylizer.set_style_vector(engine("wave").style.vector)
     np.testing.assert_array_equal(stylizer(photo), engine("wave", quality="draft")(photo))
     assert psnr(first, stylizer(photo)) < 20
 
@@ -79,7 +79,7 @@ def test_what_a_drawing_follows_is_as_sharp_as_the_photo() -> None:
     wanted = (40 + 0.6 * photo).astype(np.uint8)
     small, drawn = halved(photo), halved(wanted)
     plain = cv2.resize(drawn, (128, 96), interpolation=cv2.INTER_CUBIC)
-    result = quickly_enlarged(photo, small, drawn)
+    result = upscale_fast(photo, small, drawn)
     assert psnr(result, wanted) > psnr(plain, wanted) + 3
 
 

@@ -10,7 +10,7 @@ from toys import toy_photo, toy_style
 from vidstyle.errors import OptionError
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.stylizers.fast import WHOLE_PIXELS
-from vidstyle.stylizers.strokes import brought_to, drawing_size, resized
+from vidstyle.stylizers.strokes import drawing_size, resized, upscale_guided
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])
 
@@ -138,7 +138,7 @@ def test_a_drawing_is_as_sharp_as_what_it_follows(kind: type) -> None:
     none = np.zeros(3)
     painted = np.repeat((small @ LUMA * 0.75)[:, :, None], 3, axis=2).astype(np.float32)
     exact = np.repeat((photo.astype(float) @ LUMA * 0.75)[:, :, None], 3, axis=2)
-    result = brought_to(photo, small, painted, none)
+    result = upscale_guided(photo, small, painted, none)
     assert result.dtype == kind
     plain = cv2.resize(painted, (240, 300), interpolation=cv2.INTER_CUBIC)
     edge = slice(116, 124)
@@ -152,7 +152,7 @@ def test_enlarging_is_bicubic_and_has_no_seams(size: tuple[int, int]) -> None:
     painted = rng.uniform(50, 200, (size[1] // 3, size[0] // 3, 3)).astype(np.float32)
     grey = np.full((size[1], size[0], 3), 128, np.float32)
     small = resized(grey, *painted.shape[1::-1])
-    result = brought_to(grey, small, painted, np.zeros(3))
+    result = upscale_guided(grey, small, painted, np.zeros(3))
     smooth = cv2.GaussianBlur(painted, (3, 3), 0.7)
     expected = cv2.resize(smooth, size, interpolation=cv2.INTER_CUBIC)
     np.testing.assert_allclose(result, expected, rtol=0, atol=0.01)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import OptionError
 from vidstyle.image import resize
 from vidstyle.live.size import fit_size
@@ -24,7 +25,6 @@ from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.stylizers.color import LUMA
 from vidstyle.temporal import (
     Motion,
-    TemporalMemory,
     TemporalOptions,
     estimate_motion,
     thumbnail,
@@ -194,7 +194,7 @@ class LiveStylizer:
                 return image.copy()
             kept = transition.kept(self._drawn_at, now)
             self._drawn_at = now
-            fast.steer(vector)
+            fast.set_style_vector(vector)
             return self._draw(fast, image, kept)
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:

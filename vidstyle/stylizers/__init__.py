@@ -1,6 +1,6 @@
-"""Stylizers turn pictures into stylized pictures."""
+"""The two engines, which turn pictures into stylized pictures."""
 
-from vidstyle.stylizers.base import Artist, Stylizer
+from vidstyle.stylizers.base import Stylizer
 from vidstyle.stylizers.descent import Losses, Step
 from vidstyle.stylizers.fast import FastOptions, FastStylizer
 from vidstyle.stylizers.objective import Anchor
@@ -15,7 +15,6 @@ from vidstyle.stylizers.recipes import RECIPES, Recipe, find_recipe
 __all__ = [
     "RECIPES",
     "Anchor",
-    "Artist",
     "FastOptions",
     "FastStylizer",
     "Losses",

@@ -1,4 +1,4 @@
-"""How the optimization engine goes down: the optimizers, and what is told on the way."""
+"""Gradient descent on a picture: the optimizers, and progress reports."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from vidstyle.errors import OptimizationError
 OptimizerName = Literal["lbfgs", "adam"]
 
 HISTORY = 10
-"""Moves that L-BFGS remembers. 5 to 100 ended within 0.3 % of one another after 200 iterations, and
-each costs two pictures of memory."""
+"""Updates that L-BFGS remembers. 5 to 100 ended within 0.3 % of one another after 200 iterations,
+and each costs two pictures of memory."""
 ADAM_RATE = 0.02
 """Best of 0.005 to 0.05, colours in [0, 1]."""
 FIRST_MOVE = 0.003
-"""Mean change of a colour in L-BFGS's first move, when it knows no curvature yet."""
+"""Mean change of a colour in L-BFGS's first update, before it knows any curvature."""
 WINDOW = 10
 """Iterations over which ``tolerance`` looks for progress."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms of the loss, each with its weight in it."""
+    """The weighted terms of the loss."""
 
     content: float
     style: float
@@ -44,16 +44,16 @@ class Losses:
 
 @dataclass(frozen=True)
 class Step:
-    """One iteration is done.
+    """One iteration has finished.
 
     Attributes:
-        iteration: from 1, over all scales.
-        total: as many as there will be, unless a scale ends early.
-        scale: from 1, the smallest.
-        losses: of the picture.
-        seconds: since the beginning.
-        picture: makes the picture that the losses belong to, RGB uint8 H×W×3 of the scale's size.
-            A kept step keeps the picture's memory.
+        iteration: counted from 1 over all scales.
+        total: number of iterations planned; a scale may end earlier.
+        scale: counted from 1, the smallest.
+        losses: losses of the picture.
+        seconds: time since the start.
+        picture: makes the picture that the losses belong to, RGB uint8 H×W×3 at the size of the
+            scale. Keeping a step keeps the memory of its picture.
     """
 
     iteration: int
@@ -69,12 +69,12 @@ Listener = Callable[[Step], None]
 
 
 def ignore(step: Step) -> None:
-    """The listener that does nothing."""
+    """A listener that does nothing."""
 
 
 @dataclass
 class Reporter:
-    """Counts iterations over all scales and tells the listener of each."""
+    """Counts iterations over all scales and tells the listener about each."""
 
     listener: Listener
     total: int
@@ -93,7 +93,7 @@ class Reporter:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to go; ``OptimizeOptions`` has the meaning of each."""
+    """How to optimize; see ``OptimizeOptions`` for the meaning of each field."""
 
     optimizer: OptimizerName
     learning_rate: float | None
@@ -102,14 +102,14 @@ class Plan:
 
 
 class Descent:
-    """Goes from a picture to one of lower loss.
+    """Takes a picture to one of lower loss.
 
-    One iteration is one evaluation of the loss with its gradient, and a move.
+    One iteration evaluates the loss and its gradient, then updates the picture.
 
     Args:
-        objective: a picture, 1×3×H×W with colours in [0, 1], to the terms of its loss by name.
-        finish: makes a picture to show of it, uint8 H×W×3.
-        report: told of every evaluation.
+        objective: maps a picture, 1×3×H×W with colours in [0, 1], to its loss terms by name.
+        finish: makes a uint8 H×W×3 picture of it.
+        report: called after every evaluation.
     """
 
     def __init__(
@@ -124,22 +124,22 @@ class Descent:
         self.finish = finish
         self.report = report
         self.unit = 1.0
-        """What the optimizer's variable is multiplied by to be a picture."""
+        """The optimizer's variable times this is the picture."""
         self.first = 1.0
         """The loss at the start."""
         self.lowest = math.inf
         self.best: Tensor | None = None
-        self.course: deque[float] = deque(maxlen=WINDOW + 1)
+        self.recent: deque[float] = deque(maxlen=WINDOW + 1)
         """The lowest loss so far, after each of the last iterations."""
 
     def __call__(self, start: Tensor) -> Tensor:
-        """The picture of the lowest loss among those met on the way; the last move is not met.
+        """The evaluated picture with the lowest loss; the last update is not evaluated.
 
         Raises:
-            OptimizationError: the loss is no number any more; it has the best picture so far.
+            OptimizationError: the loss became NaN or infinite; carries the best picture so far.
         """
         if self.plan.optimizer == "lbfgs":
-            # Its first move has an L1 norm of 1, whatever the loss: let that be one that shows.
+            # L-BFGS's first update has an L1 norm of 1, whatever the loss; scale it to be visible.
             self.unit = FIRST_MOVE * start.numel()
         variable = (start.detach().contiguous() / self.unit).requires_grad_()
         optimizer = _optimizer(variable, self.plan)
@@ -151,15 +151,15 @@ class Descent:
         return self.best
 
     def _evaluate(self, variable: Tensor) -> float:
-        """The loss as a share of the first; leaves its gradient at the variable."""
+        """The loss relative to the first one; sets the variable's gradient."""
         variable.grad = None
         x = (variable * self.unit).contiguous(memory_format=torch.channels_last)
         terms = self.objective(x)
         losses = Losses(**{name: term.item() for name, term in terms.items()})
         if not math.isfinite(losses.total):
             raise OptimizationError(
-                "the loss is no number any more; lower the learning rate or the weights, "
-                "or compute in fp32",
+                f"the loss became {losses.total:g}; lower the learning rate or the weights, "
+                "or use --precision fp32",
                 None if self.best is None else self.finish(self.best),
             )
         picture = x.detach()
@@ -167,24 +167,24 @@ class Descent:
             self.first = losses.total or 1.0
         if self.best is None or losses.total < self.lowest:
             self.lowest, self.best = losses.total, picture
-        self.course.append(self.lowest)
-        # Of order 1, as L-BFGS compares curvatures with an absolute threshold.
+        self.recent.append(self.lowest)
+        # About 1, because L-BFGS compares curvatures with an absolute threshold.
         share = torch.stack(list(terms.values())).sum() / self.first
         share.backward()
         self.report(losses, lambda: self.finish(picture))
         return share.item()
 
     def _stalled(self) -> bool:
-        if not self.plan.tolerance or len(self.course) <= WINDOW:
+        if not self.plan.tolerance or len(self.recent) <= WINDOW:
             return False
-        return self.course[0] - self.course[-1] < self.plan.tolerance * self.course[0]
+        return self.recent[0] - self.recent[-1] < self.plan.tolerance * self.recent[0]
 
 
 def _optimizer(variable: Tensor, plan: Plan) -> torch.optim.Optimizer:
     if plan.optimizer == "adam":
         return torch.optim.Adam([variable], lr=plan.learning_rate or ADAM_RATE)
-    # One evaluation and one move a step, and no tolerances of its own. Its line search (strong
-    # Wolfe) took the first length it tried in all of 200 iterations: the same course.
+    # One evaluation and one update per step, no tolerances, and no line search: strong Wolfe
+    # accepted its first step length in all of 200 iterations, which gives the same result.
     return torch.optim.LBFGS(
         [variable],
         lr=plan.learning_rate or 1.0,

@@ -1,4 +1,4 @@
-"""The fast engine: one pass through the transfer network, frame by frame, no memory of the past."""
+"""The fast engine: one pass through the transfer network per frame, with no memory of the past."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers.color import LUMA, keep_chroma
 from vidstyle.stylizers.strokes import (
     StrokeSize,
-    brought_to,
     check_stroke_size,
     drawing_size,
-    quickly_enlarged,
     resized,
+    upscale_fast,
+    upscale_guided,
 )
 
 if TYPE_CHECKING:
     from vidstyle.models.openvino import OpenVinoNetwork
 
 WHOLE_PIXELS = 2**22
-"""Pictures of more pixels are drawn in tiles unless told otherwise: 4K is, 2560×1600 is not."""
+"""Pictures of more pixels are drawn in tiles by default: 4K is, 2560×1600 is not."""
 TILE = 256
-"""Rows of a tile unless told otherwise."""
+"""Default number of rows in a tile."""
 SMALLEST_TILE = 4 * TILE_STEP
-NUMBERS = 40
-"""For each pixel of a picture drawn whole, at most: layers, and itself (measured: 32 to 37)."""
+VALUES_PER_PIXEL = 40
+"""Upper bound for the numbers held per pixel of a picture drawn whole (measured: 32 to 37)."""
 
 Quality = Literal["draft", "standard", "fine"]
 
@@ -101,13 +101,13 @@ class FastOptions:
 
 
 class FastStylizer:
-    """Restyles arrays. The result for a picture does not depend on the others in its batch.
+    """Restyles arrays. The result for a picture does not depend on the rest of its batch.
 
     >>> stylizer = FastStylizer("scream", FastOptions(strength=0.8))
     >>> painting = stylizer(photo)                      # uint8 H×W×3 RGB, any size
 
     Args:
-        style: a Style, or what ``load_style`` takes.
+        style: a Style, or anything that ``load_style`` accepts.
 
     Raises:
         StyleError, OptionError, DeviceError.
@@ -132,7 +132,7 @@ class FastStylizer:
         self.dtype = torch.float32 if self.precision == torch.int8 else self.precision
         self.network = network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._graph = self._compile() if self.backend == "openvino" else None
-        self.steer(self.style.at_strength(options.strength))
+        self.set_style_vector(self.style.at_strength(options.strength))
         logger.info(
             "style %s at %g, %s, on %s in %s by %s, %d at once",
             *(self.style.label, options.strength, options.quality, self.device),
@@ -145,40 +145,39 @@ class FastStylizer:
         network = self._draft.network if self._draft else self.style.network
         return OpenVinoNetwork(network, self.dtype, self.batch_size)
 
-    def steer(self, vector: Tensor) -> None:
-        """Draw with another vector of the style's backbone from now on: V numbers."""
+    def set_style_vector(self, vector: Tensor) -> None:
+        """Draw with another style vector of the same backbone from now on: V numbers."""
         self.gain = vector.split(self.style.network.architecture.style_splits())[-2].float().numpy()
-        """How much of each of a picture's own colours shows in its drawing: 3 numbers."""
+        """Share of each of the photo's colours that shows in the drawing: 3 numbers."""
         own = self._draft.vector(vector) if self._draft else vector
         self.vector = own[None].to(self.device, self.dtype)
         self._exact_vector = own.float()
 
-    def expect(self, width: int, height: int) -> None:
-        """Settle for a clip's pictures of a size: fewer come at once of large ones, or to little
-        memory.
+    def configure_size(self, width: int, height: int) -> None:
+        """Choose a batch size for pictures of this size that fits into memory.
 
-        What was learned of memory in the clip before is forgotten.
+        Call it before each clip; it undoes what ran out of memory in the clip before had changed.
         """
         self.batch_size = self.options.batch_size or usual_batch(self.device)
         self.tile = self.options.tile
         self.notices.clear()
         most = self.batch_size * WHOLE_PIXELS // (width * height)
         batch = min(self.batch_size, max(most, 1))
-        # Larger ones are drawn smaller, or in tiles.
-        bytes_each = NUMBERS * self.dtype.itemsize * min(width * height, WHOLE_PIXELS)
+        # Larger pictures are drawn smaller, or in tiles.
+        bytes_each = VALUES_PER_PIXEL * self.dtype.itemsize * min(width * height, WHOLE_PIXELS)
         self.batch_size = fitting_batch(batch, bytes_each, memory_size(self.device))
 
     @device_errors()
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """RGB, N×H×W×3 or H×W×3, uint8 or float32 from 0 to 255, to the same shape and type.
 
-        Float32 pictures keep all their precision where the photo passes through; what is drawn
-        into them has the network's own.
+        Float32 pictures keep their full precision where the photo passes through; the rest has the
+        precision of the network.
         """
         known = images.dtype in (np.uint8, np.float32)
         if not known or images.ndim not in (3, 4) or images.shape[-1] != 3:
             raise OptionError(
-                "pictures are uint8 or float32, H×W×3 or N×H×W×3, "
+                "pictures must be uint8 or float32, H×W×3 or N×H×W×3, "
                 f"not {images.dtype} {images.shape}"
             )
         if images.ndim == 3:
@@ -192,15 +191,15 @@ class FastStylizer:
 
     @device_errors()
     def draw(self, images: np.ndarray) -> np.ndarray:
-        """What is drawn of N×H×W×3, at the size that strokes and quality want: N×h×w×3.
+        """Draw N×H×W×3 at the size that stroke size and quality ask for: N×h×w×3.
 
-        Of the pictures' type, uint8, or float32 from 0 to 255.
+        Both are uint8, or both are float32 from 0 to 255.
         """
         size = self._drawn_size(images)
         natural = size == images.shape[2:0:-1]
         if not natural:
             images = np.stack([resized(image, *size) for image in images])
-        # What is drawn at another size is given its picture's chroma when it is enlarged.
+        # Drawings of another size take on the photo's chroma when they are enlarged.
         draw = partial(self._draw, keep=self.options.color == "keep" and natural)
         parts, done = [], 0
         while done < len(images):
@@ -214,37 +213,38 @@ class FastStylizer:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def enlarge(self, photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
-        """A drawing, h×w×3, at the size of its picture, H×W×3, and of its type."""
+        """Bring a drawing, h×w×3, to the size and type of its photo, H×W×3."""
         if drawing.shape == photo.shape:
             return drawing
         keep = self.options.color == "keep"
         small = resized(photo, *self._drawn_size(photo[None]))
         if self._draft and photo.dtype == np.uint8:
-            return quickly_enlarged(photo, small, drawing, keep)
-        return brought_to(photo, small, drawing, self.gain, keep)
+            return upscale_fast(photo, small, drawing, keep)
+        return upscale_guided(photo, small, drawing, self.gain, keep)
 
     # -- memory -------------------------------------------------------------------------------
 
     def _attempt(
         self, draw: Callable[[np.ndarray], np.ndarray], images: np.ndarray
     ) -> list[np.ndarray] | None:
-        """A batch, in one or several parts; None when memory ran out."""
+        """Draw a batch, in one or several parts; None when memory ran out."""
         try:
             if self.device.type != "cpu":
                 return [draw(images)]
-            # Each frame by itself, as a batch would only fall out of the caches.
+            # Frame by frame, since a batch does not fit into the caches.
             workers = 1 if self._tile_rows(*images.shape[2:0:-1]) else self.batch_size
             return parallel_map(draw, list(images[:, None]), workers)
         except (RuntimeError, MemoryError) as error:
-            # To go on from in here would keep alive what the failed attempt holds.
+            # Retrying in this handler would keep alive everything the failed attempt holds.
             if not out_of_memory(error):
                 raise
             return None
 
     def _use_less(self, images: np.ndarray) -> None:
-        """Fewer frames at once from now on, then smaller tiles.
+        """Use smaller batches from now on, then smaller tiles.
 
-        Raises DeviceError when neither can be less.
+        Raises:
+            DeviceError: both are as small as they can be.
         """
         count, height, width, _ = images.shape
         tile = self._tile_rows(width, height)
@@ -254,17 +254,17 @@ class FastStylizer:
             self.tile = max((tile or 2 * TILE) // 2, SMALLEST_TILE)
         else:
             raise DeviceError(
-                f"{self.device}: too little memory for {width}×{height} pixels, "
-                f"even in strips of {tile} rows; use --max-side, or --device cpu"
+                f"{self.device} has not enough memory for {width}×{height} pixels, "
+                f"even in strips of {tile} rows; use --max-side or --device cpu"
             )
         strips = f", in strips of {self.tile} rows" if self.tile else ""
         at_once = f"{self.batch_size} frame{'s' if self.batch_size > 1 else ''} at once"
-        self.notices[:] = [f"memory of {self.device} ran out: went on with {at_once}{strips}"]
+        self.notices[:] = [f"{self.device} ran out of memory: continued with {at_once}{strips}"]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _drawn_size(self, images: np.ndarray) -> tuple[int, int]:
-        """Width and height at which N×H×W×3 are drawn."""
+        """Width and height at which pictures, N×H×W×3, are drawn."""
         height, width = images.shape[1:3]
         width, height = drawing_size(width, height, self.options.stroke_size)
         if self._draft:
@@ -272,7 +272,7 @@ class FastStylizer:
         return width, height
 
     def _tile_rows(self, width: int, height: int) -> int:
-        """Of pictures that are drawn at this size; 0 when they are drawn whole."""
+        """Rows per tile for pictures drawn at this size; 0 when they are drawn whole."""
         if self.tile is not None:
             return -(-self.tile // TILE_STEP) * TILE_STEP
         return TILE if height * width > WHOLE_PIXELS else 0
@@ -281,7 +281,7 @@ class FastStylizer:
 
     @torch.inference_mode()
     def _draw(self, images: np.ndarray, keep: bool) -> np.ndarray:
-        """N×H×W×3 at their own size, ``keep`` with their own chroma."""
+        """Draw N×H×W×3 at the same size; ``keep`` keeps the photo's chroma."""
         height, width = images.shape[1:3]
         tile = self._tile_rows(width, height)
         if self._graph and images.dtype == np.uint8 and not tile:
@@ -306,14 +306,14 @@ class FastStylizer:
             coded[:, :, rows] = self._coded(photo, result, coded.dtype, keep)
 
     def _photo(self, pixels: Tensor) -> Tensor:
-        """Colours in [0, 1], float32 where the picture is."""
+        """Colours in [0, 1]; float32 pictures stay float32."""
         if pixels.dtype == torch.float32:
             return pixels / 255
         return pixels.to(self.dtype).mul_(1 / 255)
 
     @staticmethod
     def _coded(photo: Tensor, result: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
-        """What was drawn of a photo, as uint8 or as float32, from 0 to 255."""
+        """The drawing of a photo as uint8 or float32, from 0 to 255."""
         if keep:
             result = keep_chroma(photo, result)
         result = result.mul_(255)

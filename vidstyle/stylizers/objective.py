@@ -1,4 +1,4 @@
-"""What the optimization engine minimizes: the loss of one picture, term by term."""
+"""The loss that the optimization engine minimizes, term by term."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from vidstyle.models.vgg import VGG19
 
 @dataclass(frozen=True)
 class Anchor:
-    """Draws the result to a picture: ``weight · mean(trust · (x − image)²)``, colours in [0, 1].
+    """Pulls the result towards a picture: ``weight · mean(trust · (x − image)²)``.
 
-    The temporal term of Ruder, Dosovitskiy, Brox 2016, eq. 7; the mean is over all pixels and
-    channels.
+    This is the temporal term of Ruder, Dosovitskiy, Brox 2016, eq. 7, with colours in [0, 1] and
+    the mean over all pixels and channels.
 
     Attributes:
         image: H×W×3 float32, 0 to 255, of the picture's size.
@@ -40,14 +40,14 @@ class Anchor:
 
 @dataclass(frozen=True, eq=False)
 class Pull:
-    """An anchor at the size that is worked on: image 1×3×H×W in [0, 1], trust 1×1×H×W."""
+    """An anchor at the size being worked on: image 1×3×H×W in [0, 1], trust 1×1×H×W."""
 
     image: Tensor
     trust: Tensor
     weight: float
 
     @classmethod
-    def of(cls, anchor: Anchor, width: int, height: int, device: torch.device) -> Pull:
+    def from_anchor(cls, anchor: Anchor, width: int, height: int, device: torch.device) -> Pull:
         image = resized_tensor(anchor.image, width, height, device)
         trust = resized_tensor(anchor.trust[:, :, None], width, height, device)
         return cls(image, 255 * trust, anchor.weight)
@@ -55,11 +55,11 @@ class Pull:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What a layer is to respond with.
+    """The response wanted from a layer.
 
     Attributes:
         value: responses N×C×H×W, or their Gram matrix N×C×C.
-        mean: of the layer's responses, a scalar.
+        mean: mean of the layer's responses, a scalar.
     """
 
     value: Tensor
@@ -75,7 +75,7 @@ class Target:
 
     @classmethod
     def mixed(cls, targets: Sequence[Target], weights: Sequence[float]) -> Target:
-        """Their mean by weights that add up to 1."""
+        """Their weighted mean; the weights must add up to 1."""
         values = [weight * t.value for t, weight in zip(targets, weights, strict=True)]
         means = [weight * t.mean for t, weight in zip(targets, weights, strict=True)]
         return cls(torch.stack(values).sum(dim=0), torch.stack(means).sum())
@@ -83,7 +83,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Measure:
-    """How errors are weighed; ``OptimizeOptions`` has the formulas.
+    """How errors are weighted; ``OptimizeOptions`` has the formulas.
 
     Attributes:
         content, style: weights of the layers, by name.
@@ -95,19 +95,19 @@ class Measure:
     tv_exponent: float
     normalization: Normalization
 
-    def rescaled(self, target: Target) -> Tensor | float:
-        """What a layer's responses are divided by."""
+    def response_scale(self, target: Target) -> Tensor | float:
+        """The number that a layer's responses are divided by."""
         return 1.0 if self.normalization == "relative" else target.mean
 
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The loss of a picture: its terms by name, each with its weight in it.
+    """The loss of a picture, as weighted terms by name.
 
     Attributes:
         content: the photo's responses, by layer.
         style: the paintings' Gram matrices, by layer.
-        see: what the losses are shown of a picture, N×3×H×W to the same.
+        see: transforms a picture before the losses see it, N×3×H×W to the same.
     """
 
     vgg: VGG19
@@ -118,18 +118,18 @@ class Objective:
     see: Callable[[Tensor], Tensor] = lambda image: image
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
-        """1×3×H×W, colours in [0, 1] (others will do), to scalars."""
+        """1×3×H×W to scalars. Colours are meant to be in [0, 1], but need not be."""
         m, seen = self.measure, self.see(image)
         features = self.vgg(seen, {*self.content, *self.style})
         content = style = tv = temporal = image.new_zeros(())
         for layer, target in self.content.items():
             loss = content_loss(features[layer], target.value, m.normalization).sum()
-            content = content + m.content[layer] / m.rescaled(target) ** 2 * loss
+            content = content + m.content[layer] / m.response_scale(target) ** 2 * loss
         for layer, target in self.style.items():
             response = features[layer].float()
             positions = response.shape[2] * response.shape[3]
             loss = style_loss(gram_matrix(response), target.value, m.normalization, positions).sum()
-            style = style + m.style[layer] / m.rescaled(target) ** 4 * loss
+            style = style + m.style[layer] / m.response_scale(target) ** 4 * loss
         if m.tv:
             values = image.numel() if m.normalization == "gatys" else 1
             tv = m.tv * values * total_variation(seen, m.tv_exponent).sum()
@@ -139,8 +139,27 @@ class Objective:
         return {"content": content, "style": style, "tv": tv, "temporal": temporal}
 
 
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What the optimization engine paints.
+
+    Attributes:
+        size: width and height.
+        photo: H×W×3 uint8; None for a texture.
+        start: H×W×3, 0 to 255, to start from instead of ``options.init``.
+    """
+
+    size: tuple[int, int]
+    photo: np.ndarray | None = None
+    start: np.ndarray | None = None
+    anchors: Sequence[Anchor] = ()
+
+    def photo_at(self, size: tuple[int, int], device: torch.device) -> Tensor | None:
+        return None if self.photo is None else resized_tensor(self.photo, *size, device)
+
+
 def resized_tensor(picture: np.ndarray, width: int, height: int, device: torch.device) -> Tensor:
-    """0 to 255, H×W×C of any size, to 1×C×height×width in [0, 1]."""
+    """H×W×C of any size, 0 to 255, to 1×C×height×width in [0, 1]."""
     if picture.shape[1::-1] != (width, height):
         picture = images.resize(picture, width, height).reshape(height, width, -1)
     return as_tensor(picture).to(device)

@@ -1,7 +1,7 @@
-"""The optimization engine: a picture is changed until VGG19 sees photo and painting in it.
+"""The optimization engine: changes a picture until VGG19 sees the photo and the painting in it.
 
-Gatys, Ecker, Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks". Any painting
-will do, nothing is learned beforehand, and every picture costs minutes instead of a moment.
+Gatys, Ecker, Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks". It needs no
+training and works with any painting, but takes minutes per picture.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from vidstyle.device import (
 )
 from vidstyle.errors import OptimizationError, OptionError
 from vidstyle.models.losses import Normalization
-from vidstyle.models.pixels import as_image, as_tensor
+from vidstyle.models.pixels import as_image
 from vidstyle.models.vgg import (
     IMAGENET_MEAN,
     VGG19,
@@ -42,7 +42,7 @@ from vidstyle.models.vgg import (
     smallest_side,
     values_per_pixel,
 )
-from vidstyle.stylizers.color import keep_chroma, luma, match_colors
+from vidstyle.stylizers.color import grey, keep_chroma, match_colors, match_luma
 from vidstyle.stylizers.descent import (
     HISTORY,
     Descent,
@@ -57,20 +57,24 @@ from vidstyle.stylizers.objective import (
     Measure,
     Objective,
     Pull,
+    Scene,
     Target,
     resized_tensor,
+)
+from vidstyle.stylizers.targets import (
+    Paintings,
+    StyleTargets,
+    check_picture,
+    check_size,
+    normalized,
 )
 
 logger = logging.getLogger(__name__)
 
 Color = Literal["style", "luma", "histogram"]
-Paintings = Sequence[tuple[np.ndarray, float]]
-"""RGB uint8 H×W×3 of any size, each with its weight."""
 
 COARSEST_SIDE = 96
-"""Short side of the coarsest scale at least, in pixels, when the number of scales is left open."""
-KEPT_SIZES = 8
-"""Sizes of paintings whose Gram matrices are kept."""
+"""Smallest short side, in pixels, of the coarsest scale when the number of scales is not given."""
 
 
 @dataclass(frozen=True)
@@ -184,21 +188,19 @@ def _active(layers: Layers, weight: float) -> dict[str, float]:
 
 
 class OptimizeStylizer:
-    """Redraws one picture after the other.
+    """Paints photos one after another; keeps only the paintings' Gram matrices between calls.
 
     >>> stylizer = OptimizeStylizer([(painting, 1.0)])
     >>> result = stylizer(photo)                        # uint8 H×W×3 RGB
 
-    What it keeps between calls are the Gram matrices of the paintings.
-
     Args:
         paintings: RGB uint8 H×W×3 of any size, each with its weight.
-        vgg: the network, with at least the layers that are needed; loaded unless given. A copy is
-            used.
+        vgg: the network, with at least the layers that are needed; it is copied. Loaded when not
+            given.
 
     Raises:
-        OptionError: no paintings though the style has a weight, or the network ends too early.
-        InputError: ``options.init`` is no picture that can be read.
+        OptionError: the style has a weight but no paintings, or the network ends too early.
+        InputError: ``options.init`` names a picture that cannot be read.
         DeviceError, WeightsError.
     """
 
@@ -214,14 +216,15 @@ class OptimizeStylizer:
         self.options = options
         self.device = pick_device(options.device)
         self.dtype = training_precision(options.precision, self.device)
-        self.paintings = _weigh(paintings) if options.style_weight else []
+        paintings = normalized(paintings) if options.style_weight else []
         known = options.init in ("content", "noise")
         self.init = None if known else images.read_image(options.init)
         layers = [*options.active_style, *options.active_content]
         vgg = vgg or load_vgg19(last=deepest(layers))
         vgg.require(layers)
         self.vgg = vgg.fitted(self.device, self.dtype, options.pooling)
-        self._grams: dict[int, dict[str, Target]] = {}
+        adapt = {"luma": match_luma, "histogram": match_colors}.get(options.color)
+        self.style = StyleTargets(paintings, options.active_style, self.vgg, self.device, adapt)
         logger.info(
             "%d paintings, on %s in %s", len(paintings), self.device, precision_name(self.dtype)
         )
@@ -235,35 +238,26 @@ class OptimizeStylizer:
         iterations: int | None = None,
         listener: Listener = ignore,
     ) -> np.ndarray:
-        """RGB uint8 H×W×3 to the same shape: the picture with the lowest loss that was met.
+        """Paint a photo: the result with the lowest loss, RGB uint8 H×W×3 like the photo.
 
         Args:
-            start: H×W×3 uint8 or float32, 0 to 255: begins there instead of at ``options.init``,
-                at the whole size alone, as it would lose its detail otherwise.
-            anchors: of the picture's size.
-            iterations: instead of ``options.iterations``.
+            start: H×W×3 uint8 or float32, 0 to 255; replaces ``options.init``. Only the full size
+                is optimized then, since smaller scales would lose its detail.
+            anchors: pictures of the same size that pull the result towards them.
+            iterations: replaces ``options.iterations``.
             listener: called after every iteration.
 
         Raises:
-            OptionError: the array is no picture, or too small for the layers.
-            OptimizationError: the loss is no number any more, or memory ran out.
+            OptionError: the array is not a picture, or is too small for the layers.
+            OptimizationError: the loss became NaN or infinite, or memory ran out.
         """
-        _check_picture(image, "picture", self.options.smallest_side)
-        for other in [start, *(anchor.image for anchor in anchors)]:
-            if other is not None and other.shape != image.shape:
-                raise OptionError(
-                    f"start and anchors have the picture's shape {image.shape}, not {other.shape}"
-                )
-        for anchor in anchors:
-            if anchor.trust.shape != image.shape[:2]:
-                raise OptionError(
-                    f"trust has the picture's size {image.shape[:2]}, not {anchor.trust.shape}"
-                )
-        scene = _Scene(image.shape[1::-1], image, start, anchors)
-        return self._paint(scene, iterations or self.options.iterations, listener)
+        check_picture(image, "picture", self.options.smallest_side)
+        _check_shapes(image, start, anchors)
+        scene = Scene(image.shape[1::-1], image, start, anchors)
+        return self.paint(scene, iterations or self.options.iterations, listener)
 
-    def _paint(self, scene: _Scene, iterations: int, listener: Listener) -> np.ndarray:
-        """From the coarsest scale to the whole size."""
+    def paint(self, scene: Scene, iterations: int, listener: Listener) -> np.ndarray:
+        """Optimize from the coarsest scale to the full size; RGB uint8 H×W×3."""
         o, whole = self.options, scene.size
         sizes = [whole] if scene.start is not None else scale_sizes(*whole, o)
         plan = Plan(o.optimizer, o.learning_rate, iterations, o.tolerance)
@@ -286,8 +280,8 @@ class OptimizeStylizer:
         assert picture is not None
         return picture
 
-    def _first(self, scene: _Scene, size: tuple[int, int]) -> Tensor:
-        """Where the first scale begins: 1×3×H×W."""
+    def _first(self, scene: Scene, size: tuple[int, int]) -> Tensor:
+        """The starting point of the first scale: 1×3×H×W."""
         picture = scene.start if scene.start is not None else self.init
         if picture is None and self.options.init == "content":
             picture = scene.photo
@@ -297,9 +291,9 @@ class OptimizeStylizer:
         noise = self.options.noise * torch.randn((1, 3, *size[::-1]), generator=generator)
         return (noise + torch.tensor(IMAGENET_MEAN)[:, None, None]).to(self.device)
 
-    def _next(self, scene: _Scene, size: tuple[int, int], coarse: Tensor) -> Tensor:
-        """Where another scale begins: at the result of the one before, with the detail added that
-        it had no room for."""
+    def _next(self, scene: Scene, size: tuple[int, int], coarse: Tensor) -> Tensor:
+        """The starting point of a later scale: the coarser result, with the detail of the first
+        starting point that was too fine for it."""
         if scene.photo is None or self.options.init == "noise":
             return _enlarged(coarse, size)
         height, width = coarse.shape[2:]
@@ -307,14 +301,14 @@ class OptimizeStylizer:
         return self._first(scene, size) + _enlarged(changed, size)
 
     def _finisher(self, photo: Tensor | None) -> Callable[[Tensor], np.ndarray]:
-        """What turns the optimized tensor into a picture."""
+        """Make the function that turns the optimized tensor into a picture."""
         if self.options.color == "luma" and photo is not None:
             return lambda x: as_image(keep_chroma(photo, x))
         return as_image
 
-    def _objective(self, scene: _Scene, photo: Tensor | None, size: tuple[int, int]) -> Objective:
+    def _objective(self, scene: Scene, photo: Tensor | None, size: tuple[int, int]) -> Objective:
         o = self.options
-        see = grey if o.color == "luma" else _as_it_is
+        see = grey if o.color == "luma" else _unchanged
         content: dict[str, Target] = {}
         if o.active_content and photo is not None:
             with torch.no_grad():
@@ -327,43 +321,19 @@ class OptimizeStylizer:
             self.vgg,
             Measure(o.active_content, o.active_style, o.tv_weight, o.tv_exponent, o.normalization),
             content,
-            self._style_targets(scene.photo, side) if o.active_style else {},
-            [Pull.of(anchor, *size, self.device) for anchor in scene.anchors],
+            self.style(scene.photo, side),
+            [Pull.from_anchor(anchor, *size, self.device) for anchor in scene.anchors],
             see,
         )
 
-    def _style_targets(self, photo: np.ndarray | None, side: int) -> dict[str, Target]:
-        """Of the paintings with a short side of so many pixels, by layer."""
-        if self.options.color != "style" and photo is not None:
-            adapt = match_luma if self.options.color == "luma" else match_colors
-            return self._mixed_grams(
-                [(adapt(p, photo), weight) for p, weight in self.paintings], side
-            )
-        if side not in self._grams:
-            while len(self._grams) >= KEPT_SIZES:
-                del self._grams[next(iter(self._grams))]
-            self._grams[side] = self._mixed_grams(self.paintings, side)
-        return self._grams[side]
-
-    @torch.no_grad()
-    def _mixed_grams(self, paintings: Paintings, side: int) -> dict[str, Target]:
-        layers = self.options.active_style
-        each: list[dict[str, Target]] = []
-        for painting, _ in paintings:
-            picture = as_tensor(images.resize_short_side(painting, side)).to(self.device)
-            features = self.vgg(picture, layers)
-            each.append({layer: Target.style(response) for layer, response in features.items()})
-        weights = [weight for _, weight in paintings]
-        return {layer: Target.mixed([t[layer] for t in each], weights) for layer in layers}
-
     def _check_memory(self, width: int, height: int) -> None:
-        """Refuse what would only make a computer swap, or have its system end the process."""
+        """Refuse a size that would make the machine swap, or the system end the process."""
         size = memory_size(self.device)
         if size and width * height * self._bytes_per_pixel() > size:
             raise self._no_memory(width, height, None)
 
     def _no_memory(self, width: int, height: int, picture: np.ndarray | None) -> OptimizationError:
-        # Well below what failed, whatever the estimate says.
+        # Well below the size that failed, whatever the estimate says.
         shrink = 0.8
         if size := memory_size(self.device):
             fits = size / self._bytes_per_pixel()
@@ -378,25 +348,6 @@ class OptimizeStylizer:
         return bytes_per_pixel(self.options, self.dtype.itemsize)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scene:
-    """What is to be painted.
-
-    Attributes:
-        size: width and height.
-        photo: H×W×3 uint8; a texture has none.
-        start: H×W×3, 0 to 255, instead of what the options say.
-    """
-
-    size: tuple[int, int]
-    photo: np.ndarray | None = None
-    start: np.ndarray | None = None
-    anchors: Sequence[Anchor] = ()
-
-    def photo_at(self, size: tuple[int, int], device: torch.device) -> Tensor | None:
-        return None if self.photo is None else resized_tensor(self.photo, *size, device)
-
-
 def synthesize_texture(
     paintings: Paintings,
     width: int,
@@ -406,22 +357,21 @@ def synthesize_texture(
     vgg: VGG19 | None = None,
     listener: Listener = ignore,
 ) -> np.ndarray:
-    """A picture of nothing, painted like the paintings: RGB uint8 height×width×3.
+    """Make a texture that looks like the paintings: RGB uint8 height×width×3.
 
-    From noise and with no content (Gatys, Ecker, Bethge 2015, "Texture Synthesis Using
-    Convolutional Neural Networks"), whatever the options say of both.
+    Starts from noise and has no content, whatever the options say (Gatys, Ecker, Bethge 2015,
+    "Texture Synthesis Using Convolutional Neural Networks").
 
     Raises:
-        as ``OptimizeStylizer`` and its call do; OptionError also when the photo's colours are to be
-        kept, as there is none.
+        OptionError: ``options.color`` asks for the colours of a photo, or as for
+            ``OptimizeStylizer``, which raises the other errors, too.
     """
     if options.color != "style":
-        raise OptionError(f"color {options.color} keeps a photo's colours, and a texture has none")
+        raise OptionError(f"color {options.color} keeps a photo's colours, but a texture has none")
     options = replace(options, content_weight=0.0, init="noise")
-    if min(width, height) < options.smallest_side:
-        raise OptionError(_too_small("texture", width, height, options.smallest_side))
+    check_size("texture", width, height, options.smallest_side)
     stylizer = OptimizeStylizer(paintings, options, vgg)
-    return stylizer._paint(_Scene((width, height)), options.iterations, listener)
+    return stylizer.paint(Scene((width, height)), options.iterations, listener)
 
 
 def reconstruct(
@@ -431,23 +381,20 @@ def reconstruct(
     vgg: VGG19 | None = None,
     listener: Listener = ignore,
 ) -> np.ndarray:
-    """What ``content_layers`` know of a picture, uint8 H×W×3 to the same shape.
+    """Show what ``content_layers`` represent of a picture: uint8 H×W×3 to the same shape.
 
-    From noise and with no style (Mahendran, Vedaldi 2015, "Understanding Deep Image
-    Representations by Inverting Them"), whatever the options say of both.
+    Starts from noise and has no style, whatever the options say (Mahendran, Vedaldi 2015,
+    "Understanding Deep Image Representations by Inverting Them").
 
     Raises:
-        as ``OptimizeStylizer`` and its call do.
+        The errors of ``OptimizeStylizer`` and its call.
     """
     options = replace(options, style_weight=0.0, init="noise", color="style")
     return OptimizeStylizer([], options, vgg)(image, listener=listener)
 
 
-# ---- parts --------------------------------------------------------------------------------
-
-
 def scale_sizes(width: int, height: int, options: OptimizeOptions) -> list[tuple[int, int]]:
-    """Width and height at each scale, the whole size last, each side half of the next one's."""
+    """Width and height of each scale, the full size last; each side is half of the next one's."""
     least = max(options.smallest_side, 1 if options.scales else COARSEST_SIDE)
     sizes = [(width, height)]
     while options.scales is None or len(sizes) < options.scales:
@@ -460,9 +407,9 @@ def scale_sizes(width: int, height: int, options: OptimizeOptions) -> list[tuple
 
 
 def bytes_per_pixel(options: OptimizeOptions, itemsize: int) -> float:
-    """Memory for a picture, by an estimate on the safe side.
+    """A conservative estimate of the memory needed per pixel of the picture.
 
-    The factors are fitted to peaks measured on a CPU, 0 to 40 % above them.
+    The factors were fitted to peaks measured on a CPU and are 0 to 40 % above them.
 
     Args:
         itemsize: bytes of one of VGG19's responses.
@@ -474,56 +421,26 @@ def bytes_per_pixel(options: OptimizeOptions, itemsize: int) -> float:
     return responses + losses + 12 * pictures
 
 
-def grey(image: Tensor) -> Tensor:
-    """N×3×H×W to the same, each channel the luma."""
-    return luma(image).expand(-1, 3, -1, -1)
-
-
-def match_luma(painting: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """The painting in grey, its luma with the photo's mean and variance: H×W×3 float32, 0 to 255.
-
-    Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", section 4.2.
-    """
-    greys = [grey(as_tensor(image))[0, :1].permute(1, 2, 0).numpy() for image in (painting, photo)]
-    return np.repeat(match_colors(255 * greys[0], 255 * greys[1]), 3, axis=2)
-
-
-def _as_it_is(image: Tensor) -> Tensor:
+def _unchanged(image: Tensor) -> Tensor:
     return image
 
 
 def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Smoothed first: what alternates from pixel to pixel would stay as a grid."""
+    """Resize after smoothing: differences from pixel to pixel would otherwise remain as a grid."""
     kernel = torch.tensor([0.25, 0.5, 0.25], device=x.device)
     kernel = torch.outer(kernel, kernel).expand(3, 1, 3, 3)
     smooth = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, groups=3)
     return F.interpolate(smooth, size[::-1], mode="bicubic", align_corners=False)
 
 
-def _weigh(paintings: Paintings) -> list[tuple[np.ndarray, float]]:
-    """The paintings that count, their weights adding up to 1."""
-    if not paintings:
-        raise OptionError("no painting to take the style from")
-    for painting, weight in paintings:
-        _check_picture(painting, "painting", 1)
-        if not (math.isfinite(weight) and weight >= 0):
-            raise OptionError(f"a painting's weight is 0 or more, not {weight:g}")
-    total = sum(weight for _, weight in paintings)
-    if not total:
-        raise OptionError("the weights of the paintings are all zero")
-    return [(painting, weight / total) for painting, weight in paintings if weight]
-
-
-def _check_picture(image: np.ndarray, what: str, side: int) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise OptionError(f"a {what} is uint8 H×W×3, not {image.dtype} {image.shape}")
-    height, width = image.shape[:2]
-    if min(height, width) < side:
-        raise OptionError(_too_small(what, width, height, side))
-
-
-def _too_small(what: str, width: int, height: int, side: int) -> str:
-    return (
-        f"the {what} has {width}×{height} pixels; the layers need {side} a side at least, "
-        "so use a larger one or fewer layers"
-    )
+def _check_shapes(image: np.ndarray, start: np.ndarray | None, anchors: Sequence[Anchor]) -> None:
+    for other in [start, *(anchor.image for anchor in anchors)]:
+        if other is not None and other.shape != image.shape:
+            raise OptionError(
+                f"start and anchors must have the picture's shape {image.shape}, not {other.shape}"
+            )
+    for anchor in anchors:
+        if anchor.trust.shape != image.shape[:2]:
+            raise OptionError(
+                f"trust must have the picture's size {image.shape[:2]}, not {anchor.trust.shape}"
+            )

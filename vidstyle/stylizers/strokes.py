@@ -1,11 +1,11 @@
-"""How large strokes are: pictures drawn at another size than their own, and brought to it.
+"""Stroke size: drawing pictures at another size, and bringing the drawing back to theirs.
 
-The network's strokes have a size in pixels. On a larger picture they are smaller beside what it
-shows, until of a painting only a texture is left. So a large picture is drawn smaller, and the
-drawing is enlarged. What the enlarged drawing lacks is taken from the picture itself: where the
-style lets its colours through, all of them, and where the drawing goes along with the picture's
-light, that much of its fine detail (the local linear model of He, Sun, Tang 2013, "Guided Image
-Filtering"), so that edges are as sharp as they were.
+The network's strokes have a fixed size in pixels. The larger a picture, the smaller they are beside
+its content, until only a texture is left of the painting. Large pictures are therefore drawn
+smaller, and the drawing is enlarged. The detail that an enlarged drawing lacks comes from the
+picture: all of it where the style passes the picture's colours through, and elsewhere as much as
+the drawing follows the picture's light (the local linear model of He, Sun, Tang 2013, "Guided Image
+Filtering"), so that edges stay sharp.
 """
 
 from __future__ import annotations
@@ -16,68 +16,67 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import OptionError
+from vidstyle.image import resize
 from vidstyle.stylizers.color import LUMA
 
 NATURAL_SIDE = 2048
-"""Pixels of the longer side up to which pictures are drawn at their own size by themselves."""
+"""With stroke size ``auto``, pictures up to this longer side, in pixels, are drawn at full size."""
 RANGE = (0.25, 32.0)
-"""Of stroke sizes."""
+"""Smallest and largest stroke size."""
 
 _STRIP = 64
-"""Rows that are enlarged at once: no large picture is ever whole in floats."""
+"""Rows enlarged at a time, so that a large picture is never held in floats as a whole."""
 _LATTICE_BLUR = 0.7
-"""Pixels: a sixth is left of the lattice of two pixels' period that networks make."""
+"""Sigma in pixels; leaves a sixth of the two-pixel lattice that networks make."""
 _NOISE = 4.0
-"""Levels: detail of less contrast than this is not followed."""
+"""Levels; detail of less contrast than this is not followed."""
 _STEEPEST = 1.5
-"""At most so much of the picture's detail."""
+"""Upper bound for how strongly the picture's detail is added."""
 
 StrokeSize = float | Literal["auto"]
 
 
 def check_stroke_size(size: StrokeSize) -> None:
-    """Raises OptionError when it is neither auto nor a sensible number."""
+    """Raise OptionError unless the size is ``auto`` or a number in ``RANGE``."""
     low, high = RANGE
     if isinstance(size, str) and size != "auto":
-        raise OptionError(f"a stroke size is a number or auto, not '{size}'")
+        raise OptionError(f"stroke size must be a number or auto, not '{size}'")
     if size != "auto" and not low <= size <= high:
-        raise OptionError(f"a stroke size is from {low:g} to {high:g}, not {size:g}")
+        raise OptionError(f"stroke size must be from {low:g} to {high:g}, not {size:g}")
 
 
 def drawing_size(width: int, height: int, size: StrokeSize) -> tuple[int, int]:
     """Width and height at which a picture is drawn.
 
     Args:
-        size: of strokes, as a multiple of the network's own. ``auto`` is 1 up to ``NATURAL_SIDE``,
-            and above it grows with the picture.
+        size: stroke size as a multiple of the network's own. ``auto`` is 1 up to ``NATURAL_SIDE``
+            and grows with the picture above it.
     """
     factor = max(max(width, height) / NATURAL_SIDE, 1.0) if size == "auto" else float(size)
     return max(round(width / factor), 1), max(round(height / factor), 1)
 
 
 def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture, H×W×3 of 0 to 255, at the size at which it is drawn, of its own type."""
-    smaller = width < image.shape[1]
-    scaled = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    )
+    """Resize a picture, H×W×3 of 0 to 255, for drawing; keeps its type."""
+    scaled = resize(image, width, height)
     return scaled if scaled.dtype == np.uint8 else scaled.clip(0, 255)
 
 
-def brought_to(
+def upscale_guided(
     photo: np.ndarray,
     drawn_from: np.ndarray,
     painted: np.ndarray,
     gain: np.ndarray,
     keep_chroma: bool = False,
 ) -> np.ndarray:
-    """A painting at its picture's own size.
+    """Bring a painting to the size of its photo, guided by the photo.
 
     Args:
         photo: H×W×3, uint8 or float32, 0 to 255.
-        drawn_from, painted: the same ``resized``, and what was drawn of it, h×w×3 of either type.
-        gain: how much the style lets through of each of the picture's own colours.
-        keep_chroma: take luma alone from the painting.
+        drawn_from: the photo after ``resized``, h×w×3.
+        painted: what was drawn of that, h×w×3 of either type.
+        gain: share of each of the photo's colours that the style passes through, 3 numbers.
+        keep_chroma: take only luma from the painting.
 
     Returns:
         H×W×3 of the photo's type.
@@ -88,21 +87,21 @@ def brought_to(
     drawing = painted - cv2.transform(small, passing)
     if drawing.shape[0] >= height and drawing.shape[1] >= width:
         drawing = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA)
-        steepness = None
+        light = steepness = None
     else:
         light = luma(small)
         steepness = _steepness(drawing, light)
-        # The light as well, so that what is lost of a drawing that follows it comes back.
+        # The light is blurred, too, so that a drawing that follows it gets back what it loses.
         drawing, light = (cv2.GaussianBlur(x, (3, 3), _LATTICE_BLUR) for x in (drawing, light))
     result = np.empty_like(photo)
     for start in range(0, height, _STRIP):
         rows = slice(start, min(start + _STRIP, height))
         part = photo[rows].astype(np.float32)
-        if steepness is None:
+        if light is None or steepness is None:
             drawn = drawing[rows]
         else:
-            drawn, smooth = (_enlarged(plane, photo.shape, rows) for plane in (drawing, light))
-            steep = _enlarged(steepness, photo.shape, rows, cv2.INTER_LINEAR)
+            drawn, smooth = (_enlarged_rows(plane, photo.shape, rows) for plane in (drawing, light))
+            steep = _enlarged_rows(steepness, photo.shape, rows, cv2.INTER_LINEAR)
             drawn += steep * (luma(part) - smooth)[:, :, None]
         colors = np.clip(cv2.transform(part, passing) + drawn, 0, 255)
         if keep_chroma:
@@ -111,15 +110,15 @@ def brought_to(
     return result
 
 
-def quickly_enlarged(
+def upscale_fast(
     photo: np.ndarray, drawn_from: np.ndarray, painted: np.ndarray, keep_chroma: bool = False
 ) -> np.ndarray:
-    """A painting at its picture's own size, as ``brought_to``, in 8 bits and with luma's detail.
+    """``upscale_guided`` in 8 bits, with detail of luma only: quicker, for drafts.
 
     Args:
         photo: H×W×3 uint8.
-        drawn_from, painted: the same smaller, and what was drawn of it, h×w×3 uint8.
-        keep_chroma: take luma alone from the painting.
+        drawn_from, painted: the photo made smaller, and what was drawn of it, h×w×3 uint8.
+        keep_chroma: take only luma from the painting.
     """
     size = photo.shape[1::-1]
     light, small_light, drawing = (
@@ -140,12 +139,12 @@ def quickly_enlarged(
 
 
 def luma(image: np.ndarray) -> np.ndarray:
-    """H×W×3 float32 to H×W."""
+    """BT.709 luma: H×W×3 float32 to H×W."""
     return cv2.transform(image, np.array([LUMA], np.float32))
 
 
 def _steepness(drawing: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """How each colour of a drawing, h×w×3, or its luma, h×w, follows the light near each place."""
+    """Slope of a drawing's colours, h×w×3, or luma, h×w, over the light around each place."""
 
     def mean(x: np.ndarray) -> np.ndarray:
         return cv2.blur(x, (3, 3), borderType=cv2.BORDER_REPLICATE)
@@ -159,12 +158,12 @@ def _steepness(drawing: np.ndarray, light: np.ndarray) -> np.ndarray:
     return steepness.clip(-_STEEPEST, _STEEPEST)
 
 
-def _enlarged(
+def _enlarged_rows(
     plane: np.ndarray, shape: tuple[int, ...], rows: slice, interpolation: int = cv2.INTER_CUBIC
 ) -> np.ndarray:
-    """Rows of a plane that is brought to a height and width."""
+    """Some rows of a plane enlarged to a height and width, which cv2.resize cannot do."""
     down, across = plane.shape[0] / shape[0], plane.shape[1] / shape[1]
-    # Where the middle of a pixel lies in the plane, as for cv2.resize, which cannot do a part.
+    # Pixel centres map as in cv2.resize.
     places = np.array(
         [[across, 0, 0.5 * across - 0.5], [0, down, (rows.start + 0.5) * down - 0.5]], np.float64
     )
