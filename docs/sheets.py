@@ -42,7 +42,8 @@ from vidstyle.cli.choices import TV_WEIGHT
 from vidstyle.cli.texture import LAYERS
 from vidstyle.features import draw_grid, feature_maps
 from vidstyle.flow import dense_flow, warp
-from vidstyle.models.vgg import load_vgg19, parse_layers
+from vidstyle.models.layers import parse_layers
+from vidstyle.models.vgg import load_vgg19
 from vidstyle.stylizers import RECIPES
 
 HERE = Path(__file__).parent

@@ -20,7 +20,8 @@ from tqdm import tqdm
 from vidstyle import OptimizeOptions, Step, image, synthesize_texture
 from vidstyle.cli.choices import TV_WEIGHT
 from vidstyle.cli.texture import LAYERS
-from vidstyle.models.vgg import load_vgg19, parse_layers
+from vidstyle.models.layers import parse_layers
+from vidstyle.models.vgg import load_vgg19
 from vidstyle.styles import read_style_file
 from vidstyle.styles.header import IDENTITY
 from vidstyle.styles.registry import BUNDLED, SWATCHES

@@ -19,7 +19,6 @@ from .errors import (
 )
 from .export import (
     Export,
-    ExportOptions,
     export_style,
 )
 from .frame import (
@@ -33,12 +32,23 @@ from .live import (
     LiveFrame,
     LiveSource,
     LiveStylizer,
-    SourceOptions,
     open_live,
 )
 from .optimized import (
-    VideoOptions,
     optimize_video,
+)
+from .options import (
+    ClipOptions,
+    ExportOptions,
+    FastOptions,
+    FrameOptions,
+    OptimizeOptions,
+    ReadOptions,
+    SourceOptions,
+    StreamOptions,
+    TemporalOptions,
+    VideoOptions,
+    WriteOptions,
 )
 from .pipeline import (
     Progress,
@@ -46,16 +56,13 @@ from .pipeline import (
     stylize_video,
 )
 from .sequences.clip import (
-    ClipOptions,
     stylize_clip,
 )
 from .sequences.run import (
-    FrameOptions,
     stylize_frames,
 )
 from .stream import (
     StreamNotice,
-    StreamOptions,
     StreamStatus,
     StreamSummary,
     stream,
@@ -69,10 +76,8 @@ from .styles import (
 )
 from .stylizers import (
     Anchor,
-    FastOptions,
     FastStylizer,
     Losses,
-    OptimizeOptions,
     OptimizeStylizer,
     Recipe,
     Step,
@@ -84,13 +89,10 @@ from .temporal import (
     Motion,
     MotionTracker,
     TemporalMemory,
-    TemporalOptions,
 )
 from .video import (
-    ReadOptions,
     VideoReader,
     VideoWriter,
-    WriteOptions,
 )
 
 __all__ = [

@@ -40,11 +40,10 @@ from vidstyle.live.sinks import (
 )
 from vidstyle.live.size import SizeController
 from vidstyle.live.sound import AudioPacket
-from vidstyle.live.source import LiveFrame, LiveSource, SourceOptions, open_live
+from vidstyle.live.source import LiveFrame, LiveSource, open_live
 from vidstyle.live.stylizer import LIVE_TEMPORAL, LiveStylizer
+from vidstyle.options import FastOptions, SourceOptions, StreamOptions, TemporalOptions
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions
-from vidstyle.temporal import TemporalOptions
 
 logger = logging.getLogger(__name__)
 
@@ -56,43 +55,6 @@ _RECORDED = 30
 """Pictures that may wait for a recording."""
 _PUMP, _WAIT = 0.02, 0.2
 """Seconds after which keys are asked for, with a window and without."""
-
-
-@dataclass(frozen=True)
-class StreamOptions:
-    """How a stream is drawn.
-
-    Attributes:
-        fps: pictures a second, at most those of the source; None is its rate, up to 30.
-        latency: seconds that a picture may take from its arrival until all sinks have it.
-        working_side: longest side at which pictures are drawn, in pixels; None finds the largest
-            that keeps to ``fps`` and ``latency``.
-        duration: seconds after which the stream ends; None goes on.
-        morph: seconds that a change of style takes.
-        styles: what keys step through; all that there are unless given.
-        status: seconds between two status events.
-
-    Raises:
-        OptionError: a value makes no sense.
-    """
-
-    fps: float | None = None
-    latency: float = 0.25
-    working_side: int | None = None
-    duration: float | None = None
-    morph: float = 1.0
-    styles: tuple[str, ...] = ()
-    status: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name in ("fps", "latency", "duration", "status"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < inf:
-                raise OptionError(f"{name} must be more than 0, not {value:g}")
-        if self.working_side is not None and self.working_side < 16:
-            raise OptionError(f"working_side must be 16 pixels or more, not {self.working_side}")
-        if not 0 <= self.morph < inf:
-            raise OptionError(f"morph must be 0 seconds or more, not {self.morph:g}")
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,7 @@ def test_presets_are_the_recipes() -> None:
 @pytest.mark.parametrize(
     ("given", "name", "value"),
     [
-        (("--color", "keep"), "color", "luma"),
+        (("--color", "keep"), "color", "keep"),
         (("--color", "histogram"), "color", "histogram"),
         (("--init", "noise"), "init", "noise"),
         (("--init", "other.png"), "init", "other.png"),
@@ -422,7 +422,7 @@ BAD = {
     "strokes": (["--stroke-size", "2"], 2, "--stroke-size is for --engine fast alone"),
     "strokes by name": (["-s", "wave", "--stroke-size", "big"], 2, "auto or a number, not 'big'"),
     "no strokes": (["-s", "wave", "--stroke-size", "0"], 2, "from 0.25 to 32, not 0"),
-    "negative tile": (["-s", "wave", "--tile", "-8"], 2, "or 0 for none, not -8"),
+    "negative tile": (["-s", "wave", "--tile", "-8"], 2, "tile must be 0 or more, not -8"),
     "a picture for the fast engine": (["--engine", "fast"], 2, "use --engine optimize"),
     "histogram": (["-s", "wave", "--color", "histogram"], 2, "is for --engine optimize alone"),
     "unknown engine": (["--engine", "slow"], 2, "'slow' is not one of"),
@@ -432,10 +432,10 @@ BAD = {
     "weights of layers": (["--style-layers", "relu1_1:0"], 2, "all zero"),
     "no layers": (["--style-layers", ""], 2, "no layers"),
     "nothing to aim at": (["--style-weight", "0", "--content-weight", "0"], 2, "both 0"),
-    "negative weight": (["--style-weight", "-1"], 2, "style weight is 0 or more, not -1"),
-    "no iterations": (["--iterations", "0"], 2, "iterations is at least 1"),
-    "no scales": (["--scales", "0"], 2, "scales is at least 1"),
-    "no style size": (["--style-size", "0"], 2, "style size is at least 1"),
+    "negative weight": (["--style-weight", "-1"], 2, "style weight must be 0 or more, not -1"),
+    "no iterations": (["--iterations", "0"], 2, "iterations must be at least 1"),
+    "no scales": (["--scales", "0"], 2, "scales must be at least 1"),
+    "no style size": (["--style-size", "0"], 2, "style size must be at least 1"),
     "save never": (["--save-every", "0"], 2, "--save-every is at least 1"),
     "small photo": (
         ["--max-side", "24", "--style-layers", "relu5_1"],

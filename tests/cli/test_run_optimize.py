@@ -134,7 +134,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "engine": (["--engine", "fast"], "for a picture, use --engine optimize"),
     "fast of a picture": (["--init=fast"], "no network has learned"),
     "refresh alone": (["--refresh"], "--refresh goes with --init fast"),
-    "no passes": (["--passes", "0"], "passes is at least 1, not 0"),
+    "no passes": (["--passes", "0"], "passes must be at least 1, not 0"),
     "passes apart": (["--passes", "2", "--temporal", "0"], "with temporal 0 no frame does"),
     "layers": (["--style-layers", "relu6_1"], "relu6_1"),
     "no painting": (["-s", "no.png"], r"no\.png: No such file"),

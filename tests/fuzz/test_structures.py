@@ -21,7 +21,7 @@ from tests.clips import write_clip
 from tests.toys import toy_file, write_toy
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import OptionError, OutputError, StyleError, VidstyleError
-from vidstyle.models.vgg import parse_layers
+from vidstyle.models.layers import parse_layers
 from vidstyle.sequences import (
     find_sequence,
     is_pattern,

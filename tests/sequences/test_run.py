@@ -17,10 +17,11 @@ from toys import toy_photo, toy_style
 
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.image import read_image, write_image
+from vidstyle.options.sequences import exact_rate
 from vidstyle.pipeline import Progress
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import read_picture
-from vidstyle.sequences.run import FrameOptions, exact_rate
+from vidstyle.sequences.run import FrameOptions
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import TemporalOptions
 

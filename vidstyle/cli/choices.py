@@ -32,7 +32,7 @@ class Color(StrEnum):
     histogram = "histogram"
 
 
-COLORS = {Color.style: None, Color.keep: "luma", Color.histogram: "histogram"}
+COLORS = {Color.style: None, Color.keep: "keep", Color.histogram: "histogram"}
 """By the optimization engine's names; None is the preset's."""
 
 

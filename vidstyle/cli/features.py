@@ -34,7 +34,8 @@ def features(
     from vidstyle import image as images
     from vidstyle.device import pick_device
     from vidstyle.features import draw_grid, feature_maps
-    from vidstyle.models.vgg import deepest, layer_name, load_vgg19
+    from vidstyle.models.layers import deepest, layer_name
+    from vidstyle.models.vgg import load_vgg19
 
     names = list(dict.fromkeys(layer_name(layer) for layer in layers.split(",")))
     target = output or images.beside(photo, "features").with_suffix(".png")

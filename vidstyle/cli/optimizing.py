@@ -17,7 +17,8 @@ from vidstyle import image as images
 from vidstyle.cli.choices import Preset
 from vidstyle.cli.progress import ProgressKind, print_json, print_line, stages_json
 from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
-from vidstyle.models.vgg import VGG19, deepest, load_vgg19, parse_layers
+from vidstyle.models.layers import parse_layers
+from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.plots import check_plot, write_losses
 from vidstyle.stages import StageTimes
 from vidstyle.styles import has_pictures
@@ -50,7 +51,7 @@ def choose(preset: Preset | None, given: Mapping[str, Any]) -> OptimizeOptions:
 
 def load_vgg(path: Path | None, options: OptimizeOptions) -> VGG19:
     """VGG19 up to the deepest layer that counts."""
-    return load_vgg19(path, deepest([*options.active_content, *options.active_style]))
+    return load_vgg19(path, options.deepest_layer)
 
 
 def fast_stylizer(style: str, device: str) -> FastStylizer:

@@ -271,7 +271,7 @@ def run(
         ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth], deinterlace.value),
         WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite, hdr.value, quality.value),
         compare,
-        ClipOptions(fps, numbers, input_space.value),
+        ClipOptions(fps=fps, frames=numbers, input_space=input_space.value),
         (is_sequence(sources[0]), output is not None and is_sequence(output)),
     )
     many = len(sources) > 1 or names_directory(output, job)

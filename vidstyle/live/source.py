@@ -23,13 +23,14 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vidstyle.errors import InputError, OptionError
+from vidstyle.errors import InputError
 from vidstyle.live.address import Address, Kind, resolve
 from vidstyle.live.backlog import Backlog
 from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.sound import AudioPacket, AudioTemplate
+from vidstyle.options import ReadOptions, SourceOptions
 from vidstyle.video.conversion import UprightPicture
-from vidstyle.video.decode import ReadOptions, working_size
+from vidstyle.video.decode import working_size
 from vidstyle.video.source import find_video, read_packets, why_unreadable
 
 _SEGMENTED = {"hls", "dash"}
@@ -37,47 +38,6 @@ _PLAUSIBLE_RATE = 240
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 _TRIAL = 4.0
 """Seconds that one of several attempts may take; none of them can be broken off."""
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """How to open a live source, and how long to wait for it.
-
-    Attributes:
-        size: width and height asked of a camera or of the test pattern; None takes its own.
-        rate: frames a second asked of the same.
-        max_side: longest side of the pictures in pixels at most.
-        open_timeout: seconds until a source has to answer.
-        read_timeout: seconds of silence after which it has vanished.
-        reconnect: seconds for which a source that vanished is tried again; 0 gives it up at once.
-        loop: begin a file again at its end.
-        audio: deliver the packets of its sound, too.
-
-    Raises:
-        OptionError: a value makes no sense.
-    """
-
-    size: tuple[int, int] | None = None
-    rate: float | None = None
-    max_side: int | None = None
-    open_timeout: float = 10.0
-    read_timeout: float = 5.0
-    reconnect: float = 30.0
-    loop: bool = False
-    audio: bool = False
-
-    def __post_init__(self) -> None:
-        if self.size is not None and min(self.size) < 2:
-            raise OptionError(f"size must be 2×2 pixels or more, not {self.size}")
-        if self.rate is not None and not 0 < self.rate < math.inf:
-            raise OptionError(f"rate must be more than 0, not {self.rate:g}")
-        if self.max_side is not None and self.max_side < 2:
-            raise OptionError(f"max_side must be 2 pixels or more, not {self.max_side}")
-        for name in ("open_timeout", "read_timeout"):
-            if not 0 < (seconds := getattr(self, name)) < math.inf:
-                raise OptionError(f"{name} must be more than 0 seconds, not {seconds:g}")
-        if not self.reconnect >= 0:
-            raise OptionError(f"reconnect must be 0 seconds or more, not {self.reconnect:g}")
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
-from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
+from vidstyle.options import (
+    ClipOptions,
+    FastOptions,
+    PictureOptions,
+    ReadOptions,
+    TemporalOptions,
+    WriteOptions,
+    settings_of,
+)
+from vidstyle.options.sequences import exact_rate
 from vidstyle.pipeline import (
     Listener,
     Summary,
@@ -31,50 +39,22 @@ from vidstyle.pipeline import (
 from vidstyle.sequences.course import alike
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
-from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture, write_picture
-from vidstyle.sequences.run import exact_rate
+from vidstyle.sequences.picture import read_picture, write_picture
 from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTimes
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import Motion, MotionTracker, TemporalOptions
+from vidstyle.stylizers import FastStylizer
+from vidstyle.temporal import Motion, MotionTracker
 from vidstyle.video import (
-    ReadOptions,
     ResumableWriter,
     VideoReader,
     VideoWriter,
-    WriteOptions,
 )
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.decode import working_depth, working_size
 from vidstyle.video.hdr import sdr_notice
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """How a sequence is a video.
-
-    Attributes:
-        fps: pictures a second; None takes what EXR files say (framesPerSecond).
-        frames: which numbers, as ``1001-1100,1150``; None is all.
-        input_space: ``linear``, ``srgb``, or ``auto`` by the file.
-        jpeg_quality: of JPEG files that are written, 1 to 100.
-    """
-
-    fps: Fraction | float | None = None
-    frames: str | None = None
-    input_space: InputSpace = "auto"
-    jpeg_quality: int = 95
-
-    def __post_init__(self) -> None:
-        if self.fps is not None and not self.fps > 0:
-            raise OptionError(f"fps is more than 0, not {float(self.fps):g}")
-
-    @property
-    def picture(self) -> PictureOptions:
-        return PictureOptions(self.input_space, jpeg_quality=self.jpeg_quality)
 
 
 def is_sequence(path: str | Path) -> bool:
@@ -301,10 +281,10 @@ def stylize_clip(
         return restyle(reader, tracked, stylizer, temporal, finish, writer, target, listener, times)
 
 
-def clip_settings(clip: ClipOptions) -> dict[str, str | None]:
+def clip_settings(clip: ClipOptions) -> dict[str, Any]:
     """What of them a video depends on, as JSON values."""
     fps = None if clip.fps is None else str(exact_rate(clip.fps))
-    return {"fps": fps, "frames": clip.frames, "input space": clip.input_space}
+    return {**settings_of(clip), "fps": fps}
 
 
 def video_beside(source: str | Path, label: str) -> Path:

@@ -10,18 +10,14 @@ Filtering"), so that edges are as sharp as they were.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 
-from vidstyle.errors import OptionError
+from vidstyle.options.values import StrokeSize
 from vidstyle.stylizers.color import LUMA
 
 NATURAL_SIDE = 2048
 """Pixels of the longer side up to which pictures are drawn at their own size by themselves."""
-RANGE = (0.25, 32.0)
-"""Of stroke sizes."""
 
 _STRIP = 64
 """Rows that are enlarged at once: no large picture is ever whole in floats."""
@@ -31,17 +27,6 @@ _NOISE = 4.0
 """Levels: detail of less contrast than this is not followed."""
 _STEEPEST = 1.5
 """At most so much of the picture's detail."""
-
-StrokeSize = float | Literal["auto"]
-
-
-def check_stroke_size(size: StrokeSize) -> None:
-    """Raises OptionError when it is neither auto nor a sensible number."""
-    low, high = RANGE
-    if isinstance(size, str) and size != "auto":
-        raise OptionError(f"a stroke size is a number or auto, not '{size}'")
-    if size != "auto" and not low <= size <= high:
-        raise OptionError(f"a stroke size is from {low:g} to {high:g}, not {size:g}")
 
 
 def drawing_size(width: int, height: int, size: StrokeSize) -> tuple[int, int]:

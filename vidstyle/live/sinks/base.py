@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from vidstyle.errors import OptionError
-
 if TYPE_CHECKING:
     from vidstyle.live.sound import AudioPacket, AudioTemplate
     from vidstyle.live.source import LiveFrame
-
-PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow"),
-)
-"""x264's, the slower, the smaller."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +27,6 @@ class SinkFormat:
     height: int
     rate: float
     audio: AudioTemplate | None = None
-
-
-def check_preset(preset: str) -> None:
-    """Raises OptionError when x264 has no such preset."""
-    if preset not in PRESETS:
-        raise OptionError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
 
 
 def even(image: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING
 from vidstyle.errors import CutShortError, OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo
 from vidstyle.live.clock import TICKS
-from vidstyle.live.sinks.base import SinkFormat, check_preset
-from vidstyle.video import VideoWriter, WriteOptions
+from vidstyle.live.sinks.base import SinkFormat
+from vidstyle.options import RecordOptions, WriteOptions
+from vidstyle.video import VideoWriter
 from vidstyle.video.color import complete_tags
 
 if TYPE_CHECKING:
@@ -24,23 +24,6 @@ if TYPE_CHECKING:
 
 _CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 SUFFIXES = tuple(_CONTAINERS)
-
-
-@dataclass(frozen=True)
-class RecordOptions:
-    """How a recording is encoded, with H.264."""
-
-    crf: int = 20
-    """Quality; lower is better and larger."""
-    preset: str = "veryfast"
-    """One of ``PRESETS``."""
-    overwrite: bool = False
-    """Replace an existing file."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.crf <= 51:
-            raise OptionError(f"crf must be 0 to 51, not {self.crf}")
-        check_preset(self.preset)
 
 
 class RecordingSink:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.live.sinks.base import SinkFormat, check_preset, even
+from vidstyle.live.sinks.base import SinkFormat, even
 from vidstyle.live.sinks.sender import Settings
+from vidstyle.options import SendOptions
 from vidstyle.video.color import LIMITED
 
 if TYPE_CHECKING:
@@ -59,29 +60,6 @@ _BURST = 0.25
 """Seconds of the highest bit rate that one picture may take: more would not fit into the
 receivers' buffers at once, and UDP has no other."""
 _CLOSING = 3.0
-
-
-@dataclass(frozen=True)
-class SendOptions:
-    """How to encode what is sent.
-
-    Raises:
-        OptionError: a value makes no sense.
-    """
-
-    bitrate: int | None = None
-    """Bits a second; None is constant quality, up to what suits the size (720p: 5.5 million)."""
-    preset: str = "superfast"
-    """One of ``PRESETS``."""
-    keyframes: float = 1.0
-    """Seconds between pictures that a receiver can begin with."""
-
-    def __post_init__(self) -> None:
-        if self.bitrate is not None and self.bitrate < 10_000:
-            raise OptionError(f"a bit rate of {self.bitrate} bits a second is too little")
-        check_preset(self.preset)
-        if not self.keyframes > 0:
-            raise OptionError(f"seconds between key pictures must be more, not {self.keyframes:g}")
 
 
 class UrlSink:
