@@ -26,13 +26,15 @@ SEQUENCES = "Image sequences"
 OUTPUT = "Output"
 SPEED = "Speed"
 OPTIMIZATION = "Optimization engine"
+LOGGING = "Progress and summary"
 LIVE = "Live"
+ABOUT = "About the painting"
 TRAINING = "Training"
 LOSSES = "Losses"
 
 PANELS = (
-    *(BASIC, STYLE, MOTION, INPUT, SIZE, SEQUENCES, LIVE, TRAINING, LOSSES, OUTPUT, SPEED),
-    OPTIMIZATION,
+    *(BASIC, STYLE, MOTION, INPUT, SIZE, SEQUENCES, LIVE, ABOUT, TRAINING, LOSSES, OUTPUT),
+    *(SPEED, OPTIMIZATION, LOGGING),
 )
 """The groups that ``--help`` and the reference page show options in, in their order."""
 
@@ -148,12 +150,17 @@ def check_value(one: dataclasses.Field, value: Any) -> None:
     """Raises OptionError when a field cannot have a value."""
     if value is None and one.default is None:
         return
-    name, details = words(one.name), about(one)
     known = choices(one.type)
     if known and get_origin(plain_type(one.type)) is Literal:
         if value not in known:
-            raise OptionError(f"{name} must be {alternatives(known)}, not {value!r}")
-    elif isinstance(value, Real) and not details.admits(float(value)):
+            raise OptionError(f"{words(one.name)} must be {alternatives(known)}, not {value!r}")
+    else:
+        check_range(words(one.name), about(one), value)
+
+
+def check_range(name: str, details: Option, value: Any) -> None:
+    """Raises OptionError when a number is out of range; ``name`` is what the message calls it."""
+    if isinstance(value, Real) and not details.admits(float(value)):
         required = details.range or "a number"
         if math.isinf(float(value)):
             required = f"finite and {required}"

@@ -89,7 +89,12 @@ class OptimizeOptions(Options):
         above=0,
         unset="0.02 for adam, 1 for lbfgs",
     )
-    iterations: int = option(80, "Steps at each scale, at most.", panel=OPTIMIZATION, min=1)
+    iterations: int = option(
+        80,
+        "Steps at each scale, at most; in videos, for the first frame of a shot.",
+        panel=OPTIMIZATION,
+        min=1,
+    )
     scales: int | None = option(
         None,
         "Number of sizes to work at, each twice the one before; more gives larger strokes.",
