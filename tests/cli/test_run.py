@@ -262,7 +262,7 @@ BAD_OPTIONS = {
     "no list of cuts": (["--cuts", "{folder}/no.txt"], 1, r"no\.txt: No such file"),
     "list of cuts is a folder": (["--cuts", "{folder}/folder.mp4"], 1, "Is a directory"),
     "list of no cuts": (["--cuts", "{folder}/there.mp4"], 1, "line 1: 'precious' is no cut"),
-    "no batch": (["--batch-size", "0"], 2, "batch size"),
+    "no batch": (["--batch-size", "0"], 2, "--batch-size must be at least 1"),
     "both sizes": (["--max-side", "64", "--scale", "2"], 2, "max.side.*scale"),
     "unknown encoder": (["--codec", "libnosuch"], 1, "no encoder 'libnosuch'"),
     "unknown pixel format": (["--pix-fmt", "yuv999"], 1, "yuv999"),
