@@ -22,7 +22,7 @@ def distil(
     *,
     photos: Photos,
     output: Output,
-    build: Annotated[BuildOptions, Take(BuildOptions(), without=("vgg",))],
+    build: BuildOptions,
     training: Annotated[Given, Take(DEFAULTS)],
 ) -> None:
     """Teach a leaner network to draw, at half of the size, what a backbone draws.

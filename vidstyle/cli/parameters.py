@@ -233,7 +233,7 @@ def typer_parameter(name: str, alike: Sequence[Parameter]) -> inspect.Parameter:
         help=details.help,
         metavar=metavar,
         show_default=shown,
-        rich_help_panel=details.panel,
+        rich_help_panel=details.panel.title if details.panel else None,
     )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
@@ -242,7 +242,8 @@ def typer_parameter(name: str, alike: Sequence[Parameter]) -> inspect.Parameter:
 
 def panel_number(parameter: inspect.Parameter) -> int:
     """Sorts by panel: arguments, the options that everybody needs, and the others."""
+    titles = [panel.title for panel in PANELS]
     for note in get_args(parameter.annotation)[1:]:
         if isinstance(note, typer.models.OptionInfo):
-            return PANELS.index(note.rich_help_panel or BASIC)
+            return titles.index(note.rich_help_panel or BASIC.title)
     return -1

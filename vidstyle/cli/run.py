@@ -24,7 +24,7 @@ from vidstyle.options import (
     VideoOptions,
     WriteOptions,
 )
-from vidstyle.options.commands import EngineOptions, ProgressOptions, RunOptions
+from vidstyle.options.commands import EngineOptions, ProgressOptions, RunOptions, StyleOptions
 
 if TYPE_CHECKING:
     from vidstyle.batch import OptimizeWork, Work
@@ -43,6 +43,7 @@ def run(
     ],
     *,
     options: RunOptions,
+    style: StyleOptions,
     engines: Annotated[Given, Take(EngineOptions())],
     fast: Annotated[Given, Take(FastOptions())],
     losses: Annotated[Given, Take(FRAMES, flags={"iterations": "--first-iterations"})],
@@ -62,7 +63,7 @@ def run(
 
     if write.hdr == "keep" and read.bit_depth == 8:
         raise OptionError("--hdr keep needs more than --bit-depth 8")
-    engine = engines.get("engine") or default_engine(options.style)
+    engine = engines.get("engine") or default_engine(style.style)
     if engine == "optimize":
         reject_options("fast", fast)
     quality = fast.get("quality", FastOptions.quality)
@@ -70,6 +71,7 @@ def run(
     job = Job(
         sources,
         options,
+        style.style,
         TemporalOptions(**{"flow": flow, **temporal}),
         read,
         replace(write, effort=quality),
@@ -83,7 +85,7 @@ def run(
         raise OptionError(f"{', '.join(clip.flags)} are for pictures, not for videos")
     if engine == "fast":
         reject_options("optimize", engines, losses, video)
-        check_fast(options.style, fast)
+        check_fast(style.style, fast)
         run_fast(job, FastOptions(**fast), shown)
     else:
         if job.has_pictures and not job.many:
@@ -97,6 +99,7 @@ class Job:
 
     sources: list[Path]
     options: RunOptions
+    style: str
     temporal: TemporalOptions
     read: ReadOptions
     write: WriteOptions
@@ -179,7 +182,7 @@ def run_fast(job: Job, fast: FastOptions, shown: ProgressOptions) -> None:
 
         records = job.temporal, job.read, job.write
         compare, resume = job.options.compare, job.options.resume
-        run_many(job, FastWork(job.options.style, fast, *records, compare, resume), shown)
+        run_many(job, FastWork(job.style, fast, *records, compare, resume), shown)
     elif job.from_pictures and job.to_pictures:
         run_one(partial(stylize_pictures, job, fast), shown)
     else:
@@ -195,7 +198,7 @@ def stylize(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
     return convert(
         job.source,
         job.output,
-        job.options.style,
+        job.style,
         fast=fast,
         temporal=job.temporal,
         read=job.read,
@@ -228,7 +231,7 @@ def stylize_pictures(job: Job, fast: FastOptions, listener: Reporter) -> Summary
     return stylize_frames(
         job.source,
         job.output,
-        job.options.style,
+        job.style,
         fast=fast,
         temporal=job.temporal,
         frames=frames,
@@ -254,9 +257,9 @@ def optimize_work(job: Job, engines: Given, losses: Given, video: VideoOptions) 
     if video.refresh and not init_fast:
         raise OptionError("--refresh needs --init fast")
     if init_fast:
-        check_start(job.options.style)
+        check_start(job.style)
     return OptimizeWork(
-        load_paintings(job.options.style),
+        load_paintings(job.style),
         optimize,
         video,
         job.temporal,
@@ -265,7 +268,7 @@ def optimize_work(job: Job, engines: Given, losses: Given, video: VideoOptions) 
         job.options.compare,
         job.options.resume,
         engines.get("vgg"),
-        job.options.style if init_fast else None,
+        job.style if init_fast else None,
     )
 
 

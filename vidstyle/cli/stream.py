@@ -22,7 +22,7 @@ from vidstyle.options import (
     TemporalOptions,
     WriteOptions,
 )
-from vidstyle.options.commands import LiveStyleOptions, ProgressOptions, SinkOptions
+from vidstyle.options.commands import ProgressOptions, SinkOptions, StyleOptions
 
 STDOUT = "-"
 ONE_BY_ONE = ("batch_size", "tile", "stroke_size")
@@ -40,7 +40,7 @@ def stream(
     ] = "0",
     *,
     sinks: SinkOptions,
-    style: LiveStyleOptions,
+    style: StyleOptions,
     options: StreamOptions,
     capture: SourceOptions,
     fast: Annotated[FastOptions, Take(FastOptions(), without=ONE_BY_ONE)],

@@ -12,7 +12,7 @@ from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import InputError, OptionError
 from vidstyle.options import LoopOptions, TrainOptions
 from vidstyle.options.base import BASIC
-from vidstyle.options.commands import BuildOptions, PaintingOptions
+from vidstyle.options.commands import BuildOptions, EngineOptions, PaintingOptions
 
 if TYPE_CHECKING:
     from vidstyle.train import Painting, TrainEvent
@@ -21,11 +21,15 @@ DEFAULTS = TrainOptions(minutes=10.0)
 
 Photos = Annotated[
     Path,
-    typer.Option(metavar="DIR", help="A folder of photos to train on.", rich_help_panel=BASIC),
+    typer.Option(
+        metavar="DIR", help="A folder of photos to train on.", rich_help_panel=BASIC.title
+    ),
 ]
 Output = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="FILE", help="Output file.", rich_help_panel=BASIC),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Output file.", rich_help_panel=BASIC.title
+    ),
 ]
 
 
@@ -39,6 +43,7 @@ def train(
     output: Output,
     about: PaintingOptions,
     build: BuildOptions,
+    engines: Annotated[EngineOptions, Take(EngineOptions(), only=("vgg",))],
     training: Annotated[Given, Take(DEFAULTS)],
 ) -> None:
     """Learn styles from paintings; by default only their vectors, on the bundled backbone.
@@ -54,7 +59,7 @@ def train(
     options = TrainOptions(**within_budget(training, DEFAULTS))
     base = build.base or (None if options.full else BUNDLED)
     start = read_style_file(base) if base else None
-    trainer = Trainer(found, photos, output, options, base=start, vgg=build.vgg)
+    trainer = Trainer(found, photos, output, options, base=start, vgg=engines.vgg)
     if build.resume:
         trainer.resume()
     columns = Columns()

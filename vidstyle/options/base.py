@@ -3,9 +3,11 @@
 Its type, default, range, help and command-line spelling are written once, in a record derived from
 ``Options``. Checks, the command line (``cli/parameters``), the settings that a resumed run is
 compared by (``settings``) and the reference page (``docs/options.md``) are made from it. Nothing
-here imports anything heavy, so that ``--help`` is quick. Modules that define records do not use
-postponed annotations: the fields' types are read at run time.
+here imports anything heavy, so that ``--help`` is quick. The modules with the records have no
+postponed annotations, as the fields' types are read at run time.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import math
@@ -13,30 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Real
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from vidstyle.errors import OptionError
-
-BASIC = "Options"
-STYLE = "Style"
-MOTION = "Motion"
-INPUT = "Input"
-SIZE = "Size"
-SEQUENCES = "Image sequences"
-OUTPUT = "Output"
-SPEED = "Speed"
-OPTIMIZATION = "Optimization engine"
-LOGGING = "Progress and summary"
-LIVE = "Live"
-ABOUT = "About the painting"
-TRAINING = "Training"
-LOSSES = "Losses"
-
-PANELS = (
-    *(BASIC, STYLE, MOTION, INPUT, SIZE, SEQUENCES, LIVE, ABOUT, TRAINING, LOSSES, OUTPUT),
-    *(SPEED, OPTIMIZATION, LOGGING),
-)
-"""The groups that ``--help`` and the reference page show options in, in their order."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +26,7 @@ class Option:
 
     Attributes:
         help: one or two sentences.
-        panel: one of ``PANELS``; None for options that only Python has.
+        panel: the group that ``--help`` shows it in; None for options that only Python has.
         flags: how the command line spells it; ``--name`` unless given.
         metavar: what stands for the value in ``--help``.
         min, max, above: the least, the greatest, and the greatest forbidden value.
@@ -57,7 +38,7 @@ class Option:
     """
 
     help: str
-    panel: str | None = None
+    panel: Panel | None = None
     flags: tuple[str, ...] = ()
     metavar: str | None = None
     min: float | None = None
@@ -97,6 +78,51 @@ def option(default: Any, help: str, **details: Any) -> Any:
     return field(default=default, metadata={"option": Option(help, **details)})
 
 
+@dataclass(frozen=True)
+class Panel:
+    """A group of options in ``--help`` and on the reference page."""
+
+    title: str
+
+    def option(self, default: Any, help: str, **details: Any) -> Any:
+        """A field of a record that is shown in this panel; see ``option``."""
+        return option(default, help, panel=self, **details)
+
+
+BASIC = Panel("Options")
+STYLE = Panel("Style")
+MOTION = Panel("Motion")
+INPUT = Panel("Input")
+SIZE = Panel("Size")
+SEQUENCES = Panel("Image sequences")
+OUTPUT = Panel("Output")
+SPEED = Panel("Speed")
+OPTIMIZATION = Panel("Optimization engine")
+LOGGING = Panel("Progress and summary")
+LIVE = Panel("Live")
+ABOUT = Panel("About the painting")
+TRAINING = Panel("Training")
+LOSSES = Panel("Losses")
+
+PANELS = (
+    BASIC,
+    STYLE,
+    MOTION,
+    INPUT,
+    SIZE,
+    SEQUENCES,
+    LIVE,
+    ABOUT,
+    TRAINING,
+    LOSSES,
+    OUTPUT,
+    SPEED,
+    OPTIMIZATION,
+    LOGGING,
+)
+"""In their order."""
+
+
 class Options:
     """Base of the records: checks each field against its type's choices and its range.
 
@@ -127,14 +153,14 @@ def choices(kind: Any) -> tuple[Any, ...]:
     """The values of a Literal, also beside None; nothing for all other types."""
     if get_origin(kind) is Literal:
         return get_args(kind)
-    if isinstance(kind, UnionType):
+    if get_origin(kind) in (UnionType, Union):
         return sum((choices(part) for part in get_args(kind)), ())
     return ()
 
 
 def plain_type(kind: Any) -> Any:
     """The type without None."""
-    if not isinstance(kind, UnionType):
+    if get_origin(kind) not in (UnionType, Union):
         return kind
     kinds = [part for part in get_args(kind) if part is not NoneType]
     return kinds[0] if len(kinds) == 1 else kind

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidstyle.errors import OptionError
-from vidstyle.options.base import BASIC, MOTION, SIZE, SPEED, STYLE, Options, option
+from vidstyle.options.base import BASIC, MOTION, SIZE, SPEED, STYLE, Options
 from vidstyle.options.values import StrokeSize, parse_stroke_size
 
 Backend = Literal["auto", "torch", "openvino"]
@@ -19,60 +19,48 @@ STROKE_SIZES = (0.25, 32.0)
 class FastOptions(Options):
     """How the fast engine draws, and where it computes."""
 
-    strength: float = option(
+    strength: float = BASIC.option(
         1.0,
         "How strongly to apply the style: 0 leaves the picture as it is, 1 is the full style.",
-        panel=BASIC,
         min=0,
         max=1,
     )
-    color: Literal["style", "keep"] = option(
+    color: Literal["style", "keep"] = STYLE.option(
         "style",
         "Whose colours to use: the style's, or the picture's own (keep: only brightness changes).",
-        panel=STYLE,
     )
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=SPEED)
-    precision: str = option(
+    device: str = SPEED.option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    precision: str = SPEED.option(
         "auto",
         "auto, fp32, bf16, fp16 or int8; auto picks the fastest here. "
         "Optimization supports fp32 and bf16.",
-        panel=SPEED,
     )
-    batch_size: int | None = option(
-        None,
-        "Frames to draw at once.",
-        panel=SPEED,
-        min=1,
-        unset="one per CPU core up to 4, or 8 on a GPU",
+    batch_size: int | None = SPEED.option(
+        None, "Frames to draw at once.", min=1, unset="one per CPU core up to 4, or 8 on a GPU"
     )
-    tile: int | None = option(
+    tile: int | None = SIZE.option(
         None,
         "Draw each layer in strips of this many rows to save memory; 0 draws pictures whole.",
-        panel=SIZE,
         metavar="ROWS",
         min=0,
         unset="256 above 4.2 megapixels",
     )
-    stroke_size: StrokeSize = option(
+    stroke_size: StrokeSize = SIZE.option(
         "auto",
         "Size of brush strokes as a multiple of the style's own; auto enlarges them "
         "on pictures above 2048 pixels.",
-        panel=SIZE,
         metavar="auto|FACTOR",
         min=STROKE_SIZES[0],
         max=STROKE_SIZES[1],
         parse=parse_stroke_size,
     )
-    quality: Quality = option(
+    quality: Quality = BASIC.option(
         "standard",
         "draft draws at half size with a smaller network, at twice the speed; "
         "fine computes in fp32 and compresses harder.",
-        panel=BASIC,
     )
-    backend: Backend = option(
-        "auto",
-        "What runs the network; auto uses OpenVINO on CPUs where it is installed.",
-        panel=SPEED,
+    backend: Backend = SPEED.option(
+        "auto", "What runs the network; auto uses OpenVINO on CPUs where it is installed."
     )
 
     def check(self) -> None:
@@ -86,19 +74,17 @@ class FastOptions(Options):
 class TemporalOptions(Options):
     """How previous frames steady the current one."""
 
-    temporal: float = option(
+    temporal: float = BASIC.option(
         0.6,
         "How much previous frames steady each frame; 0 draws every frame by itself.",
-        panel=BASIC,
         min=0,
         max=1,
     )
-    flow: FlowPreset = option(
-        "medium", "Speed preset of the optical flow that previous frames follow.", panel=MOTION
+    flow: FlowPreset = MOTION.option(
+        "medium", "Speed preset of the optical flow that previous frames follow."
     )
-    cuts: str | Path = option(
+    cuts: str | Path = MOTION.option(
         "auto",
         "Where shots begin: auto detects cuts, none ignores them, a file lists them.",
-        panel=MOTION,
         metavar="auto|none|FILE",
     )

@@ -16,25 +16,26 @@ X264Preset = Literal[
 class SourceOptions(Options):
     """How to open a live source, and how long to wait for it."""
 
-    size: tuple[int, int] | None = option(
-        None, "Ask the camera or the test pattern for this size.",
-        panel=INPUT, metavar="WxH", unset="its own", parse=parse_size,
-    )  # fmt: skip
+    size: tuple[int, int] | None = INPUT.option(
+        None,
+        "Ask the camera or the test pattern for this size.",
+        metavar="WxH",
+        unset="its own",
+        parse=parse_size,
+    )
     rate: float | None = option(
         None, "Ask the camera or the test pattern for this many frames per second.", above=0
     )
-    max_side: int | None = option(
+    max_side: int | None = BASIC.option(
         None,
         "Scale down so that the longer side has at most this many pixels.",
-        panel=BASIC,
         metavar="PIXELS",
         min=2,
         unit="pixels",
     )
-    open_timeout: float = option(
+    open_timeout: float = INPUT.option(
         10.0,
         "Seconds to wait for the first picture.",
-        panel=INPUT,
         flags=("--timeout",),
         above=0,
         unit="seconds",
@@ -42,15 +43,14 @@ class SourceOptions(Options):
     read_timeout: float = option(
         5.0, "Seconds without a picture after which the source counts as gone.", above=0
     )
-    reconnect: float = option(
+    reconnect: float = INPUT.option(
         30.0,
         "Seconds to keep trying a source or sink that is gone; inf never gives up.",
-        panel=INPUT,
         min=0,
         finite=False,
         unit="seconds",
     )
-    loop: bool = option(False, "Start a file again at its end.", panel=INPUT)
+    loop: bool = INPUT.option(False, "Start a file again at its end.")
     audio: bool = option(False, "Deliver the packets of its audio, too.")
 
     def check(self) -> None:
@@ -62,42 +62,28 @@ class SourceOptions(Options):
 class StreamOptions(Options):
     """How a stream is drawn."""
 
-    fps: float | None = option(
-        None,
-        "Pictures per second, at most.",
-        panel=BASIC,
-        above=0,
-        unset="the source's, up to 30",
+    fps: float | None = BASIC.option(
+        None, "Pictures per second, at most.", above=0, unset="the source's, up to 30"
     )
-    latency: float = option(
-        0.25,
-        "Seconds a picture may take from its arrival to all sinks.",
-        panel=LIVE,
-        above=0,
-        unit="seconds",
+    latency: float = LIVE.option(
+        0.25, "Seconds a picture may take from its arrival to all sinks.", above=0, unit="seconds"
     )
-    working_side: int | None = option(
+    working_side: int | None = LIVE.option(
         None,
         "Draw with this longer side.",
-        panel=LIVE,
         metavar="PIXELS",
         min=16,
         unit="pixels",
         unset="the largest that keeps --fps and --latency",
     )
-    duration: float | None = option(
-        None, "Stop after this many seconds.", panel=BASIC, above=0, unit="seconds"
+    duration: float | None = BASIC.option(
+        None, "Stop after this many seconds.", above=0, unit="seconds"
     )
-    morph: float = option(
-        1.0, "Seconds to change from one style to another.", panel=LIVE, min=0, unit="seconds"
+    morph: float = LIVE.option(
+        1.0, "Seconds to change from one style to another.", min=0, unit="seconds"
     )
-    styles: tuple[str, ...] = option(
-        (),
-        "The styles that keys step through.",
-        panel=LIVE,
-        metavar="A,B,…",
-        unset="all",
-        parse=parse_names,
+    styles: tuple[str, ...] = LIVE.option(
+        (), "The styles that keys step through.", metavar="A,B,…", unset="all", parse=parse_names
     )
     status: float = option(0.5, "Seconds between two status events.", above=0)
 
@@ -106,17 +92,16 @@ class StreamOptions(Options):
 class SendOptions(Options):
     """How to encode a stream that is sent to a URL, with H.264."""
 
-    bitrate: int | None = option(
+    bitrate: int | None = OUTPUT.option(
         None,
         "Bit rate for URLs: 4M or 800k.",
-        panel=OUTPUT,
         metavar="RATE",
         min=10_000,
         unit="bits per second",
         unset="by size",
         parse=parse_bitrate,
     )
-    preset: X264Preset = option("superfast", "x264's speed preset.", panel=OUTPUT)
+    preset: X264Preset = OUTPUT.option("superfast", "x264's speed preset.")
     keyframes: float = option(
         1.0, "Seconds between pictures that a receiver can start with.", above=0, unit="seconds"
     )
@@ -126,8 +111,8 @@ class SendOptions(Options):
 class RecordOptions(Options):
     """How to encode a recording, with H.264."""
 
-    crf: int = option(
-        20, "Quality of recordings; lower is better and larger.", panel=OUTPUT, min=0, max=51
+    crf: int = OUTPUT.option(
+        20, "Quality of recordings; lower is better and larger.", min=0, max=51
     )
-    preset: X264Preset = option("veryfast", "x264's speed preset.", panel=OUTPUT)
-    overwrite: bool = option(False, "Replace existing recordings.", panel=BASIC)
+    preset: X264Preset = OUTPUT.option("veryfast", "x264's speed preset.")
+    overwrite: bool = BASIC.option(False, "Replace existing recordings.")

@@ -46,23 +46,21 @@ class OptimizeOptions(Options):
     losses.
     """
 
-    content_weight: float = option(1.0, "Weight of the content loss.", panel=OPTIMIZATION, min=0)
-    style_weight: float = option(5.0, "Weight of the style loss.", panel=OPTIMIZATION, min=0)
-    tv_weight: float = option(
-        10.0, "Weight of the smoothness loss (total variation).", panel=OPTIMIZATION, min=0
+    content_weight: float = OPTIMIZATION.option(1.0, "Weight of the content loss.", min=0)
+    style_weight: float = OPTIMIZATION.option(5.0, "Weight of the style loss.", min=0)
+    tv_weight: float = OPTIMIZATION.option(
+        10.0, "Weight of the smoothness loss (total variation).", min=0
     )
-    content_layers: Layers = option(
+    content_layers: Layers = OPTIMIZATION.option(
         (("relu4_2", 1.0),),
         "VGG19 layers of the content loss, with weights: relu4_2, or relu3_1:1,relu4_2:0.5.",
-        panel=OPTIMIZATION,
         flags=("--content-layer",),
         metavar="LAYERS",
         parse=parse_layers,
     )
-    style_layers: Layers = option(
+    style_layers: Layers = OPTIMIZATION.option(
         tuple((f"relu{block}_1", 1.0) for block in range(1, 5)),
         "VGG19 layers of the style loss, with weights: relu1_1:1,relu2_1:0.8,…",
-        panel=OPTIMIZATION,
         metavar="LAYERS",
         parse=parse_layers,
     )
@@ -70,61 +68,49 @@ class OptimizeOptions(Options):
     tv_exponent: float = option(
         2.0, "Exponent of the gradient's length in V; 2.5 in Keras's recipe.", min=2
     )
-    init: str | Path = option(
+    init: str | Path = OPTIMIZATION.option(
         "content",
         "What to start from: the content, noise, the fast engine's result (fast), or a picture, "
         "which is resized.",
-        panel=OPTIMIZATION,
         metavar="content|noise|fast|PICTURE",
     )
     noise: float = option(
         0.25, "Standard deviation of the noise around ImageNet's mean, colours in [0, 1].", min=0
     )
-    seed: int = option(0, "Seed of the noise.", panel=OPTIMIZATION)
-    optimizer: OptimizerName = option("lbfgs", "The optimization algorithm.", panel=OPTIMIZATION)
-    learning_rate: float | None = option(
-        None,
-        "Learning rate of the optimizer.",
-        panel=OPTIMIZATION,
-        above=0,
-        unset="0.02 for adam, 1 for lbfgs",
+    seed: int = OPTIMIZATION.option(0, "Seed of the noise.")
+    optimizer: OptimizerName = OPTIMIZATION.option("lbfgs", "The optimization algorithm.")
+    learning_rate: float | None = OPTIMIZATION.option(
+        None, "Learning rate of the optimizer.", above=0, unset="0.02 for adam, 1 for lbfgs"
     )
-    iterations: int = option(
-        80,
-        "Steps at each scale, at most; in videos, for the first frame of a shot.",
-        panel=OPTIMIZATION,
-        min=1,
+    iterations: int = OPTIMIZATION.option(
+        80, "Steps at each scale, at most; in videos, for the first frame of a shot.", min=1
     )
-    scales: int | None = option(
+    scales: int | None = OPTIMIZATION.option(
         None,
         "Number of sizes to work at, each twice the one before; more gives larger strokes.",
-        panel=OPTIMIZATION,
         min=1,
         unset="as many as have 96 pixels a side",
     )
-    style_size: int | None = option(
+    style_size: int | None = OPTIMIZATION.option(
         None,
         "Scale the paintings to this short side; larger gives larger strokes.",
-        panel=OPTIMIZATION,
         metavar="PIXELS",
         min=1,
         unset="the picture's",
     )
-    color: Literal["style", "keep", "histogram"] = option(
+    color: Literal["style", "keep", "histogram"] = STYLE.option(
         "style",
         "Whose colours to use: the style's, or the picture's own (keep: only brightness changes). "
         "histogram recolours the painting to match the picture first (optimization engine).",
-        panel=STYLE,
     )
-    pooling: Pooling = option("average", "Pooling inside VGG19.", panel=OPTIMIZATION)
-    tolerance: float = option(
+    pooling: Pooling = OPTIMIZATION.option("average", "Pooling inside VGG19.")
+    tolerance: float = OPTIMIZATION.option(
         0.0,
         "End a scale early when 10 steps lower the loss by less than this share; 0 never does.",
-        panel=OPTIMIZATION,
         min=0,
     )
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=SPEED)
-    precision: str = option("auto", "Precision of VGG19: auto, fp32 or bf16.", panel=SPEED)
+    device: str = SPEED.option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    precision: str = SPEED.option("auto", "Precision of VGG19: auto, fp32 or bf16.")
 
     def check(self) -> None:
         check_layers(self.content_layers)
@@ -160,29 +146,22 @@ class VideoOptions(Options):
     ``OptimizeOptions`` hold for the first frame of each shot; the others differ in ``iterations``.
     """
 
-    passes: int = option(
-        1,
-        "Passes over each shot, alternately forward and backward.",
-        panel=OPTIMIZATION,
-        min=1,
+    passes: int = OPTIMIZATION.option(
+        1, "Passes over each shot, alternately forward and backward.", min=1
     )
-    iterations: int = option(
-        15, "Steps for each later frame of a shot, at most.", panel=OPTIMIZATION, min=1
+    iterations: int = OPTIMIZATION.option(
+        15, "Steps for each later frame of a shot, at most.", min=1
     )
-    temporal_weight: float = option(
-        100.0,
-        "Weight of the temporal loss at --temporal 1, which scales it.",
-        panel=OPTIMIZATION,
-        min=0,
+    temporal_weight: float = OPTIMIZATION.option(
+        100.0, "Weight of the temporal loss at --temporal 1, which scales it.", min=0
     )
     long_term: tuple[int, ...] = option(
         (1, 2, 4), "How many frames back to look for what a frame shows, ascending from 1."
     )
-    refresh: bool = option(
+    refresh: bool = OPTIMIZATION.option(
         False,
         "With --init fast: start every frame from the fast engine's result, "
         "not from previous frames.",
-        panel=OPTIMIZATION,
     )
     drift: float = option(
         0.5,

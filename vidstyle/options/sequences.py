@@ -31,21 +31,16 @@ RANGES: dict[str, Any] = {
 class PictureOptions(Options):
     """How picture files are read and written."""
 
-    input_space: InputSpace = option(
+    input_space: InputSpace = SEQUENCES.option(
         "auto",
         "Whether values are scene-linear or srgb; auto takes EXR and floating-point TIFF as "
         "linear.",
-        panel=SEQUENCES,
     )
-    layer: str = option(
-        "",
-        "The layer or part of EXR files to restyle.",
-        panel=SEQUENCES,
-        metavar="NAME",
-        unset="the main one",
+    layer: str = SEQUENCES.option(
+        "", "The layer or part of EXR files to restyle.", metavar="NAME", unset="the main one"
     )
-    jpeg_quality: int = option(
-        95, "Quality of JPEG files that are written.", panel=SEQUENCES, min=1, max=100
+    jpeg_quality: int = SEQUENCES.option(
+        95, "Quality of JPEG files that are written.", min=1, max=100
     )
 
 
@@ -54,57 +49,53 @@ class FrameOptions(PictureOptions):
     """Which pictures of a sequence to restyle, what of them, and what of earlier runs to keep."""
 
     frames: str | None = option(None, **RANGES, results=False)
-    alpha: Literal["keep", "style"] = option(
+    alpha: Literal["keep", "style"] = SEQUENCES.option(
         "keep",
         "keep restyles colours as they are; style first extends them under transparent areas, so "
         "that edges get no dark fringe. Alpha itself never changes.",
-        panel=SEQUENCES,
     )
-    mattes: tuple[str | Path, ...] = option(
+    mattes: tuple[str | Path, ...] = SEQUENCES.option(
         (),
         "Paint where this picture or sequence is white; repeat with --style for further regions.",
-        panel=SEQUENCES,
         flags=("--matte",),
         metavar="DIR|PATTERN|FILE",
     )
-    invert_matte: bool = option(False, "Paint where mattes are black.", panel=SEQUENCES)
-    write_flow: Path | None = option(
-        None, "Write motion vectors as EXR files to this directory.",
-        panel=SEQUENCES, metavar="DIR", results=False,
-    )  # fmt: skip
-    write_occlusion: Path | None = option(
-        None, "Write masks of what the previous frame did not show to this directory.",
-        panel=SEQUENCES, metavar="DIR", results=False,
-    )  # fmt: skip
-    on_error: OnError = option(
-        "stop",
-        "What to do with unreadable frames: stop, skip them, or copy their files.",
-        panel=SEQUENCES,
+    invert_matte: bool = SEQUENCES.option(False, "Paint where mattes are black.")
+    write_flow: Path | None = SEQUENCES.option(
+        None, "Write motion vectors as EXR files to this directory.", metavar="DIR", results=False
+    )
+    write_occlusion: Path | None = SEQUENCES.option(
+        None,
+        "Write masks of what the previous frame did not show to this directory.",
+        metavar="DIR",
         results=False,
     )
-    resume: bool = option(
+    on_error: OnError = SEQUENCES.option(
+        "stop",
+        "What to do with unreadable frames: stop, skip them, or copy their files.",
+        results=False,
+    )
+    resume: bool = BASIC.option(
         True,
         "Continue what an earlier run with the same settings has finished.",
-        panel=BASIC,
         flags=("--resume/--no-resume",),
         results=False,
     )
-    overwrite: bool = option(
-        False, "Make all frames anew and replace existing files.", panel=BASIC, results=False
+    overwrite: bool = BASIC.option(
+        False, "Make all frames anew and replace existing files.", results=False
     )
-    watch: bool = option(
-        False, "Wait for further frames while they are rendered.", panel=SEQUENCES, results=False
+    watch: bool = SEQUENCES.option(
+        False, "Wait for further frames while they are rendered.", results=False
     )
-    watch_timeout: float = option(
+    watch_timeout: float = SEQUENCES.option(
         60.0,
         "Seconds without a new frame after which --watch ends.",
-        panel=SEQUENCES,
         above=0,
         unit="seconds",
         results=False,
     )
-    fps: Fraction | float = option(
-        24.0, "Frames per second, for cuts listed by time.", panel=SEQUENCES, above=0
+    fps: Fraction | float = SEQUENCES.option(
+        24.0, "Frames per second, for cuts listed by time.", above=0
     )
 
     @property
@@ -117,12 +108,8 @@ class FrameOptions(PictureOptions):
 class ClipOptions(PictureOptions):
     """How an image sequence is a video."""
 
-    fps: Fraction | float | None = option(
-        None,
-        "Frames per second of an input sequence.",
-        panel=SEQUENCES,
-        above=0,
-        unset="what EXR files say",
+    fps: Fraction | float | None = SEQUENCES.option(
+        None, "Frames per second of an input sequence.", above=0, unset="what EXR files say"
     )
     frames: str | None = option(None, **RANGES)
 

@@ -16,16 +16,15 @@ class LoopOptions(Options):
     schedule of the learning rate.
     """
 
-    steps: int | None = option(None, "Stop after this many steps.", panel=BASIC, min=1)
-    minutes: float | None = option(None, "Stop after this many minutes.", panel=BASIC, above=0)
-    batch_size: int = option(4, "Photos per step.", panel=TRAINING, min=1)
-    crop: int = option(
-        256, "Side of the training crops.",
-        panel=TRAINING, metavar="PIXELS", min=SMALLEST_CROP, unit="pixels",
-    )  # fmt: skip
-    seed: int = option(0, "Seed of photos, crops and styles.", panel=TRAINING)
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=SPEED)
-    precision: str = option("auto", "auto, fp32 or bf16.", panel=SPEED)
+    steps: int | None = BASIC.option(None, "Stop after this many steps.", min=1)
+    minutes: float | None = BASIC.option(None, "Stop after this many minutes.", above=0)
+    batch_size: int = TRAINING.option(4, "Photos per step.", min=1)
+    crop: int = TRAINING.option(
+        256, "Side of the training crops.", metavar="PIXELS", min=SMALLEST_CROP, unit="pixels"
+    )
+    seed: int = TRAINING.option(0, "Seed of photos, crops and styles.")
+    device: str = SPEED.option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    precision: str = SPEED.option("auto", "auto, fp32 or bf16.")
     checkpoint_minutes: float = option(3.0, "Minutes between two checkpoints.", min=0)
     log_every: int = option(25, "Steps between two events.", min=1)
 
@@ -46,38 +45,32 @@ class TrainOptions(LoopOptions):
     a pale frame against them.
     """
 
-    full: bool = option(
-        False, "Train the backbone too, for all paintings together.", panel=TRAINING
+    full: bool = TRAINING.option(False, "Train the backbone too, for all paintings together.")
+    early_crop: int = TRAINING.option(
+        160,
+        "Side of the smallest crops early in the training.",
+        metavar="PIXELS",
+        min=SMALLEST_CROP,
+        unit="pixels",
     )
-    early_crop: int = option(
-        160, "Side of the smallest crops early in the training.",
-        panel=TRAINING, metavar="PIXELS", min=SMALLEST_CROP, unit="pixels",
-    )  # fmt: skip
-    early_part: float = option(
-        0.55, "Share of the training that counts as early.", panel=TRAINING, min=0, max=1
+    early_part: float = TRAINING.option(
+        0.55, "Share of the training that counts as early.", min=0, max=1
     )
-    learning_rate: float = option(1e-3, "Learning rate of the backbone.", panel=TRAINING, above=0)
-    style_rate: float = option(
-        1e-2,
-        "Learning rate of the style vectors; with --full, a quarter of it.",
-        panel=TRAINING,
-        above=0,
+    learning_rate: float = TRAINING.option(1e-3, "Learning rate of the backbone.", above=0)
+    style_rate: float = TRAINING.option(
+        1e-2, "Learning rate of the style vectors; with --full, a quarter of it.", above=0
     )
     margin: int = option(24, "Pixels around each crop that the losses do not see.", min=0)
-    style_weight: float = option(6.0, "Higher: more of the painting.", panel=LOSSES, min=0)
+    style_weight: float = LOSSES.option(6.0, "Higher: more of the painting.", min=0)
     coarse_weight: float = option(
         0.5, "Of style at half size, where the layers see large strokes and swirls.", min=0
     )
-    content_weight: float = option(2.5, "Higher: more of the photo.", panel=LOSSES, min=0)
-    similarity_weight: float = option(
-        2.0, "Higher: similar places stay similar.", panel=LOSSES, min=0
-    )
-    edge_weight: float = option(0.3, "Higher: more of the photo's edges.", panel=LOSSES, min=0)
-    tone_weight: float = option(
-        0.4, "Higher: more of the photo's light and shade.", panel=LOSSES, min=0
-    )
-    halo_weight: float = option(3.0, "Higher: weaker halos along outlines.", panel=LOSSES, min=0)
-    stability_weight: float = option(30.0, "Higher: less flicker.", panel=LOSSES, min=0)
+    content_weight: float = LOSSES.option(2.5, "Higher: more of the photo.", min=0)
+    similarity_weight: float = LOSSES.option(2.0, "Higher: similar places stay similar.", min=0)
+    edge_weight: float = LOSSES.option(0.3, "Higher: more of the photo's edges.", min=0)
+    tone_weight: float = LOSSES.option(0.4, "Higher: more of the photo's light and shade.", min=0)
+    halo_weight: float = LOSSES.option(3.0, "Higher: weaker halos along outlines.", min=0)
+    stability_weight: float = LOSSES.option(30.0, "Higher: less flicker.", min=0)
     stability_every: int = option(2, "Steps to each one that measures stability.", min=1)
     lattice_weight: float = option(
         1000.0, "Of the penalty for a checkerboard from pixel shuffling.", min=0

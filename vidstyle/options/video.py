@@ -17,43 +17,43 @@ Effort = Literal["draft", "standard", "fine"]
 class ReadOptions(Options):
     """Which part of a video to read, and how large. Times are seconds after its first frame."""
 
-    start: float | None = option(
+    start: float | None = BASIC.option(
         None,
         "Start at this time, in seconds or hh:mm:ss.",
-        panel=BASIC,
         metavar="TIME",
         min=0,
         unit="seconds",
         parse=parse_time,
     )
-    end: float | None = option(
-        None, "Stop before the first frame at or after this time.",
-        panel=BASIC, metavar="TIME", min=0, unit="seconds", parse=parse_time,
-    )  # fmt: skip
-    max_side: int | None = option(
+    end: float | None = BASIC.option(
+        None,
+        "Stop before the first frame at or after this time.",
+        metavar="TIME",
+        min=0,
+        unit="seconds",
+        parse=parse_time,
+    )
+    max_side: int | None = BASIC.option(
         None,
         "Scale down so that the longer side has at most this many pixels.",
-        panel=BASIC,
         metavar="PIXELS",
         min=2,
         unit="pixels",
     )
-    scale: float | None = option(
-        None, "Scale by this factor, in place of --max-side.", panel=SIZE, metavar="FACTOR", above=0
+    scale: float | None = SIZE.option(
+        None, "Scale by this factor, in place of --max-side.", metavar="FACTOR", above=0
     )
-    strict: bool = option(
+    strict: bool = INPUT.option(
         False,
         "Fail when the input is damaged or truncated, instead of keeping what decodes.",
-        panel=INPUT,
         results=False,
     )
-    bit_depth: BitDepth = option(
+    bit_depth: BitDepth = OUTPUT.option(
         "auto",
         "Bits per channel to work in; auto reads more than 8 as floating point and writes 10.",
-        panel=OUTPUT,
     )
-    deinterlace: Deinterlace = option(
-        "auto", "auto deinterlaces frames that are flagged as interlaced (bwdif).", panel=INPUT
+    deinterlace: Deinterlace = INPUT.option(
+        "auto", "auto deinterlaces frames that are flagged as interlaced (bwdif)."
     )
 
     def check(self) -> None:
@@ -68,36 +68,27 @@ class ReadOptions(Options):
 class WriteOptions(Options):
     """How to encode a video."""
 
-    codec: str | None = option(
+    codec: str | None = OUTPUT.option(
         None,
         "FFmpeg's name of a video encoder.",
-        panel=OUTPUT,
         unset="H.264, HEVC for 10 bits, VP9 or AV1 in WebM",
     )
-    crf: int | None = option(
-        None,
-        "Constant quality; lower is better and larger.",
-        panel=OUTPUT,
-        min=0,
-        max=63,
-        unset="18 for H.264",
+    crf: int | None = OUTPUT.option(
+        None, "Constant quality; lower is better and larger.", min=0, max=63, unset="18 for H.264"
     )
-    preset: str | None = option(
-        None, "The encoder's speed preset.", panel=OUTPUT, unset="chosen by --quality"
+    preset: str | None = OUTPUT.option(
+        None, "The encoder's speed preset.", unset="chosen by --quality"
     )
-    pix_fmt: str | None = option(
+    pix_fmt: str | None = OUTPUT.option(
         None,
         "FFmpeg's name of a pixel format; keep takes the one closest to the input's.",
-        panel=OUTPUT,
         unset="4:2:0 where possible",
     )
-    audio: Literal["copy", "none"] = option(
-        "copy", "Copy the audio streams, or leave them out.", panel=OUTPUT
+    audio: Literal["copy", "none"] = OUTPUT.option(
+        "copy", "Copy the audio streams, or leave them out."
     )
-    overwrite: bool = option(False, "Replace existing output.", panel=BASIC, results=False)
-    hdr: Hdr = option(
-        "sdr",
-        "PQ and HLG input: convert to BT.709, or keep HDR and write at least 10 bits.",
-        panel=OUTPUT,
+    overwrite: bool = BASIC.option(False, "Replace existing output.", results=False)
+    hdr: Hdr = OUTPUT.option(
+        "sdr", "PQ and HLG input: convert to BT.709, or keep HDR and write at least 10 bits."
     )
     effort: Effort = option("standard", "How hard the encoder works for a small file.")
