@@ -38,11 +38,10 @@ from vidstyle import (
     synthesize_texture,
 )
 from vidstyle import image as images
-from vidstyle.cli.choices import TV_WEIGHT
-from vidstyle.cli.texture import LAYERS
+from vidstyle.cli.texture import TEXTURE
 from vidstyle.features import draw_grid, feature_maps
 from vidstyle.flow import dense_flow, warp
-from vidstyle.models.vgg import load_vgg19, parse_layers
+from vidstyle.models.vgg import load_vgg19
 from vidstyle.stylizers import RECIPES
 
 HERE = Path(__file__).parent
@@ -216,7 +215,7 @@ def watched(name: str) -> Callable[[Step], None]:
 
 
 def optimization() -> np.ndarray:
-    """One photo and one painting by every preset."""
+    """One photo and one painting by every recipe."""
     photo, style = scaled(scene(), 320), painting("starry_night")
     vgg = load_vgg19()
     cells = [images.label(photo, "the sample clip")]
@@ -227,7 +226,7 @@ def optimization() -> np.ndarray:
     for name, recipe in RECIPES.items():
         stylizer = OptimizeStylizer([(style, 1.0)], recipe.options, vgg)
         result = stylizer(photo, listener=watched(name))
-        cells.append(images.label(result, f"--preset {name}"))
+        cells.append(images.label(result, f"--recipe {name}"))
     return images.contact_sheet(cells, 4)
 
 
@@ -235,14 +234,15 @@ def synthesis() -> np.ndarray:
     """Two seeds of a texture, and two of what layers remember."""
     style = images.resize_short_side(painting("starry_night"), 256)
     vgg, cells = load_vgg19(), [images.label(style[:256, :256], "The Starry Night, a part")]
-    options = OptimizeOptions(style_weight=1.0, tv_weight=TV_WEIGHT, iterations=100, scales=2)
-    strokes = replace(options, style_layers=parse_layers(LAYERS))
+    options = OptimizeOptions(
+        style_weight=1.0, tv_weight=TEXTURE.tv_weight, iterations=100, scales=2
+    )
     for seed in (1, 2):
         made = synthesize_texture(
             [(style, 1.0)],
             256,
             256,
-            replace(strokes, seed=seed),
+            replace(options, seed=seed),
             vgg=vgg,
             listener=watched(f"texture {seed}"),
         )
@@ -253,7 +253,7 @@ def synthesis() -> np.ndarray:
         for seed in (1, 2):
             memory = replace(options, content_layers=((layer, 1.0),), seed=seed)
             found = reconstruct(photo, memory, vgg=vgg, listener=watched(f"{layer} {seed}"))
-            cells.append(images.label(found, f"--layer {layer}, --seed {seed}"))
+            cells.append(images.label(found, f"--content-layer {layer}, --seed {seed}"))
     return images.contact_sheet(cells, 3)
 
 

@@ -18,9 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 from vidstyle import OptimizeOptions, Step, image, synthesize_texture
-from vidstyle.cli.choices import TV_WEIGHT
-from vidstyle.cli.texture import LAYERS
-from vidstyle.models.vgg import load_vgg19, parse_layers
+from vidstyle.cli.texture import TEXTURE
+from vidstyle.models.vgg import load_vgg19
 from vidstyle.styles import read_style_file
 from vidstyle.styles.header import IDENTITY
 from vidstyle.styles.registry import BUNDLED, SWATCHES
@@ -34,8 +33,7 @@ MAX_BYTES = 60_000
 OPTIONS = OptimizeOptions(
     content_weight=0.0,
     style_weight=1.0,
-    style_layers=parse_layers(LAYERS),
-    tv_weight=TV_WEIGHT,
+    tv_weight=TEXTURE.tv_weight,
     iterations=100,
     scales=2,
     precision="fp32",

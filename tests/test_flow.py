@@ -80,7 +80,7 @@ def naive_warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
 def test_presets_are_checked() -> None:
     for preset in PRESETS:
         check_preset(preset)
-    with pytest.raises(OptionError, match="ultrafast, fast, medium, not 'slow'"):
+    with pytest.raises(OptionError, match="ultrafast, fast or medium, not 'slow'"):
         check_preset("slow")
 
 

@@ -376,11 +376,11 @@ def test_a_loss_that_is_no_number_names_the_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"passes": 0}, "passes is at least 1, not 0"),
-        ({"iterations": 0}, "iterations is at least 1"),
-        ({"temporal_weight": -1.0}, "temporal weight is 0 or more, not -1"),
-        ({"temporal_weight": np.inf}, "temporal weight is finite"),
-        ({"drift": np.nan}, "drift is 0 or more"),
+        ({"passes": 0}, "passes must be at least 1, not 0"),
+        ({"iterations": 0}, "iterations must be at least 1"),
+        ({"temporal_weight": -1.0}, "temporal weight must be 0 or more, not -1"),
+        ({"temporal_weight": np.inf}, "temporal weight must be finite"),
+        ({"drift": np.nan}, "drift must be 0 or more"),
         ({"long_term": (2, 4)}, "long term"),
         ({"long_term": (1, 4, 2)}, "long term"),
         ({"long_term": ()}, "long term"),

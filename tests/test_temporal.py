@@ -142,13 +142,13 @@ def steps(video: Sequence[np.ndarray]) -> float:
 
 @pytest.mark.parametrize("temporal", [-0.01, 1.01, float("nan")])
 def test_temporal_is_a_share(temporal: float) -> None:
-    with pytest.raises(OptionError, match="temporal is from 0 to 1"):
+    with pytest.raises(OptionError, match="temporal must be from 0 to 1"):
         TemporalOptions(temporal=temporal)
     assert TemporalOptions(temporal=0).temporal == 0 and TemporalOptions(temporal=1).temporal == 1
 
 
 def test_unknown_flow_is_refused() -> None:
-    with pytest.raises(OptionError, match="ultrafast, fast, medium, not 'slow'"):
+    with pytest.raises(OptionError, match="ultrafast, fast or medium, not 'slow'"):
         TemporalOptions(flow="slow")  # type: ignore[arg-type]
 
 

@@ -22,7 +22,6 @@ from .errors import (
 )
 from .export import (
     Export,
-    ExportOptions,
     export_style,
 )
 from .frame import (
@@ -36,26 +35,32 @@ from .live import (
     LiveFrame,
     LiveSource,
     LiveStylizer,
-    SourceOptions,
     StreamNotice,
-    StreamOptions,
     StreamStatus,
     StreamSummary,
     open_live,
     stream,
 )
 from .optimized import (
-    VideoOptions,
     optimize_video,
+)
+from .options import (
+    ClipOptions,
+    ExportOptions,
+    FastOptions,
+    FrameOptions,
+    OptimizeOptions,
+    ReadOptions,
+    SourceOptions,
+    StreamOptions,
+    TemporalOptions,
+    VideoOptions,
+    WriteOptions,
 )
 from .pipeline import (
     stylize_video,
 )
-from .sequences.clip import (
-    ClipOptions,
-)
 from .sequences.run import (
-    FrameOptions,
     stylize_frames,
 )
 from .styles import (
@@ -67,10 +72,8 @@ from .styles import (
 )
 from .stylizers import (
     Anchor,
-    FastOptions,
     FastStylizer,
     Losses,
-    OptimizeOptions,
     OptimizeStylizer,
     Recipe,
     Step,
@@ -85,13 +88,10 @@ from .summary import (
 from .temporal import (
     Motion,
     MotionTracker,
-    TemporalOptions,
 )
 from .video import (
-    ReadOptions,
     VideoReader,
     VideoWriter,
-    WriteOptions,
 )
 
 __all__ = [

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from vidstyle.errors import DeviceError, OptionError
 from vidstyle.models.quantized import Int8Conv2d
+from vidstyle.options.drawing import Backend
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-Backend = Literal["auto", "torch", "openvino"]
 
 PRECISIONS = {
     "fp32": torch.float32,

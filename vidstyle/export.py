@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 from vidstyle import __version__
 from vidstyle.disk import check_new_file, complete_file
 from vidstyle.errors import OptionError, OutputError
+from vidstyle.options import ExportOptions
 from vidstyle.styles.file import backbone_hash, read_style_file
 from vidstyle.styles.header import IDENTITY
 from vidstyle.styles.paintings import has_pictures
@@ -32,29 +33,6 @@ LEAST_FIDELITY = {"fp32": 70.0, "fp16": 45.0}
 """PSNR in decibels below which a file is not written."""
 TEST_SIZES = ((120, 160), (61, 97))
 """Heights and widths of the images that it is measured with."""
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What the file draws, and what it is given."""
-
-    strength: float = 1.0
-    """From 0, the photo, to 1, the style."""
-    precision: Literal["fp32", "fp16"] = "fp32"
-    """Of the weights and of what is drawn; the picture itself passes in float32."""
-    pixels: Literal["float", "uint8"] = "float"
-    """Of input and output: float32 N×3×H×W in [0, 1], or uint8 N×H×W×3."""
-    steerable: bool = False
-    """The style is a second input, and the file describes all styles of its backbone."""
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise OptionError(f"strength is from 0 to 1, not {self.strength:g}")
-        if self.precision not in ("fp32", "fp16"):
-            raise OptionError(f"precision of a file is 'fp32' or 'fp16', not '{self.precision}'")
-        if self.pixels not in ("float", "uint8"):
-            raise OptionError(f"pixels are 'float' or 'uint8', not '{self.pixels}'")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import torch
 
 from vidstyle import image as images
 from vidstyle.errors import OptionError
+from vidstyle.models.layers import deepest, smallest_side
 from vidstyle.models.pixels import as_tensor
-from vidstyle.models.vgg import VGG19, deepest, smallest_side
+from vidstyle.models.vgg import VGG19
 
 COLUMNS = 8
 BRIGHT = 0.995

@@ -8,15 +8,14 @@ moves the past to the present, ``frame[t](x) ≈ frame[t−1](x + backward(x))``
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import get_args
 
 import cv2
 import numpy as np
 
 from vidstyle.errors import OptionError
-
-FlowPreset = Literal["ultrafast", "fast", "medium"]
-"""OpenCV's presets of DIS flow, from fastest to most exact."""
+from vidstyle.options.base import alternatives
+from vidstyle.options.drawing import FlowPreset
 
 _DIS_PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
@@ -32,7 +31,7 @@ _SMALLEST_SIDE = 32
 def check_preset(preset: str) -> None:
     """Raise OptionError if there is no such preset."""
     if preset not in get_args(FlowPreset):
-        raise OptionError(f"flow must be one of {', '.join(get_args(FlowPreset))}, not '{preset}'")
+        raise OptionError(f"flow must be {alternatives(get_args(FlowPreset))}, not '{preset}'")
 
 
 def dense_flow(

@@ -114,11 +114,3 @@ class VideoInfo:
     hdr: HdrInfo | None = None
     """Of the file, where its range is high: the frames are then a view of it (``video/hdr.py``)."""
     metadata: dict[str, str] = field(default_factory=dict)
-
-
-def exact_rate(fps: Fraction | float) -> Fraction:
-    """The rate meant by a number: 23.976 and 29.97 are 24000/1001 and 30000/1001."""
-    ntsc = Fraction(round(fps) * 1000, 1001)
-    if fps != round(fps) and abs(ntsc - Fraction(fps)) < 0.005:
-        return ntsc
-    return Fraction(fps).limit_denominator(1001)

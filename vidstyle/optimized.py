@@ -11,10 +11,9 @@ not been, and several passes over hours of video need no more memory than one fr
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,25 +26,27 @@ from vidstyle.errors import Interrupted, OptimizationError, OptionError
 from vidstyle.frame import Frame
 from vidstyle.history import History, WarpedFrame, blend
 from vidstyle.models.vgg import VGG19
+from vidstyle.options import (
+    FRAMES,
+    OptimizeOptions,
+    ReadOptions,
+    TemporalOptions,
+    VideoOptions,
+    WriteOptions,
+    settings_of,
+)
 from vidstyle.pipeline import output_plan, shown
 from vidstyle.process import process
-from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings, spelled
+from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings
 from vidstyle.stages import StageTimes
 from vidstyle.store import FrameCache
-from vidstyle.stylizers import Anchor, FastStylizer, OptimizeOptions, OptimizeStylizer, Step
+from vidstyle.stylizers import Anchor, FastStylizer, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore
 from vidstyle.stylizers.targets import Paintings
 from vidstyle.summary import Listener, Progress, Summary, log_summary
-from vidstyle.temporal import (
-    Motion,
-    MotionTracker,
-    TemporalOptions,
-    TrackedFrame,
-    estimate_motion,
-    thumbnail,
-)
-from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions
+from vidstyle.temporal import Motion, MotionTracker, TrackedFrame, estimate_motion, thumbnail
+from vidstyle.video import VideoReader, VideoWriter
 from vidstyle.video.layout import Layout
 
 SOURCE = 0
@@ -53,43 +54,6 @@ SOURCE = 0
 NEIGHBOUR = 0.5
 """δ, the share of the neighbour's result in the start of a further pass (Ruder et al. 2016, section
 4.4)."""
-
-
-@dataclass(frozen=True)
-class VideoOptions:
-    """How a frame learns from others. ``OptimizeOptions`` are for the first frame of each shot; the
-    rest differ by ``iterations``."""
-
-    passes: int = 1
-    """Odd ones go forward, even ones backward over each shot (Ruder et al. 2016, section 4.4)."""
-    iterations: int = 15
-    """For all but the first frames of shots, at the whole size."""
-    temporal_weight: float = 100.0
-    """γ of the temporal loss ``γ · mean(c (x − w)²)``, colours in [0, 1] (eq. 7), at
-    ``TemporalOptions.temporal`` of 1; it scales with that."""
-    long_term: tuple[int, ...] = (1, 2, 4)
-    """How many frames back to look for what the frame shows (section 4.3)."""
-    refresh: bool = False
-    """Start every frame from the fast engine's picture, not from the past."""
-    drift: float = 0.5
-    """Levels, of 255, that the mean colour of what stays in view may move on its own."""
-
-    def __post_init__(self) -> None:
-        for name in ("passes", "iterations"):
-            if (value := getattr(self, name)) < 1:
-                raise OptionError(f"{name} is at least 1, not {value}")
-        for name in ("temporal_weight", "drift"):
-            if not (value := getattr(self, name)) >= 0:
-                raise OptionError(f"{name.replace('_', ' ')} is 0 or more, not {value:g}")
-        if self.temporal_weight == math.inf:
-            raise OptionError("temporal weight is finite")
-        ascending = sorted(set(self.long_term))
-        if list(self.long_term) != ascending or ascending[:1] != [1]:
-            raise OptionError(f"long term is 1 and more, ascending, not {self.long_term}")
-
-
-FRAMES = OptimizeOptions(tolerance=0.01)
-"""Of still pictures, but for an early end: after a good start little is left to do."""
 
 
 def optimize_video(
@@ -349,19 +313,17 @@ def settings(
     fast: FastStylizer | None,
 ) -> dict[str, Any]:
     """All that the frames depend on, as JSON values by the options' names."""
-    optimize, of_video, of_past = asdict(painter.options), asdict(video), asdict(temporal)
-    # The first frame's iterations, and the rest's.
-    optimize["first_iterations"] = optimize.pop("iterations")
-    optimize |= {"device": str(painter.device), "precision": str(painter.dtype)}
-    optimize["init"] = file_or_word(painter.options.init, ("content", "noise"))
-    of_past["cuts"] = file_or_word(temporal.cuts, ("auto", "none"))
-    of_read = {name: value for name, value in asdict(read).items() if name != "strict"}
-    options = {**optimize, **of_video, **of_past, **of_read}
     return {
         "vidstyle": vidstyle.__version__,
         **input_settings([source]),
         "style": [[fingerprint([p]), weight] for p, weight in painter.style.paintings],
         "vgg": fingerprint(arrays(painter.vgg)),
         "fast style": None if fast is None else fingerprint([fast.vector, *arrays(fast.network)]),
-        **spelled(options),
+        **settings_of(painter.options),
+        "first iterations": painter.options.iterations,
+        **settings_of(video, temporal, read),
+        "device": str(painter.device),
+        "precision": str(painter.dtype),
+        "init": file_or_word(painter.options.init, ("content", "noise")),
+        "cuts": file_or_word(temporal.cuts, ("auto", "none")),
     }

@@ -138,9 +138,7 @@ def restyle_video(
             writer = SequenceWriter(target, Path(source), reader.info, clip, write.overwrite)
         else:
             plan = output_plan(target, reader, compare, read, write)
-            settings = fast_settings(
-                reader.paths, stylizer, temporal, read, write, compare=compare, **clip.settings()
-            )
+            settings = fast_settings(reader.paths, stylizer, temporal, read, write, clip, compare)
             writer = ResumableWriter(plan, settings, resume=resume, group=stylizer.batch_size)
             begin_at(writer, reader, tracker)
 

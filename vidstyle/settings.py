@@ -1,11 +1,13 @@
-"""What results depend on, as JSON values by names that a user knows, to go on with the same."""
+"""What results depend on, as JSON values by names that a user knows, to resume only with the same.
+
+The options come from the records, which say of each field whether results depend on it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +18,38 @@ from torch.nn import Module
 
 import vidstyle
 from vidstyle.device import precision_name
+from vidstyle.options import (
+    ClipOptions,
+    ReadOptions,
+    TemporalOptions,
+    WriteOptions,
+    settings_of,
+)
+from vidstyle.options.sequences import exact_rate
 from vidstyle.stylizers import FastStylizer
-from vidstyle.temporal import TemporalOptions
-from vidstyle.video import ReadOptions, WriteOptions
 
 
 def drawing_settings(
     stylizers: Sequence[FastStylizer], temporal: TemporalOptions
 ) -> dict[str, Any]:
-    """All that the fast engine's pictures depend on besides the input: every field of the options,
-    with what was chosen where they leave a choice.
+    """All that the fast engine's pictures depend on besides the input, with what was chosen where
+    the options leave a choice.
 
     Args:
         stylizers: of all regions; they differ in their styles alone.
     """
     first = stylizers[0]
-    chosen = {
-        "device": str(first.device),
-        "precision": precision_name(first.precision),
-        "backend": first.backend,
-        "batch_size": first.batch_size,
-        "cuts": file_or_word(temporal.cuts, ("auto", "none")),
-    }
     return {
         "vidstyle": vidstyle.__version__,
         "style": ", ".join(stylizer.style.label for stylizer in stylizers),
         "style file": [fingerprint([s.style.vector, *arrays(s.style.network)]) for s in stylizers],
-        **spelled({**asdict(first.options), **asdict(temporal), **chosen}),
+        **settings_of(first.options, temporal),
+        "device": str(first.device),
+        "precision": precision_name(first.precision),
+        "backend": first.backend,
+        "batch size": first.batch_size,
+        "cuts": file_or_word(temporal.cuts, ("auto", "none")),
     }
-
-
-def spelled(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options under the names that a user knows."""
-    return {name.replace("_", " "): value for name, value in options.items()}
 
 
 def fast_settings(
@@ -57,18 +58,18 @@ def fast_settings(
     temporal: TemporalOptions,
     read: ReadOptions,
     write: WriteOptions,
-    **more: Any,
+    clip: ClipOptions,
+    compare: bool,
 ) -> dict[str, Any]:
     """All that the fast engine's video depends on."""
-    read_and_written = {**asdict(read), **asdict(write)}
-    for name in ("strict", "overwrite"):
-        del read_and_written[name]
     return {
         **input_settings(sources),
         **drawing_settings([stylizer], temporal),
         # Sums depend on how many add them up, and so do encoders.
         "processors": [os.cpu_count(), torch.get_num_threads()],
-        **spelled({**read_and_written, **more}),
+        **settings_of(read, write, clip),
+        "fps": None if clip.fps is None else str(exact_rate(clip.fps)),
+        "compare": compare,
     }
 
 

@@ -6,17 +6,14 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
 
 from vidstyle.cuts import CutDetector, CutList, read_cuts
-from vidstyle.errors import OptionError
 from vidstyle.flow import (
     FlowPreset,
-    check_preset,
     dense_flow,
     fitted_size,
     inside,
@@ -26,6 +23,7 @@ from vidstyle.flow import (
     warp,
 )
 from vidstyle.frame import Frame
+from vidstyle.options import TemporalOptions
 from vidstyle.stages import StageTimes
 from vidstyle.store import Checkpoint
 
@@ -42,22 +40,6 @@ STRAIN = 2.0
 """Share of the past that is given up per pixel of stretching per pixel."""
 SLACK = 0.015
 """Stretching, in pixels per pixel, that costs nothing: camera motion, and errors of the flow."""
-
-
-@dataclass(frozen=True)
-class TemporalOptions:
-    """How the past steadies the present."""
-
-    temporal: float = 0.6
-    """λ, from 0, every frame by itself, to 1, the past wherever it can be trusted."""
-    flow: FlowPreset = "medium"
-    cuts: str | Path = "auto"
-    """``auto`` finds scene cuts, ``none`` knows of none, a file lists them (``read_cuts``)."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temporal <= 1:
-            raise OptionError(f"temporal is from 0 to 1, not {self.temporal:g}")
-        check_preset(self.flow)
 
 
 def thumbnail(image: np.ndarray, side: int = THUMBNAIL_SIDE) -> np.ndarray:

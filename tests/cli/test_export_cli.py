@@ -59,7 +59,7 @@ def test_options_reach_the_file(toy: Path) -> None:
         (["{toy}", "-o", "there.onnx"], 1, "there.onnx: exists already"),
         (["{toy}", "-o", "a.pt"], 1, r"a\.pt: exports are ONNX files; name it a\.onnx"),
         (["{toy}", "-o", "no/a.onnx"], 1, "no/a.onnx: there is no directory no"),
-        (["{toy}", "--strength", "2"], 2, "strength is from 0 to 1, not 2"),
+        (["{toy}", "--strength", "2"], 2, "strength must be from 0 to 1, not 2"),
         (["{toy}", "--precision", "int8"], 2, "'int8' is not one of"),
         (["{toy}", "--pixels", "rgb"], 2, "'rgb' is not one of"),
         ([], 2, "Missing argument 'STYLE'"),

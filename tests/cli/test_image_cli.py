@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 import pytest
 from toys import toy_photo, write_toy, write_vgg
 
-from vidstyle.cli.choices import Preset
-from vidstyle.cli.image import image as image_command
+from vidstyle.cli.engines import SHARED
 from vidstyle.cli.main import main
+from vidstyle.cli.parameters import Take
 from vidstyle.errors import OptimizationError
 from vidstyle.image import beside, check_output, fit, read_image, write_image
-from vidstyle.stylizers import RECIPES, OptimizeOptions, OptimizeStylizer
+from vidstyle.options import OptimizeOptions
+from vidstyle.options.commands import PictureOutput, RecipeName
+from vidstyle.stylizers import RECIPES, OptimizeStylizer
 
 Capture = pytest.CaptureFixture[str]
 SIZE = (48, 40)
+KEPT = Take(PictureOutput(), without=("output",))
 
 
 def call(*arguments: str | Path) -> int:
@@ -180,25 +182,25 @@ def options_of(
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_preset_comes_first_and_single_options_change_it(
+def test_a_recipe_comes_first_and_single_options_change_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    preset = () if name == "default" else ("--preset", name)
-    usual = options_of(folder, monkeypatch, *preset)
+    recipe = () if name == "default" else ("--recipe", name)
+    usual = options_of(folder, monkeypatch, *recipe)
     expected = RECIPES[name].options
     assert vars(usual) == {**vars(expected), "device": "cpu"}
-    changed = options_of(folder, monkeypatch, *preset, "--style-weight", "7", "--iterations", "3")
+    changed = options_of(folder, monkeypatch, *recipe, "--style-weight", "7", "--iterations", "3")
     assert vars(changed) == {**vars(usual), "style_weight": 7.0, "iterations": 3}
 
 
-def test_presets_are_the_recipes() -> None:
-    assert [preset.value for preset in Preset] == list(RECIPES)
+def test_the_command_line_knows_all_recipes() -> None:
+    assert list(get_args(RecipeName)) == list(RECIPES)
 
 
 @pytest.mark.parametrize(
     ("given", "name", "value"),
     [
-        (("--color", "keep"), "color", "luma"),
+        (("--color", "keep"), "color", "keep"),
         (("--color", "histogram"), "color", "histogram"),
         (("--init", "noise"), "init", "noise"),
         (("--init", "other.png"), "init", "other.png"),
@@ -373,7 +375,7 @@ def test_ctrl_c(folder: Path, painting: Path) -> None:
 # -- what is refused ------------------------------------------------------------------------
 
 OTHER_ENGINE = {
-    "preset": "gatys",
+    "recipe": "gatys",
     "content-weight": "1",
     "style-weight": "1",
     "tv-weight": "0",
@@ -402,45 +404,47 @@ def test_options_of_optimization_are_not_the_fast_engines(
     for engine in ((), ("--engine", "fast")):
         assert call(folder / "photo.png", "-s", "wave", *engine, *given) == 2
         message = capsys.readouterr().err
-        assert message == f"vidstyle: --{option} is for --engine optimize alone\n"
+        assert message == f"vidstyle: --{option} works only with --engine optimize\n"
     assert names(folder) == set()
 
 
-def test_every_option_belongs_somewhere() -> None:
-    options = {name.replace("_", "-") for name in inspect.signature(image_command).parameters}
-    shared = {"photo", "style", "output", "engine", "color", "max-side", "device", "precision"}
-    shared |= {"overwrite", "progress", "as-json"}
-    of_fast = {"strength", "tile", "stroke-size"}
-    assert options == {*shared, *of_fast, *OTHER_ENGINE}
+def test_every_option_of_the_other_engine_is_refused() -> None:
+    losses = {p.flags[0] for p in (*Take(OptimizeOptions()).parameters(), *KEPT.parameters())}
+    assert losses - SHARED == {f"--{name}" for name in OTHER_ENGINE} - {"--recipe", "--vgg"}
 
 
 BAD = {
-    "strength": (["--strength", "1"], 2, "--strength is for --engine fast alone"),
-    "tile": (["--tile", "64"], 2, "--tile is for --engine fast alone"),
-    "strokes": (["--stroke-size", "2"], 2, "--stroke-size is for --engine fast alone"),
-    "strokes by name": (["-s", "wave", "--stroke-size", "big"], 2, "auto or a number, not 'big'"),
+    "strength": (["--strength", "1"], 2, "--strength works only with --engine fast"),
+    "tile": (["--tile", "64"], 2, "--tile works only with --engine fast"),
+    "strokes": (["--stroke-size", "2"], 2, "--stroke-size works only with --engine fast"),
+    "strokes by name": (
+        ["-s", "wave", "--stroke-size", "big"],
+        2,
+        "must be auto or a number, not 'big'",
+    ),
     "no strokes": (["-s", "wave", "--stroke-size", "0"], 2, "from 0.25 to 32, not 0"),
-    "negative tile": (["-s", "wave", "--tile", "-8"], 2, "or 0 for none, not -8"),
+    "negative tile": (["-s", "wave", "--tile", "-8"], 2, "tile must be 0 or more, not -8"),
     "a picture for the fast engine": (["--engine", "fast"], 2, "use --engine optimize"),
-    "histogram": (["-s", "wave", "--color", "histogram"], 2, "is for --engine optimize alone"),
+    "histogram": (["-s", "wave", "--color", "histogram"], 2, "works only with --engine optimize"),
     "unknown engine": (["--engine", "slow"], 2, "'slow' is not one of"),
-    "unknown preset": (["--preset", "cubist"], 2, "'cubist' is not one of"),
+    "unknown recipe": (["--recipe", "cubist"], 2, "'cubist' is not one of"),
+    "old spelling": (["--preset", "gatys"], 2, "--preset is now --recipe"),
     "unknown layer": (["--content-layer", "relu4_9"], 2, "no layer 'relu4_9'; did you.*relu4_"),
     "unknown style layer": (["--style-layers", "relu1_1,con3"], 2, "no layer 'con3'"),
     "weights of layers": (["--style-layers", "relu1_1:0"], 2, "all zero"),
     "no layers": (["--style-layers", ""], 2, "no layers"),
     "nothing to aim at": (["--style-weight", "0", "--content-weight", "0"], 2, "both 0"),
-    "negative weight": (["--style-weight", "-1"], 2, "style weight is 0 or more, not -1"),
-    "no iterations": (["--iterations", "0"], 2, "iterations is at least 1"),
-    "no scales": (["--scales", "0"], 2, "scales is at least 1"),
-    "no style size": (["--style-size", "0"], 2, "style size is at least 1"),
-    "save never": (["--save-every", "0"], 2, "--save-every is at least 1"),
+    "negative weight": (["--style-weight", "-1"], 2, "--style-weight must be 0 or more, not -1"),
+    "no iterations": (["--iterations", "0"], 2, "iterations must be at least 1"),
+    "no scales": (["--scales", "0"], 2, "scales must be at least 1"),
+    "no style size": (["--style-size", "0"], 2, "--style-size must be at least 1"),
+    "save never": (["--save-every", "0"], 2, "--save-every must be at least 1 step"),
     "small photo": (
         ["--max-side", "24", "--style-layers", "relu5_1"],
         2,
         "24×20 pixels; the layers need 32",
     ),
-    "no size": (["--max-side", "0"], 2, "at least 1 pixel"),
+    "no size": (["--max-side", "0"], 2, "--max-side must be at least 2 pixels"),
     "missing photo": (["{folder}/no.png"], 1, r"no\.png: No such file"),
     "no picture": (["{folder}/text.png"], 1, r"text\.png: not a picture"),
     "missing painting": (["-s", "{folder}/no.png"], 1, r"no\.png: No such file"),

@@ -48,9 +48,9 @@ def test_version(capsys: Capture) -> None:
     [
         (["--help"], ["run", "image", "evaluate", "styles", "train", "doctor", "--version"]),
         (["--help"], ["texture", "reconstruct", "features"]),
-        (["image", "--help"], ["--engine", "--preset", "--init", "--save-every", "--plot"]),
-        (["texture", "--help"], ["--size", "--layers", "--seed", "--scales"]),
-        (["reconstruct", "--help"], ["--layer", "--seed", "--max-side"]),
+        (["image", "--help"], ["--engine", "--recipe", "--init", "--save-every", "--plot"]),
+        (["texture", "--help"], ["--size", "--style-layers", "--seed", "--scales"]),
+        (["reconstruct", "--help"], ["--content-layer", "--seed", "--max-side"]),
         (["features", "--help"], ["--layers", "--maps", "--side", "--grey"]),
         (["run", "--help"], ["--style", "--strength", "--temporal", "--cuts", "--overwrite"]),
         (["styles", "--help"], ["show", "preview"]),

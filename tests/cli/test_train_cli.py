@@ -117,7 +117,7 @@ BAD = {
     "other weights": (["{klee}", "--vgg", "{catalog}"], 1, "cannot be read as VGG19"),
     "no checkpoint": (["{klee}", "--resume"], 1, "no checkpoint"),
     "no output folder": (["{klee}", "-o", "{empty}/no/a.safetensors"], 1, "no folder"),
-    "one name for two": (["{paintings}", "--name", "a"], 2, "for one painting alone"),
+    "one name for two": (["{paintings}", "--name", "a"], 2, "need a single painting"),
     "no name for a blend": (["{klee}", "--name", "a:b"], 2, "cannot name a style"),
     "the identity's name": (["{klee}", "--name", "photo"], 1, "named 'photo'"),
     "small crops": (["{klee}", "--crop", "8"], 2, "crop must be at least 32"),

@@ -16,8 +16,8 @@ import pytest
 from tests.clips import Sound, write_clip
 from vidstyle.errors import InputError, VidstyleError
 from vidstyle.evaluate.audio import read_sound
-from vidstyle.live.options import SourceOptions
 from vidstyle.live.source import open_live
+from vidstyle.options import SourceOptions
 from vidstyle.video import VideoReader
 
 

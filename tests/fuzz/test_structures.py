@@ -22,7 +22,7 @@ from tests.tiffs import Directory, Tag, build, header
 from tests.toys import toy_file, write_toy
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import OptionError, OutputError, StyleError, VidstyleError
-from vidstyle.models.vgg import parse_layers
+from vidstyle.models.layers import parse_layers
 from vidstyle.sequences import (
     find_sequence,
     is_pattern,

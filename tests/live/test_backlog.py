@@ -8,8 +8,8 @@ import pytest
 from streams import NUMBERS, Sender, decoded, free_port
 
 from vidstyle.live.backlog import Backlog
-from vidstyle.live.options import SourceOptions
 from vidstyle.live.source import open_live
+from vidstyle.options import SourceOptions
 
 
 def behind(waits: list[float], busy: float) -> list[bool]:

@@ -21,8 +21,8 @@ from streams import Sender, coded, decoded, free_port
 from vidstyle.errors import InputError, OptionError
 from vidstyle.live.address import Kind, resolve
 from vidstyle.live.audio import AudioPacket
-from vidstyle.live.options import SourceOptions
 from vidstyle.live.source import LiveFrame, LiveSource, letterbox, open_live
+from vidstyle.options import SourceOptions
 
 QUICK = SourceOptions(open_timeout=15, read_timeout=0.6, reconnect=15)
 
@@ -113,7 +113,7 @@ def test_sound_alone_is_no_source(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_make_no_sense(changes: dict[str, float]) -> None:
-    with pytest.raises(OptionError, match=next(iter(changes))):
+    with pytest.raises(OptionError, match=next(iter(changes)).replace("_", " ")):
         replace(SourceOptions(), **changes)
 
 

@@ -14,17 +14,16 @@ from torch import Tensor
 from toys import VGG_LAYOUT, exact_features, toy_photo, toy_vgg
 
 from vidstyle.errors import OptionError, WeightsError
-from vidstyle.models.vgg import (
-    VGG19,
+from vidstyle.models.layers import (
     check_layers,
     convolution_names,
     deepest,
     layer_name,
     layer_names,
-    load_vgg19,
     parse_layers,
     smallest_side,
 )
+from vidstyle.models.vgg import VGG19, load_vgg19
 
 
 def photo() -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -11,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,12 +24,7 @@ from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.sequences import journal
 from vidstyle.sequences.picture import write_picture
-from vidstyle.sequences.run import (
-    NOT_IN_PICTURES,
-    FrameOptions,
-    as_before,
-    stylize_frames,
-)
+from vidstyle.sequences.run import as_before, stylize_frames
 from vidstyle.steady import SteadyStylizer
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.summary import Progress
@@ -406,58 +399,6 @@ def test_changed_settings_are_named(source: Path, tmp_path: Path) -> None:
     assert contents(output) == before
     stylize(source, output, toy_style(seed=3), frames="1001-1002", overwrite=True)
     assert contents(output).keys() == before.keys() and contents(output) != before
-
-
-OTHER_FAST = {
-    "strength": 0.5,
-    "color": "keep",
-    "precision": "bf16",
-    "batch_size": 2,
-    "tile": 64,
-    "stroke_size": 2.0,
-    "quality": "fine",
-    "backend": "openvino",
-}
-OTHER_TEMPORAL = {"temporal": 0.1, "flow": "fast", "cuts": "none"}
-OTHER_FRAMES = {
-    "input_space": "linear",
-    "layer": "beauty",
-    "jpeg_quality": 80,
-    "alpha": "style",
-    "mattes": ("{matte}",),
-    "invert_matte": True,
-}
-"""Another value of every option that pictures depend on."""
-
-
-def names_of(record: type) -> set[str]:
-    return {field.name for field in dataclasses.fields(record)}
-
-
-def test_no_option_is_forgotten() -> None:
-    assert OTHER_FAST.keys() == names_of(FastOptions) - {"device"}  # there may be no other
-    assert OTHER_TEMPORAL.keys() == names_of(TemporalOptions)
-    assert OTHER_FRAMES.keys() | {*NOT_IN_PICTURES, "fps"} == names_of(FrameOptions)
-
-
-@pytest.mark.parametrize("name", [*OTHER_FAST, *OTHER_TEMPORAL, *OTHER_FRAMES])
-def test_a_run_is_not_continued_with_any_other_option(
-    source: Path, tmp_path: Path, name: str
-) -> None:
-    output, matte = tmp_path / "out", write_image(tmp_path / "matte.png", pan(0))
-    fast = replace(FAST, backend="torch")
-    stylize(source, output, fast=fast, frames="1001-1002")
-    before = contents(output)
-    changed: dict[str, object] = {"fast": fast}
-    if name in OTHER_FAST:
-        changed["fast"] = replace(fast, **{name: OTHER_FAST[name]})
-    elif name in OTHER_TEMPORAL:
-        changed["temporal"] = TemporalOptions(**{name: OTHER_TEMPORAL[name]})
-    else:
-        changed[name] = (matte,) if name == "mattes" else OTHER_FRAMES[name]
-    with pytest.raises(OptionError, match=f"was begun with .*{name.replace('_', ' ')} .*, not "):
-        stylize(source, output, frames="1001-1003", **changed)
-    assert contents(output) == before
 
 
 def test_listed_cuts_depend_on_the_rate(source: Path, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from sequences.shots import FAST, contents, pan, stylize, write_shot
 from toys import toy_photo, toy_style
 
 from vidstyle.errors import InputError, OptionError, OutputError
-from vidstyle.frame import exact_rate
 from vidstyle.image import read_image, write_image
+from vidstyle.options.sequences import exact_rate
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import read_picture
 from vidstyle.sequences.run import FrameOptions

@@ -18,9 +18,10 @@ from toys import exact_features, toy_photo, toy_vgg
 
 from vidstyle.errors import InputError, OptimizationError, OptionError
 from vidstyle.image import read_image, resize, resize_short_side, write_image
+from vidstyle.models.layers import layer_names
 from vidstyle.models.losses import gram_matrix
 from vidstyle.models.pixels import as_tensor
-from vidstyle.models.vgg import VGG19, layer_names, load_vgg19
+from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.stylizers import (
     Anchor,
     Losses,
@@ -445,7 +446,7 @@ def test_anchors_add_up_and_shrink_with_the_scales(vgg: VGG19) -> None:
 
 def test_luma_leaves_the_photo_its_chroma(vgg: VGG19) -> None:
     photo = 64 + toy_photo() // 2
-    result = engine(vgg, color="luma", iterations=25)(photo)
+    result = engine(vgg, color="keep", iterations=25)(photo)
     red, green, blue = np.moveaxis(result.astype(float) - photo, -1, 0)
     moved = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     inside = ((result > 0) & (result < 255)).all(axis=-1)
@@ -464,7 +465,7 @@ def test_luma_does_not_see_colours(vgg: VGG19) -> None:
     courses = []
     for picture, style in ((photo, painting()), (tinted, painting()), (photo, greyed)):
         steps: list[Step] = []
-        stylizer = engine(vgg, [(style, 1.0)], color="luma", iterations=6)
+        stylizer = engine(vgg, [(style, 1.0)], color="keep", iterations=6)
         stylizer(picture, listener=steps.append)
         courses.append(losses_of(steps))
     assert courses[1] == pytest.approx(courses[0], rel=0.02)
@@ -635,24 +636,24 @@ def test_no_graph_is_kept(vgg: VGG19) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"content_weight": -1.0}, "content weight is 0 or more, not -1"),
-        ({"style_weight": math.nan}, "style weight is 0 or more, not nan"),
+        ({"content_weight": -1.0}, "content weight must be 0 or more, not -1"),
+        ({"style_weight": math.nan}, "style weight must be 0 or more, not nan"),
         ({"tv_weight": math.inf}, "tv weight .* not inf"),
-        ({"content_weight": 0.0, "style_weight": 0.0}, "nothing to aim at"),
+        ({"content_weight": 0.0, "style_weight": 0.0}, "nothing to optimize"),
         ({"style_layers": ()}, "no layers"),
         ({"style_layers": (("relu9_1", 1.0),)}, "no layer 'relu9_1'"),
         ({"content_layers": (("conv4_2", 1.0),)}, "goes by the name relu4_2"),
         ({"content_layers": (("relu4_2", 0.0),)}, "all zero"),
-        ({"iterations": 0}, "iterations is at least 1, not 0"),
-        ({"scales": 0}, "scales is at least 1"),
-        ({"style_size": 0}, "style size is at least 1"),
-        ({"learning_rate": 0.0}, "learning rate is above 0"),
-        ({"tv_exponent": 1.0}, "tv exponent is at least 2"),
-        ({"tolerance": -0.1}, "tolerance is 0 or more"),
-        ({"noise": -0.1}, "noise is 0 or more"),
+        ({"iterations": 0}, "iterations must be at least 1, not 0"),
+        ({"scales": 0}, "scales must be at least 1"),
+        ({"style_size": 0}, "style size must be at least 1"),
+        ({"learning_rate": 0.0}, "learning rate must be more than 0"),
+        ({"tv_exponent": 1.0}, "tv exponent must be at least 2"),
+        ({"tolerance": -0.1}, "tolerance must be 0 or more"),
+        ({"noise": -0.1}, "noise must be 0 or more"),
         ({"optimizer": "sgd"}, "lbfgs or adam, not 'sgd'"),
         ({"normalization": "sum"}, "not 'sum'"),
-        ({"color": "keep"}, "not 'keep'"),
+        ({"color": "luma"}, "not 'luma'"),
         ({"pooling": "none"}, "not 'none'"),
     ],
 )
@@ -710,8 +711,8 @@ def test_a_network_that_ends_too_early() -> None:
 
 
 def test_a_texture_has_no_photo_to_keep_the_colours_of(vgg: VGG19) -> None:
-    with pytest.raises(OptionError, match="color luma"):
-        synthesize_texture([(painting(), 1.0)], 64, 64, options(color="luma"), vgg=vgg)
+    with pytest.raises(OptionError, match="color keep"):
+        synthesize_texture([(painting(), 1.0)], 64, 64, options(color="keep"), vgg=vgg)
 
 
 def test_a_loss_that_is_no_number_ends_it(vgg: VGG19) -> None:

@@ -9,7 +9,8 @@ import pytest
 from toys import toy_photo, toy_vgg
 
 from vidstyle.errors import OptionError
-from vidstyle.models.vgg import VGG19, layer_names
+from vidstyle.models.layers import layer_names
+from vidstyle.models.vgg import VGG19
 from vidstyle.stylizers import RECIPES, OptimizeOptions, OptimizeStylizer, Step, find_recipe
 
 BLOCK_STARTS = [f"relu{block}_1" for block in range(1, 6)]

@@ -129,7 +129,7 @@ def test_what_cannot_be_distilled(tmp_path: Path, photos: Path) -> None:
         Distiller(toy_file([]), photos, tmp_path / "d", OPTIONS)
     with pytest.raises(OptionError, match="either"):
         DistilOptions()
-    with pytest.raises(OptionError, match="minutes must be above zero"):
+    with pytest.raises(OptionError, match="minutes must be more than 0"):
         DistilOptions(minutes=0)
     other = Distiller(toy_file(["alpha"], seed=3), photos, tmp_path / "d.safetensors", OPTIONS)
     other.save()

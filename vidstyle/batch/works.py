@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import vidstyle
 from vidstyle.batch.tasks import Restyle
-from vidstyle.models.vgg import deepest, load_vgg19
-from vidstyle.optimized import FRAMES, VideoOptions, optimize_video
+from vidstyle.models.vgg import load_vgg19
+from vidstyle.optimized import optimize_video
+from vidstyle.options import (
+    FRAMES,
+    FastOptions,
+    OptimizeOptions,
+    ReadOptions,
+    TemporalOptions,
+    VideoOptions,
+    WriteOptions,
+    settings_of,
+)
 from vidstyle.pipeline import restyle_video
 from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings
 from vidstyle.styles.paintings import Paintings
 from vidstyle.styles.registry import Style, find_style, parse_blend, style_label
-from vidstyle.stylizers import FastOptions, FastStylizer, OptimizeOptions
+from vidstyle.stylizers import FastStylizer
 from vidstyle.summary import Listener, Summary
-from vidstyle.temporal import TemporalOptions
-from vidstyle.video import ReadOptions, WriteOptions
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class FastWork:
         """All that a file's result depends on, as JSON values."""
         return {
             **_settings(source, self.temporal, self.read, self.write, self.compare),
-            "fast": asdict(self.fast),
+            **settings_of(self.fast),
             "style": _style_settings(self.style),
         }
 
@@ -102,8 +110,8 @@ class OptimizeWork:
         init = file_or_word(self.optimize.init, ("content", "noise"))
         return {
             **_settings(source, self.temporal, self.read, self.write, self.compare),
-            "optimize": asdict(self.optimize) | {"init": init},
-            "video": asdict(self.video),
+            "optimize": settings_of(self.optimize) | {"init": init},
+            "video": settings_of(self.video),
             "paintings": [[fingerprint([p]), weight] for p, weight in self.paintings.weighted],
             "vgg": str(self.vgg),
             "start": self.fast and _style_settings(self.fast),
@@ -112,7 +120,7 @@ class OptimizeWork:
     def load(self, device: str) -> Restyle:
         """Raises WeightsError, StyleError, DeviceError."""
         options = replace(self.optimize, device=device)
-        vgg = load_vgg19(self.vgg, deepest([*options.active_content, *options.active_style]))
+        vgg = load_vgg19(self.vgg, options.deepest_layer)
         fast = FastStylizer(self.fast, FastOptions(device=device)) if self.fast else None
 
         def restyle(source: Path, output: Path, listener: Listener) -> Summary:
@@ -142,9 +150,8 @@ def _settings(
     return {
         "vidstyle": vidstyle.__version__,
         **input_settings([source]),
-        "temporal": asdict(temporal) | {"cuts": file_or_word(temporal.cuts, ("auto", "none"))},
-        "read": asdict(read),
-        "write": asdict(write) | {"overwrite": None},
+        **settings_of(temporal, read, write),
+        "cuts": file_or_word(temporal.cuts, ("auto", "none")),
         "compare": compare,
     }
 

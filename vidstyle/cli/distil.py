@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidstyle.cli.parameters import Given, Take, with_options
+from vidstyle.cli.train import Output, Photos, within_budget
+from vidstyle.options import DistilOptions
+from vidstyle.options.commands import BuildOptions
+
 if TYPE_CHECKING:
     from vidstyle.train import TrainEvent
 
-DEFAULT_MINUTES = 60.0
+DEFAULTS = DistilOptions(minutes=60.0)
 
 
+@with_options
 def distil(
-    photos: Annotated[Path, typer.Option(help="A folder of photos to practise on.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The draft to write.")],
-    base: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", help="The style file whose backbone and styles teach; the bundled one."
-        ),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help=f"Stop after so long; {DEFAULT_MINUTES:g} unless given.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another course.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    *,
+    photos: Photos,
+    output: Output,
+    build: BuildOptions,
+    training: Annotated[Given, Take(DEFAULTS)],
 ) -> None:
     """Teach a leaner network to draw, at half of the size, what a backbone draws.
 
@@ -38,15 +32,11 @@ def distil(
     """
     from vidstyle.styles import read_style_file
     from vidstyle.styles.registry import BUNDLED
-    from vidstyle.train import Distiller, DistilOptions
+    from vidstyle.train import Distiller
 
-    if steps is None and minutes is None:
-        minutes = DEFAULT_MINUTES
-    options = DistilOptions(
-        steps=steps, minutes=minutes, seed=seed, device=device, precision=precision
-    )
-    distiller = Distiller(read_style_file(base or BUNDLED), photos, output, options)
-    if resume:
+    options = DistilOptions(**within_budget(training, DEFAULTS))
+    distiller = Distiller(read_style_file(build.base or BUNDLED), photos, output, options)
+    if build.resume:
         distiller.resume()
     typer.echo("    step    done   time        loss      psnr")
     distiller.train(show)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidstyle.cli.choices import Flow
-from vidstyle.cli.progress import AsJson, ProgressKind, Reporter, print_json
+from vidstyle.cli.output import print_json
+from vidstyle.cli.parameters import Take, with_options
 from vidstyle.errors import ExitCode
+from vidstyle.options import TemporalOptions
+from vidstyle.options.commands import EvaluateOptions, ProgressOptions
 
 if TYPE_CHECKING:
     from vidstyle.evaluate import Evaluation
@@ -21,11 +22,7 @@ LISTED = 5
 """Times that are printed of a longer list."""
 
 
-class Shown(StrEnum):
-    bar = "bar"
-    none = "none"
-
-
+@with_options
 def evaluate(
     original: Annotated[
         Path, typer.Argument(metavar="ORIGINAL", help="The video that was stylized.")
@@ -33,32 +30,25 @@ def evaluate(
     stylized: Annotated[
         Path, typer.Argument(metavar="STYLIZED", help="The result, made by any program.")
     ],
-    per_frame: Annotated[
-        Path | None,
-        typer.Option(help="The same style without temporal processing, to compare with."),
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the warping error over time into this PNG.")
-    ] = None,
-    as_json: AsJson = False,
-    flow: Annotated[
-        Flow, typer.Option(help="Optical flow of the original; the others are quicker.")
-    ] = Flow.medium,
-    progress: Annotated[Shown, typer.Option(help="A bar, or nothing.")] = Shown.bar,
+    *,
+    options: EvaluateOptions,
+    motion: Annotated[TemporalOptions, Take(TemporalOptions(), only=("flow",))],
+    shown: Annotated[ProgressOptions, Take(ProgressOptions(), only=("json",))],
 ) -> None:
     """Measure flicker, warping error, detail, timing and sound against the original."""
     from vidstyle import evaluate as judge
+    from vidstyle.cli.progress import Reporter
     from vidstyle.plots import check_plot
 
-    if plot is not None:
-        check_plot(plot)
-    with Reporter(ProgressKind(progress.value)) as reporter:
+    if options.plot is not None:
+        check_plot(options.plot)
+    with Reporter(ProgressOptions(options.progress)) as reporter:
         evaluation = judge.evaluate(
-            original, stylized, per_frame, flow=flow.value, listener=reporter
+            original, stylized, options.per_frame, flow=motion.flow, listener=reporter
         )
-    if plot is not None:
-        judge.write_plot(plot, evaluation)
-    if as_json:
+    if options.plot is not None:
+        judge.write_plot(options.plot, evaluation)
+    if shown.json:
         print_json(**evaluation.as_dict())
     else:
         for line in report(evaluation):

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from tqdm import tqdm
-
+from vidstyle.cli.output import print_stderr
 from vidstyle.errors import OutputError
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
@@ -107,4 +106,4 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not record.exc_info:
-            tqdm.write(self.format(record), file=sys.stderr)
+            print_stderr(self.format(record))

@@ -31,7 +31,8 @@ from vidstyle.cli import (
     train,
 )
 from vidstyle.cli.logs import LogLevel, logging_to
-from vidstyle.cli.progress import unwritable_stdout
+from vidstyle.cli.output import unwritable_stdout
+from vidstyle.cli.renamed import new_spelling
 from vidstyle.errors import ExitCode, Interrupted, VidstyleError
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         code = _fail("interrupted", ExitCode.interrupted)
     except TyperException as error:
-        code = _fail(error.format_message(), error.exit_code)
+        code = _fail(new_spelling(error) or error.format_message(), error.exit_code)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         code = _fail(f"{place}{error.strerror or error}", ExitCode.failed)

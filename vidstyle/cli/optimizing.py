@@ -5,52 +5,28 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from vidstyle import image as images
-from vidstyle.cli.choices import Preset
-from vidstyle.cli.progress import ProgressKind, print_json, print_line, stages_json
+from vidstyle.cli.output import print_json, print_line
+from vidstyle.cli.summary import stages_json
 from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
-from vidstyle.models.vgg import VGG19, deepest, load_vgg19, parse_layers
+from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.options import FastOptions, OptimizeOptions
+from vidstyle.options.commands import PictureOutput, ProgressOptions
 from vidstyle.plots import check_plot, write_losses
 from vidstyle.stages import StageTimes
 from vidstyle.styles import has_pictures
-from vidstyle.stylizers import (
-    RECIPES,
-    FastOptions,
-    FastStylizer,
-    Losses,
-    OptimizeOptions,
-    Step,
-)
-
-
-def choose(preset: Preset | None, given: Mapping[str, Any]) -> OptimizeOptions:
-    """A preset's options, changed by the command line's where these are given.
-
-    ``init`` may be ``fast``, which is for the caller to see to.
-    """
-    changes = {name: value for name, value in given.items() if value is not None}
-    if changes.get("init") == "fast":
-        if "scales" in changes:
-            raise OptionError("--init fast begins at the whole size; leave --scales out")
-        del changes["init"]
-    if (layers := changes.pop("content_layer", None)) is not None:
-        changes["content_layers"] = parse_layers(layers)
-    if (layers := changes.pop("style_layers", None)) is not None:
-        changes["style_layers"] = parse_layers(layers)
-    return replace(RECIPES[preset or Preset.default].options, **changes)
+from vidstyle.stylizers import FastStylizer, Losses, Step
 
 
 def load_vgg(path: Path | None, options: OptimizeOptions) -> VGG19:
     """VGG19 up to the deepest layer that counts."""
-    return load_vgg19(path, deepest([*options.active_content, *options.active_style]))
+    return load_vgg19(path, options.deepest_layer)
 
 
 def fast_stylizer(style: str, device: str) -> FastStylizer:
@@ -85,9 +61,8 @@ class Watch:
     Args:
         output: where the picture goes.
         size: its width and height. Pictures of coarse scales are enlarged to it.
-        save_every: keep the picture after so many steps as ``OUTPUT.0050.png`` …
-        plot: draw the curves of the losses into this PNG.
-        as_json: the summary is one JSON object on stdout.
+        shown: progress and summary.
+        kept: which steps are kept, and where losses are plotted.
         times: what was measured before.
 
     Raises:
@@ -98,27 +73,22 @@ class Watch:
         self,
         output: Path,
         size: tuple[int, int],
-        kind: ProgressKind,
+        shown: ProgressOptions,
+        kept: PictureOutput = PictureOutput(),
         *,
-        save_every: int | None = None,
-        plot: Path | None = None,
         overwrite: bool = False,
-        as_json: bool = False,
         times: StageTimes | None = None,
     ) -> None:
-        if save_every is not None and save_every < 1:
-            raise OptionError(f"--save-every is at least 1 step, not {save_every}")
-        if plot is not None:
-            check_plot(plot)
-        if save_every and not overwrite:
+        if kept.plot is not None:
+            check_plot(kept.plot)
+        if kept.save_every and not overwrite:
             check_series(output)
         self.output = output
         self.size = size
-        self.kind = kind
-        self.as_json = as_json or kind is ProgressKind.json
+        self.kind = shown.progress
+        self.as_json = shown.json or shown.progress == "json"
         self.times = times or StageTimes()
-        self.save_every = save_every
-        self.plot = plot
+        self.kept = kept
         self.steps = 0
         self.losses: list[Losses] = []
         self.starts: list[int] = []
@@ -133,7 +103,7 @@ class Watch:
         self.steps += 1
         self.losses.append(step.losses)
         self._show(step)
-        if self.save_every and self.steps % self.save_every == 0:
+        if self.kept.save_every and self.steps % self.kept.save_every == 0:
             path = images.beside(self.output, f"{self.steps:04d}")
             self._write(path, step.picture())
 
@@ -157,8 +127,8 @@ class Watch:
             raise OptimizationError(f"{error}{where}", error.picture) from error
         finally:
             self._close()
-            if self.plot is not None and self.losses:
-                write_losses(self.plot, curves(self.losses), self.starts, self.output.name)
+            if self.kept.plot is not None and self.losses:
+                write_losses(self.kept.plot, curves(self.losses), self.starts, self.output.name)
         with self.times.measure("encode"):
             images.write_image(self.output, picture)
         self._done()
@@ -174,7 +144,7 @@ class Watch:
         images.write_image(path, images.resize(picture, *self.size))
 
     def _show(self, step: Step) -> None:
-        if self.kind is ProgressKind.json:
+        if self.kind == "json":
             print_json(
                 event="progress",
                 iteration=step.iteration,
@@ -184,7 +154,7 @@ class Watch:
                 seconds=round(step.seconds, 3),
                 **parts(step.losses),
             )
-        elif self.kind is ProgressKind.bar:
+        elif self.kind == "bar":
             if self._bar is None:
                 self._bar = tqdm(unit=" steps", dynamic_ncols=True, file=sys.stderr, smoothing=0.1)
             self._bar.total = step.total

@@ -1,52 +1,40 @@
-"""Listeners to a run, or to a batch of them: a bar, JSON lines, or silence; and summaries,
-sentences or JSON."""
+"""Listeners to a run, or to a batch of them: a bar, JSON events, or nothing."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 from tqdm import tqdm
 
-from vidstyle.errors import ExitCode, OutputError
+from vidstyle.cli.output import print_error, print_json, print_line, print_warning
+from vidstyle.cli.summary import batch_line, outcome_json, sentence, summary_json
+from vidstyle.errors import ExitCode
+from vidstyle.options.commands import ProgressOptions
 
 if TYPE_CHECKING:
     from vidstyle.batch import FileProgress, Outcome, Task
-    from vidstyle.stages import StageTime
     from vidstyle.summary import Progress, Summary
-
-
-class ProgressKind(StrEnum):
-    bar = "bar"
-    json = "json"
-    none = "none"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 
 
 class Reporter(AbstractContextManager["Reporter"]):
     """Shows a run as it goes, and its end.
 
     Args:
-        as_json: the summary is one JSON object on stdout, as it is the last event of
-            ``ProgressKind.json`` anyway.
+        shown: what to show; with JSON events, the summary is the last of them.
         source: the file that is worked on, where there are others.
     """
 
     def __init__(
-        self, kind: ProgressKind, as_json: bool = False, source: Path | None = None
+        self, shown: ProgressOptions = ProgressOptions(), source: Path | None = None
     ) -> None:
-        self.kind = kind
-        self.as_json = as_json or kind is ProgressKind.json
+        self.kind = shown.progress
+        self.as_json = shown.json or shown.progress == "json"
         self.source = source
         self._named = {} if source is None else {"input": str(source)}
         self._bar: tqdm | None = None
@@ -55,7 +43,7 @@ class Reporter(AbstractContextManager["Reporter"]):
         self.close()
 
     def __call__(self, progress: Progress) -> None:
-        if self.kind is ProgressKind.json:
+        if self.kind == "json":
             # The total is the container's word for it, and the container may be wrong.
             left = max(0, (progress.total or 0) - progress.frames)
             print_json(
@@ -68,7 +56,7 @@ class Reporter(AbstractContextManager["Reporter"]):
                 eta=round(left / progress.rate, 1) if progress.total and progress.rate else None,
                 **({} if progress.loss is None else {"loss": progress.loss}),
             )
-        elif self.kind is ProgressKind.bar:
+        elif self.kind == "bar":
             self._update(progress)
 
     def _update(self, progress: Progress) -> None:
@@ -96,7 +84,8 @@ class Reporter(AbstractContextManager["Reporter"]):
             typer.Exit: with ``ExitCode.partial``, when something of the input was lost.
         """
         self.close()
-        print_warnings(self.kind, summary.warnings)
+        for message in summary.warnings:
+            print_warning(self.kind, message)
         if self.as_json:
             print_json(**summary_json(summary))
         else:
@@ -109,22 +98,21 @@ class BatchReporter(AbstractContextManager["BatchReporter"]):
     """Shows a batch of runs as it goes, and its end.
 
     Args:
-        as_json: one JSON object for each file, as it ends, and one for all.
+        shown: as JSON, the summary is an object for each file, as it ends, and one for all.
         tasks: the files.
-        jobs: as there are several at once, a bar counts files, not frames.
+        jobs: with several at once, a bar counts files, not frames.
     """
 
-    def __init__(
-        self, kind: ProgressKind, as_json: bool, tasks: Sequence[Task], jobs: int = 1
-    ) -> None:
-        self.kind = kind
-        self.as_json = as_json or kind is ProgressKind.json
+    def __init__(self, shown: ProgressOptions, tasks: Sequence[Task], jobs: int = 1) -> None:
+        self.shown = shown
+        self.kind = shown.progress
+        self.as_json = shown.json or shown.progress == "json"
         self._tasks = tasks
         self._outcomes: list[Outcome] = []
         self._began = time.perf_counter()
         self._reporter: Reporter | None = None
         self._files: tqdm | None = None
-        if jobs > 1 and kind is ProgressKind.bar:
+        if jobs > 1 and self.kind == "bar":
             self._files = tqdm(total=len(tasks), unit=" files", dynamic_ncols=True, file=sys.stderr)
 
     def __exit__(self, *exception: object) -> None:
@@ -137,12 +125,12 @@ class BatchReporter(AbstractContextManager["BatchReporter"]):
         from vidstyle.batch import Outcome
 
         if isinstance(event, Outcome):
-            self._tell(event)
+            self._finish_file(event)
         elif self._files is None:
             source = event.task.source
             if self._reporter is None or self._reporter.source != source:
                 self._close()
-                self._reporter = Reporter(self.kind, self.as_json, source)
+                self._reporter = Reporter(self.shown, source)
             self._reporter(event.progress)
 
     def _close(self) -> None:
@@ -150,7 +138,7 @@ class BatchReporter(AbstractContextManager["BatchReporter"]):
             self._reporter.close()
             self._reporter = None
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _finish_file(self, outcome: Outcome) -> None:
         """One file came to its end."""
         self._outcomes.append(outcome)
         self._close()
@@ -158,11 +146,12 @@ class BatchReporter(AbstractContextManager["BatchReporter"]):
         if self._files is not None:
             self._files.update()
         if summary is not None:
-            print_warnings(self.kind, summary.warnings, source)
+            for message in summary.warnings:
+                print_warning(self.kind, message, source)
         if self.as_json:
             print_json(**outcome_json(outcome))
         elif outcome.state == "failed":
-            tqdm.write(f"vidstyle: {outcome.reason}", file=sys.stderr)
+            print_error(str(outcome.reason))
 
     def summarize(self) -> None:
         """Print what became of each file, and of all."""
@@ -185,7 +174,7 @@ class BatchReporter(AbstractContextManager["BatchReporter"]):
             return
         ended = {outcome.task: outcome for outcome in self._outcomes}
         for task in self._tasks:
-            print_line(fate(task, ended.get(task)))
+            print_line(batch_line(task, ended.get(task)))
         print_line(
             f"{len(done)} of {len(self._tasks)} files: {frames} frames in {seconds:.1f} s, "
             f"{rate:.2f} frames/s"
@@ -198,105 +187,3 @@ class BatchReporter(AbstractContextManager["BatchReporter"]):
         if len(done) == len(self._tasks) and not any(summary.lost for summary in done):
             return ExitCode.done
         return ExitCode.partial if done else ExitCode.failed
-
-
-def fate(task: Task, outcome: Outcome | None) -> str:
-    """What became of a file of a batch, in one line."""
-    if outcome is None:
-        return f"not begun: {task.source}"
-    if outcome.state == "failed":
-        return f"failed: {outcome.reason}"
-    if outcome.summary is None:
-        kept = f"; what was finished is in {outcome.partial}" if outcome.partial else ""
-        return f"interrupted: {task.source}{kept}"
-    if outcome.summary.skipped == outcome.summary.frames:
-        return f"done before: {outcome.summary.output}"
-    return f"done: {sentence(outcome.summary)}" + ("; in part" if outcome.summary.lost else "")
-
-
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """The event of a file's end."""
-    task = outcome.task
-    if outcome.summary is not None:
-        return summary_json(outcome.summary, task.source)
-    return {
-        "event": outcome.state,
-        "input": str(task.source),
-        "output": str(task.output),
-        **({"message": outcome.reason} if outcome.reason else {}),
-        **({"partial": str(outcome.partial)} if outcome.partial else {}),
-    }
-
-
-def sentence(summary: Summary) -> str:
-    """What came of a run."""
-    return (
-        f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s, "
-        f"{summary.rate:.2f} frames/s"
-    )
-
-
-def summary_json(summary: Summary, source: Path | None = None) -> dict[str, Any]:
-    """The last event of a run; ``source`` where there are others."""
-    first = summary.first_frame
-    return {
-        "event": "done",
-        **({} if source is None else {"input": str(source)}),
-        "output": str(summary.output),
-        "frames": summary.frames,
-        "seconds": round(summary.seconds, 3),
-        "fps": round(summary.rate, 3),
-        "first_frame": None if first is None else round(first, 3),
-        "complete": not summary.lost,
-        "warnings": summary.warnings,
-        "stages": stages_json(summary.stages),
-    }
-
-
-def print_warnings(
-    kind: ProgressKind, messages: tuple[str, ...], source: Path | None = None
-) -> None:
-    """Each in a line of its own: an event, or a note on stderr.
-
-    Args:
-        source: the file that they are about, where there are others.
-    """
-    for message in messages:
-        if kind is ProgressKind.json:
-            named = {} if source is None else {"input": str(source)}
-            print_json(event="warning", **named, message=message)
-        else:
-            named_text = "" if source is None else f"{source}: "
-            tqdm.write(f"vidstyle: note: {named_text}{message}", file=sys.stderr)
-
-
-def stages_json(stages: Mapping[str, StageTime]) -> dict[str, Any]:
-    """Where the time went, in seconds to the millisecond."""
-    return {
-        stage: {name: round(value, 3) for name, value in asdict(time).items()}
-        for stage, time in stages.items()
-    }
-
-
-def print_json(**values: Any) -> None:
-    """One object a line, at once."""
-    print_line(json.dumps(values, ensure_ascii=False))
-
-
-def print_line(line: str) -> None:
-    """To stdout, at once.
-
-    Raises:
-        OutputError: stdout is a file on a full disk, or so.
-        BrokenPipeError: nobody reads it any more, which ends programs in silence.
-    """
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise unwritable_stdout(error) from error
-
-
-def unwritable_stdout(error: OSError) -> OutputError:
-    return OutputError(f"stdout: cannot be written ({error.strerror or error})")

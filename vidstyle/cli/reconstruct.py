@@ -7,87 +7,39 @@ from typing import Annotated
 
 import typer
 
-from vidstyle.cli.choices import (
-    TV_WEIGHT,
-    Device,
-    Iterations,
-    LearningRate,
-    MaxSide,
-    OptimizerOption,
-    Overwrite,
-    Plot,
-    PoolingOption,
-    Precision,
-    Progress,
-    SaveEvery,
-    Scales,
-    Seed,
-    Tolerance,
-    TvWeight,
-    Vgg,
-)
-from vidstyle.cli.progress import ProgressKind
+from vidstyle.cli.parameters import Take, with_options
+from vidstyle.cli.texture import FROM_NOISE
+from vidstyle.options import OptimizeOptions, ReadOptions, WriteOptions
+from vidstyle.options.commands import EngineOptions, PictureOutput, ProgressOptions
+
+RECONSTRUCTION = OptimizeOptions(content_weight=1.0, style_weight=0.0, tv_weight=0.3)
 
 
+@with_options
 def reconstruct(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The picture to remember.")],
-    layer: Annotated[
-        str, typer.Option(help="By what layer: relu3_1, or several with weights: name:1,name:0.5.")
-    ] = "relu4_2",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Where to; PHOTO.<layer>.png or .jpg otherwise."),
-    ] = None,
-    tv_weight: TvWeight = TV_WEIGHT,
-    optimizer: OptimizerOption = None,
-    learning_rate: LearningRate = None,
-    iterations: Iterations = None,
-    tolerance: Tolerance = None,
-    scales: Scales = None,
-    pooling: PoolingOption = None,
-    seed: Seed = None,
-    save_every: SaveEvery = None,
-    plot: Plot = None,
-    vgg: Vgg = None,
-    max_side: MaxSide = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    overwrite: Overwrite = False,
-    progress: Progress = ProgressKind.bar,
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The picture to reconstruct.")],
+    *,
+    kept: PictureOutput,
+    optimize: Annotated[
+        OptimizeOptions,
+        Take(
+            RECONSTRUCTION,
+            without=("content_weight", "style_weight", "style_layers", "style_size", *FROM_NOISE),
+        ),
+    ],
+    engines: Annotated[EngineOptions, Take(EngineOptions(), only=("vgg",))],
+    read: Annotated[ReadOptions, Take(ReadOptions(), only=("max_side",))],
+    write: Annotated[WriteOptions, Take(WriteOptions(), only=("overwrite",))],
+    shown: ProgressOptions,
 ) -> None:
-    """Find, from noise, a picture to which a layer of VGG19 responds as to the photo."""
+    """Find, from noise, a picture to which layers of VGG19 respond as to the photo."""
     from vidstyle import image as images
-    from vidstyle.cli.optimizing import Watch, choose, load_vgg, place
-    from vidstyle.stylizers import reconstruct as find
+    from vidstyle import stylizers
+    from vidstyle.cli.optimizing import Watch, load_vgg, place
 
-    options = choose(
-        None,
-        {
-            "content_weight": 1.0,
-            "style_weight": 0.0,
-            "content_layer": layer,
-            "tv_weight": tv_weight,
-            "optimizer": optimizer,
-            "learning_rate": learning_rate,
-            "iterations": iterations,
-            "tolerance": tolerance,
-            "scales": scales,
-            "pooling": pooling,
-            "seed": seed,
-            "device": device,
-            "precision": precision,
-        },
-    )
-    names = "+".join(name for name, _ in options.content_layers)
-    picture = images.fit(images.read_image(photo), max_side)
-    target = place(output, photo, names, [photo], overwrite)
-    watch = Watch(
-        target,
-        picture.shape[1::-1],
-        progress,
-        save_every=save_every,
-        plot=plot,
-        overwrite=overwrite,
-    )
-    network = load_vgg(vgg, options)
-    watch.run(lambda: find(picture, options, vgg=network, listener=watch))
+    names = "+".join(name for name, _ in optimize.content_layers)
+    picture = images.fit(images.read_image(photo), read.max_side)
+    target = place(kept.output, photo, names, [photo], write.overwrite)
+    watch = Watch(target, picture.shape[1::-1], shown, kept, overwrite=write.overwrite)
+    vgg = load_vgg(engines.vgg, optimize)
+    watch.run(lambda: stylizers.reconstruct(picture, optimize, vgg=vgg, listener=watch))

@@ -3,368 +3,158 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from vidstyle.cli.choices import (
-    BIT_DEPTHS,
-    COLORS,
-    Audio,
-    Backend,
-    BatchSize,
-    BitDepth,
-    Color,
-    ContentLayer,
-    ContentWeight,
-    Cuts,
-    Deinterlace,
-    Device,
-    Engine,
-    EngineOption,
-    FastBackend,
-    FastPrecision,
-    FastQuality,
-    Flow,
-    Hdr,
-    LearningRate,
-    OptimizerOption,
-    Overwrite,
-    PoolingOption,
-    Preset,
-    Progress,
-    Quality,
-    Scales,
-    Seed,
-    StrokeSizeOption,
-    StyleLayers,
-    StyleSize,
-    StyleWeight,
-    Temporal,
-    Tile,
-    Tolerance,
-    TvWeight,
-    Vgg,
-    VideoFlowOption,
-    check_fast,
-    parse_stroke_size,
-    refuse,
-    usual_engine,
-)
-from vidstyle.cli.frames import Frames, InputSpace, InputSpaceOption
-from vidstyle.cli.progress import AsJson, BatchReporter, ProgressKind, Reporter
+from vidstyle.cli.engines import check_fast, default_engine, optimize_options, reject_options
+from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import OptionError
+from vidstyle.options import (
+    FRAMES,
+    ClipOptions,
+    FastOptions,
+    FrameOptions,
+    ReadOptions,
+    TemporalOptions,
+    VideoOptions,
+    WriteOptions,
+)
+from vidstyle.options.commands import EngineOptions, ProgressOptions, RunOptions, StyleOptions
 
 if TYPE_CHECKING:
     from vidstyle.batch import OptimizeWork, Work
-    from vidstyle.sequences.clip import ClipOptions
-    from vidstyle.stylizers import FastOptions
+    from vidstyle.cli.progress import Reporter
     from vidstyle.summary import Summary
-    from vidstyle.temporal import TemporalOptions
-    from vidstyle.video import ReadOptions, WriteOptions
 
 
-def parse_time(text: str) -> float:
-    """Seconds from ``12.5``, ``1:02`` or ``hh:mm:ss.s``."""
-    try:
-        seconds = 0.0
-        for part in text.split(":"):
-            value = float(part)
-            if not 0 <= value < float("inf"):
-                raise ValueError
-            seconds = seconds * 60 + value
-        if text.count(":") > 2:
-            raise ValueError
-    except ValueError as error:
-        raise typer.BadParameter(f"'{text}' is no time; write seconds or hh:mm:ss") from error
-    return seconds
-
-
+@with_options
 def run(
     sources: Annotated[
         list[Path],
         typer.Argument(
             metavar="INPUT...",
-            help="The video to restyle, or several; or pictures: a directory or a pattern.",
+            help="One or more videos, or an image sequence: a directory or a pattern.",
         ),
     ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="Where to; INPUT.<style>.mp4 unless told otherwise. DIR/: into that directory. "
-            "Pictures, if it is a pattern (out/%04d.png).",
-        ),
-    ] = None,
-    style: Annotated[
-        str,
-        typer.Option(
-            "--style",
-            "-s",
-            help="A name, a style file, a painting's picture, or a blend: scream:0.7,wave:0.3.",
-        ),
-    ] = "scream",
-    engine: EngineOption = None,
-    strength: Annotated[
-        float | None, typer.Option(help="Fast: from 0, the photo, to 1, the style.")
-    ] = None,
-    color: Annotated[
-        Color,
-        typer.Option(
-            help="keep: the picture's own colours, only its light restyled. "
-            "histogram (optimize): the painting is first given the picture's colours."
-        ),
-    ] = Color.style,
-    temporal: Temporal = 0.6,
-    flow: VideoFlowOption = None,
-    cuts: Cuts = "auto",
-    max_side: Annotated[
-        int | None, typer.Option(help="Work and write with the longer side at most this.")
-    ] = None,
-    scale: Annotated[
-        float | None, typer.Option(help="Work and write at this multiple of the input's size.")
-    ] = None,
-    start: Annotated[
-        float | None,
-        typer.Option(parser=parse_time, metavar="TIME", help="Begin at: seconds or hh:mm:ss."),
-    ] = None,
-    end: Annotated[
-        float | None, typer.Option(parser=parse_time, metavar="TIME", help="End at.")
-    ] = None,
-    fps: Annotated[
-        float | None, typer.Option(help="Pictures a second, where they are the input.")
-    ] = None,
-    numbers: Frames = None,
-    input_space: InputSpaceOption = InputSpace.auto,
-    quality: FastQuality = None,
-    device: Device = "auto",
-    precision: FastPrecision = "auto",
-    backend: FastBackend = None,
-    batch_size: BatchSize = None,
-    tile: Tile = None,
-    stroke_size: StrokeSizeOption = None,
-    recipe: Annotated[
-        Preset | None,
-        typer.Option(help="A recipe of losses to start from; the options below change it."),
-    ] = None,
-    content_weight: ContentWeight = None,
-    style_weight: StyleWeight = None,
-    tv_weight: TvWeight = None,
-    content_layer: ContentLayer = None,
-    style_layers: StyleLayers = None,
-    optimizer: OptimizerOption = None,
-    learning_rate: LearningRate = None,
-    scales: Scales = None,
-    style_size: StyleSize = None,
-    pooling: PoolingOption = None,
-    seed: Seed = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            metavar="content|noise|fast|PICTURE",
-            help="What shots start from; fast: the fast engine's picture in this style.",
-        ),
-    ] = None,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="--init fast for every frame, not the past.")
-    ] = False,
-    first_iterations: Annotated[
-        int | None, typer.Option(help="Steps for the first frame of a shot, at each scale.")
-    ] = None,
-    iterations: Annotated[
-        int | None, typer.Option(help="Steps for each other frame, at most.")
-    ] = None,
-    tolerance: Tolerance = None,
-    temporal_weight: Annotated[
-        float | None, typer.Option(help="How much the past counts, at --temporal 1.")
-    ] = None,
-    passes: Annotated[
-        int | None, typer.Option(help="Go over each shot so often, forward and backward.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what an earlier run finished.")
-    ] = False,
-    vgg: Vgg = None,
-    codec: Annotated[
-        str | None, typer.Option(help="Video encoder; libx264, or libvpx-vp9 for WebM.")
-    ] = None,
-    crf: Annotated[int | None, typer.Option(help="Quality; lower is better and larger.")] = None,
-    preset: Annotated[str | None, typer.Option(help="The encoder's speed preset.")] = None,
-    pix_fmt: Annotated[
-        str | None,
-        typer.Option(help="Pixel format; keep: the input's chroma and bits. 4:2:0 unless given."),
-    ] = None,
-    bit_depth: Annotated[
-        BitDepth, typer.Option(help="Bits a channel; auto: 10 where the input has more than 8.")
-    ] = BitDepth.auto,
-    deinterlace: Annotated[
-        Deinterlace, typer.Option(help="auto: frames that are flagged interlaced (bwdif).")
-    ] = Deinterlace.auto,
-    hdr: Annotated[
-        Hdr, typer.Option(help="PQ and HLG: as SDR of BT.709, or kept, in 10 bits.")
-    ] = Hdr.sdr,
-    audio: Annotated[Audio, typer.Option(help="Copy the sound, or leave it out.")] = Audio.copy,
-    overwrite: Overwrite = False,
-    jobs: Annotated[
-        int, typer.Option(help="Of several inputs, so many at once: in turns on all GPUs.", min=1)
-    ] = 1,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail when the input is damaged or cut short.")
-    ] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Input and output side by side in one video.")
-    ] = False,
-    progress: Progress = ProgressKind.bar,
-    as_json: AsJson = False,
+    *,
+    options: RunOptions,
+    style: StyleOptions,
+    engines: Annotated[Given, Take(EngineOptions())],
+    fast: Annotated[Given, Take(FastOptions())],
+    losses: Annotated[Given, Take(FRAMES, flags={"iterations": "--first-iterations"})],
+    video: Annotated[Given, Take(VideoOptions())],
+    temporal: Annotated[Given, Take(TemporalOptions())],
+    clip: Annotated[Given, Take(ClipOptions())],
+    read: ReadOptions,
+    write: WriteOptions,
+    shown: ProgressOptions,
 ) -> None:
-    """Turn a video into a moving painting, with its own sound.
+    """Turn a video into a moving painting, and keep its sound.
 
-    At once in a learned style, or slowly after any picture. The engine is fast, unless a picture
-    file is among the styles. Options that are only for the other engine are refused.
+    The fast engine draws learned styles; the optimization engine imitates any painting, slowly, and
+    is used when the style is a picture. Options of the other engine are refused.
     """
-    if start is not None and end is not None and end <= start:
-        raise OptionError(f"--end {end:g} s is not after --start {start:g} s")
-    if hdr is Hdr.keep and bit_depth is BitDepth.eight:
+    from vidstyle.sequences.clip import is_sequence
+
+    if write.hdr == "keep" and read.bit_depth == 8:
         raise OptionError("--hdr keep needs more than --bit-depth 8")
-    from vidstyle.sequences.clip import ClipOptions, is_sequence
-    from vidstyle.temporal import TemporalOptions
-    from vidstyle.video import ReadOptions, WriteOptions
-
-    losses = {
-        "content_weight": content_weight,
-        "style_weight": style_weight,
-        "tv_weight": tv_weight,
-        "content_layer": content_layer,
-        "style_layers": style_layers,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "scales": scales,
-        "style_size": style_size,
-        "pooling": pooling,
-        "seed": seed,
-        "init": init,
-        "tolerance": tolerance,
-    }
-    of_video = {
-        "passes": passes,
-        "iterations": iterations,
-        "temporal_weight": temporal_weight,
-        "refresh": refresh or None,
-    }
-    if (engine or usual_engine(style)) is Engine.optimize:
-        refuse(Engine.fast, {"quality": quality})
-    quality = quality or Quality.standard
-    flow = flow or (Flow.fast if quality is Quality.draft else Flow.medium)
+    engine = engines.get("engine") or default_engine(style.style)
+    if engine == "optimize":
+        reject_options("fast", fast)
+    quality = fast.get("quality", FastOptions.quality)
+    flow = "fast" if quality == "draft" else TemporalOptions.flow
     job = Job(
-        sources[0],
-        Path(output) if output else None,
-        style,
-        color,
-        device,
-        precision,
-        TemporalOptions(temporal, flow.value, cuts),
-        ReadOptions(start, end, max_side, scale, strict, BIT_DEPTHS[bit_depth], deinterlace.value),
-        WriteOptions(codec, crf, preset, pix_fmt, audio.value, overwrite, hdr.value, quality.value),
-        compare,
-        ClipOptions(fps, numbers, input_space.value),
-        (is_sequence(sources[0]), output is not None and is_sequence(output)),
+        sources,
+        options,
+        style.style,
+        TemporalOptions(**{"flow": flow, **temporal}),
+        read,
+        replace(write, effort=quality),
+        ClipOptions(**clip),
+        is_sequence(sources[0]),
+        options.output is not None and is_sequence(options.output),
     )
-    many = len(sources) > 1 or names_directory(output, job)
-    if many:
-        check_batch(sources, output)
-    if (many or not any(job.pictures)) and job.clip != ClipOptions():
-        raise OptionError("--fps, --frames and --input-space are for pictures")
-    if (engine or usual_engine(style)) is Engine.fast:
-        others = {
-            "recipe": recipe,
-            "first_iterations": first_iterations,
-            "vgg": vgg,
-        }
-        refuse(Engine.optimize, {**losses, **of_video, **others})
-        fast = fast_options(job, strength, batch_size, tile, stroke_size, quality, backend)
-        if many:
-            from vidstyle.batch import FastWork
-
-            work: Work = FastWork(style, fast, job.temporal, job.read, job.write, compare, resume)
-            run_many(sources, output, work, jobs, progress, as_json)
-        with Reporter(progress, as_json) as reporter:
-            reporter.done(run_fast(job, fast, resume, reporter))
+    if job.many:
+        check_batch(job)
+    if clip and (job.many or not job.has_pictures):
+        raise OptionError(f"{', '.join(clip.flags)} are for pictures, not for videos")
+    if engine == "fast":
+        reject_options("optimize", engines, losses, video)
+        check_fast(style.style, fast)
+        run_fast(job, FastOptions(**fast), shown)
     else:
-        of_fast = {"strength": strength, "batch_size": batch_size, "backend": backend}
-        refuse(Engine.fast, {**of_fast, "tile": tile, "stroke_size": stroke_size})
-        if any(job.pictures) and not many:
+        if job.has_pictures and not job.many:
             raise OptionError("directories and patterns of pictures are for --engine fast")
-        losses["iterations"] = first_iterations
-        work = optimize_work(job, recipe, losses, of_video, vgg, resume)
-        if many:
-            run_many(sources, output, work, jobs, progress, as_json)
-        with Reporter(progress, as_json) as reporter:
-            reporter.done(run_optimized(job, work, reporter))
+        run_optimized(job, optimize_work(job, engines, losses, VideoOptions(**video)), shown)
 
 
 @dataclass(frozen=True)
 class Job:
-    """The options that both engines have."""
+    """What is to be done, by either engine."""
 
-    source: Path
-    output: Path | None
+    sources: list[Path]
+    options: RunOptions
     style: str
-    color: Color
-    device: str
-    precision: str
     temporal: TemporalOptions
     read: ReadOptions
     write: WriteOptions
-    compare: bool
     clip: ClipOptions
-    pictures: tuple[bool, bool]
-    """Whether input and output are pictures."""
+    from_pictures: bool
+    to_pictures: bool
+
+    @property
+    def source(self) -> Path:
+        return self.sources[0]
+
+    @property
+    def output(self) -> Path | None:
+        return Path(self.options.output) if self.options.output else None
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether input or output is a sequence of pictures."""
+        return self.from_pictures or self.to_pictures
+
+    @property
+    def many(self) -> bool:
+        """Whether it is a batch: several inputs, or one that goes into a directory by its name.
+
+        Without a slash at its end, a directory is one for pictures.
+        """
+        into_directory = self.options.output and self.options.output.endswith(("/", os.sep))
+        return len(self.sources) > 1 or bool(into_directory and not self.from_pictures)
 
 
-def names_directory(output: str | None, job: Job) -> bool:
-    """Whether a single video goes into a directory, as its name ends like one's.
-
-    Without that ending, pictures go into one that is there.
-    """
-    return output is not None and output.endswith(("/", os.sep)) and not job.pictures[0]
-
-
-def check_batch(sources: list[Path], output: str | None) -> None:
+def check_batch(job: Job) -> None:
     """Raises OptionError when several inputs are no videos, or have one file to go to."""
     from vidstyle.sequences.clip import is_sequence
 
+    output = job.options.output
     if output is not None and not (output.endswith(("/", os.sep)) or Path(output).is_dir()):
-        raise OptionError(f"-o {output}: several inputs go into a directory; write -o {output}/")
-    for source in sources:
+        raise OptionError(f"-o {output}: several inputs need a directory; use -o {output}/")
+    for source in job.sources:
         if is_sequence(source):
-            raise OptionError(
-                f"{source}: stands for pictures; several inputs are videos, and pictures come alone"
-            )
+            raise OptionError(f"{source}: is an image sequence; restyle it in a run of its own")
 
 
-def run_many(
-    sources: list[Path],
-    folder: str | None,
-    work: Work,
-    jobs: int,
-    progress: ProgressKind,
-    as_json: bool,
-) -> NoReturn:
-    """File after file, or several at once, with a summary at the end.
+def run_many(job: Job, work: Work, shown: ProgressOptions) -> NoReturn:
+    """File after file, or several in parallel, with a summary at the end.
 
     Raises:
         typer.Exit: with the code of the batch.
         Interrupted: Ctrl-C, after the summary.
     """
     from vidstyle.batch import plan_tasks, run_batch
+    from vidstyle.cli.progress import BatchReporter
 
-    tasks = plan_tasks(sources, folder, work.label)
-    with BatchReporter(progress, as_json, tasks, min(jobs, len(tasks))) as reporter:
+    jobs = job.options.jobs
+    tasks = plan_tasks(job.sources, job.options.output, work.label)
+    with BatchReporter(shown, tasks, min(jobs, len(tasks))) as reporter:
         try:
             run_batch(tasks, work, jobs=jobs, listener=reporter)
         except KeyboardInterrupt:
@@ -374,39 +164,36 @@ def run_many(
         raise typer.Exit(reporter.code)
 
 
-def fast_options(
-    job: Job,
-    strength: float | None,
-    batch_size: int | None,
-    tile: int | None,
-    stroke_size: str | None,
-    quality: Quality,
-    backend: Backend | None,
-) -> FastOptions:
-    """How the fast engine shall draw."""
-    from vidstyle.stylizers import FastOptions
+def run_one(restyle: Callable[[Reporter], Summary], shown: ProgressOptions) -> None:
+    """One file, with its progress and its summary."""
+    from vidstyle.cli.progress import Reporter
 
-    check_fast(job.style, job.color)
-    return FastOptions(
-        strength=1.0 if strength is None else strength,
-        color="keep" if job.color is Color.keep else "style",
-        device=job.device,
-        precision=job.precision,
-        batch_size=batch_size,
-        tile=tile,
-        stroke_size=parse_stroke_size(stroke_size),
-        quality=quality.value,
-        backend=(backend or Backend.auto).value,
-    )
+    with Reporter(shown) as reporter:
+        reporter.done(restyle(reporter))
 
 
-def run_fast(job: Job, fast: FastOptions, resume: bool, listener: Reporter) -> Summary:
-    """Frame by frame through the network, steadied afterwards."""
-    from vidstyle.pipeline import stylize_video
+# ---- the fast engine ----------------------------------------------------------------------
 
-    if all(job.pictures):
-        return run_frames(job, fast, listener)
-    return stylize_video(
+
+def run_fast(job: Job, fast: FastOptions, shown: ProgressOptions) -> None:
+    """Draw each frame by the network, and steady it afterwards."""
+    if job.many:
+        from vidstyle.batch import FastWork
+
+        records = job.temporal, job.read, job.write
+        compare, resume = job.options.compare, job.options.resume
+        run_many(job, FastWork(job.style, fast, *records, compare, resume), shown)
+    elif job.from_pictures and job.to_pictures:
+        run_one(partial(stylize_pictures, job, fast), shown)
+    else:
+        run_one(partial(stylize, job, fast), shown)
+
+
+def stylize(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
+    """Make a video, or pictures from a video."""
+    from vidstyle import pipeline
+
+    return pipeline.stylize_video(
         job.source,
         job.output,
         job.style,
@@ -415,87 +202,80 @@ def run_fast(job: Job, fast: FastOptions, resume: bool, listener: Reporter) -> S
         read=job.read,
         write=job.write,
         clip=job.clip,
-        compare=job.compare,
-        resume=resume,
+        compare=job.options.compare,
+        resume=job.options.resume,
         listener=listener,
     )
 
 
-def run_frames(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
-    """From pictures to pictures; ``vidstyle frames`` can do more."""
-    from vidstyle.sequences.run import FrameOptions, stylize_frames
-    from vidstyle.video import ReadOptions
+def stylize_pictures(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
+    """Make pictures from pictures; ``vidstyle frames`` has more options."""
+    from vidstyle.sequences.run import stylize_frames
 
     assert job.output is not None
-    if job.compare or job.read != ReadOptions(strict=job.read.strict):
+    if job.options.compare or job.read != ReadOptions(strict=job.read.strict):
         raise OptionError(
             "--start, --end, --max-side, --scale, --bit-depth, --deinterlace and --compare "
-            "want a video on either side"
+            "need a video as input or output"
         )
+    clip = job.clip
+    frames = FrameOptions(
+        input_space=clip.input_space,
+        layer=clip.layer,
+        jpeg_quality=clip.jpeg_quality,
+        frames=clip.frames,
+        overwrite=job.write.overwrite,
+        fps=clip.fps or FrameOptions.fps,
+    )
     return stylize_frames(
         job.source,
         job.output,
         job.style,
         fast=fast,
         temporal=job.temporal,
-        frames=FrameOptions(
-            frames=job.clip.frames,
-            input_space=job.clip.input_space,
-            overwrite=job.write.overwrite,
-            fps=job.clip.fps or FrameOptions.fps,
-        ),
+        frames=frames,
         listener=listener,
     )
 
 
-def optimize_work(
-    job: Job,
-    recipe: Preset | None,
-    losses: Mapping[str, object],
-    of_video: Mapping[str, Any],
-    vgg: Path | None,
-    resume: bool,
-) -> OptimizeWork:
-    """Frame after frame, each from the one before."""
+# ---- the optimization engine --------------------------------------------------------------
+
+
+def optimize_work(job: Job, engines: Given, losses: Given, video: VideoOptions) -> OptimizeWork:
+    """Optimize frame after frame, each from the one before.
+
+    Raises:
+        OptionError: options do not go together.
+    """
     from vidstyle.batch import OptimizeWork
-    from vidstyle.cli.optimizing import check_start, choose
-    from vidstyle.optimized import FRAMES, VideoOptions
+    from vidstyle.cli.optimizing import check_start
     from vidstyle.styles import load_paintings
 
-    given = {name: value for name, value in losses.items() if value is not None}
-    options = choose(
-        recipe,
-        {
-            "tolerance": FRAMES.tolerance,
-            "color": COLORS[job.color],
-            "device": job.device,
-            "precision": job.precision,
-            **given,
-        },
-    )
-    video = VideoOptions(**{name: v for name, v in of_video.items() if v is not None})
-    init_fast = losses["init"] == "fast"
+    recipe, init_fast = engines.get("recipe"), losses.get("init") == "fast"
+    optimize = optimize_options(recipe, losses, tolerance=FRAMES.tolerance)
     if video.refresh and not init_fast:
-        raise OptionError("--refresh goes with --init fast")
+        raise OptionError("--refresh needs --init fast")
     if init_fast:
         check_start(job.style)
     return OptimizeWork(
         load_paintings(job.style),
-        options,
+        optimize,
         video,
         job.temporal,
         job.read,
         job.write,
-        job.compare,
-        resume,
-        vgg,
+        job.options.compare,
+        job.options.resume,
+        engines.get("vgg"),
         job.style if init_fast else None,
     )
 
 
-def run_optimized(job: Job, work: OptimizeWork, listener: Reporter) -> Summary:
-    """One video by it."""
+def run_optimized(job: Job, work: OptimizeWork, shown: ProgressOptions) -> None:
+    """One video by optimization, or many."""
     from vidstyle.pipeline import default_output
 
+    if job.many:
+        run_many(job, work, shown)
     output = job.output or default_output(job.source, work.label)
-    return work.load(work.device)(job.source, output, listener)
+    run_one(lambda listener: work.load(work.device)(job.source, output, listener), shown)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from vidstyle.cli.progress import ProgressKind, print_json
+from vidstyle.cli.output import print_json
 from vidstyle.errors import ExitCode
+from vidstyle.options.commands import ProgressKind
 
 if TYPE_CHECKING:
     from vidstyle.live.status import StreamNotice, StreamStatus, StreamSummary
@@ -46,9 +47,9 @@ class StreamReporter(AbstractContextManager["StreamReporter"]):
         with self._lock:
             if isinstance(event, StreamNotice):
                 self._note(event.message)
-            elif self.kind is ProgressKind.json:
+            elif self.kind == "json":
                 print_json(event="status", **rounded(event))
-            elif self.kind is ProgressKind.bar:
+            elif self.kind == "bar":
                 self._show(event)
 
     def note(self, message: str) -> None:
@@ -64,7 +65,7 @@ class StreamReporter(AbstractContextManager["StreamReporter"]):
         """
         with self._lock:
             self._clear()
-            if self.kind is ProgressKind.json:
+            if self.kind == "json":
                 print_json(
                     event="done", outputs=sinks, fps=round(summary.rate, 3), **rounded(summary)
                 )
@@ -75,7 +76,7 @@ class StreamReporter(AbstractContextManager["StreamReporter"]):
 
     def _note(self, message: str) -> None:
         self._clear()
-        if self.kind is ProgressKind.json:
+        if self.kind == "json":
             print_json(event="warning", message=message)
         else:
             print(f"vidstyle: note: {message}", file=sys.stderr, flush=True)

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidstyle.cli.parameters import Take, with_options
+from vidstyle.options import FastOptions
+from vidstyle.options.commands import PreviewOptions
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -76,27 +80,26 @@ def show(name: Annotated[str, typer.Argument(help="A style's name or file.")]) -
 
 
 @app.command()
+@with_options
 def preview(
     picture: Annotated[Path, typer.Argument(help="A photo, or a video whose frame to use.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The sheet.")] = Path("sheet.png"),
-    at: Annotated[float, typer.Option(help="Seconds into a video.")] = 0.0,
-    side: Annotated[int, typer.Option(help="Longest side of each picture.")] = 480,
-    columns: Annotated[int, typer.Option(help="Pictures in a row.", min=1)] = 3,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    *,
+    options: PreviewOptions,
+    fast: Annotated[FastOptions, Take(FastOptions(), only=("device",))],
 ) -> None:
-    """One labelled contact sheet of a picture in every style."""
+    """Draw one labelled contact sheet of a picture in every style."""
     from vidstyle import image as images
     from vidstyle.styles import available_styles
-    from vidstyle.stylizers import FastOptions, FastStylizer
+    from vidstyle.stylizers import FastStylizer
 
-    photo = _picture(picture, at, side)
+    photo = _picture(picture, options.at, options.side)
     sheet = [images.label(photo, picture.name)]
     for name, entry in available_styles().items():
-        result = FastStylizer(name, FastOptions(device=device))(photo)
+        result = FastStylizer(name, fast)(photo)
         about = ", ".join(filter(None, (entry.info.title, entry.info.artist)))
         sheet.append(images.label(result, f"{name}: {about}" if about else name))
-    images.write_image(output, images.contact_sheet(sheet, columns))
-    typer.echo(f"{output}: {picture.name} in {len(sheet) - 1} styles")
+    images.write_image(options.output, images.contact_sheet(sheet, options.columns))
+    typer.echo(f"{options.output}: {picture.name} in {len(sheet) - 1} styles")
 
 
 def _picture(path: Path, at: float, side: int) -> np.ndarray:

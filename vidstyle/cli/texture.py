@@ -7,32 +7,24 @@ from typing import Annotated
 
 import typer
 
-from vidstyle.cli.choices import (
-    TV_WEIGHT,
-    Device,
-    Iterations,
-    LearningRate,
-    OptimizerOption,
-    Overwrite,
-    Plot,
-    PoolingOption,
-    Precision,
-    Progress,
-    SaveEvery,
-    Scales,
-    Seed,
-    StyleSize,
-    Tolerance,
-    TvWeight,
-    Vgg,
-    parse_size,
+from vidstyle.cli.parameters import Take, with_options
+from vidstyle.options import OptimizeOptions, WriteOptions
+from vidstyle.options.commands import (
+    EngineOptions,
+    PictureOutput,
+    ProgressOptions,
+    TextureOptions,
 )
-from vidstyle.cli.progress import ProgressKind
+from vidstyle.options.values import parse_size
 
-LAYERS = "relu1_1,relu2_1,relu3_1,relu4_1"
-"""relu5_1 is not among them: it sees so much that the painting's motif comes back."""
+FROM_NOISE = ("init", "color")
+"""Options of pictures that start from something."""
+TEXTURE = OptimizeOptions(content_weight=0.0, style_weight=1.0, tv_weight=0.3)
+"""Without the smoothness loss, max pooling leaves a grain of the noise. relu5_1 is not among the
+style layers: it sees so much that the painting's motif comes back."""
 
 
+@with_options
 def texture(
     painting: Annotated[
         str,
@@ -40,68 +32,31 @@ def texture(
             metavar="PAINTING", help="A picture, a style's name, or several: a.jpg:2,scream:1."
         ),
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Where to; PAINTING.texture.png or .jpg otherwise."),
-    ] = None,
-    size: Annotated[
-        str, typer.Option(metavar="WxH", help="Width and height, or one number for both.")
-    ] = "512x512",
-    layers: Annotated[
-        str, typer.Option(help="Whose Gram matrices are imitated: relu1_1:1,relu2_1:0.8,…")
-    ] = LAYERS,
-    tv_weight: TvWeight = TV_WEIGHT,
-    optimizer: OptimizerOption = None,
-    learning_rate: LearningRate = None,
-    iterations: Iterations = None,
-    tolerance: Tolerance = None,
-    scales: Scales = None,
-    style_size: StyleSize = None,
-    pooling: PoolingOption = None,
-    seed: Seed = None,
-    save_every: SaveEvery = None,
-    plot: Plot = None,
-    vgg: Vgg = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    overwrite: Overwrite = False,
-    progress: Progress = ProgressKind.bar,
+    *,
+    options: TextureOptions,
+    kept: PictureOutput,
+    optimize: Annotated[
+        OptimizeOptions,
+        Take(TEXTURE, without=("content_weight", "style_weight", "content_layers", *FROM_NOISE)),
+    ],
+    engines: Annotated[EngineOptions, Take(EngineOptions(), only=("vgg",))],
+    write: Annotated[WriteOptions, Take(WriteOptions(), only=("overwrite",))],
+    shown: ProgressOptions,
 ) -> None:
     """Synthesize a texture like a painting's, from noise."""
-    from vidstyle.cli.optimizing import Watch, choose, load_vgg, place
+    from vidstyle.cli.optimizing import Watch, load_vgg, place
     from vidstyle.image import is_picture_name
     from vidstyle.styles import load_paintings
     from vidstyle.stylizers import synthesize_texture
 
-    width, height = parse_size(size)
-    options = choose(
-        None,
-        {
-            "content_weight": 0.0,
-            "style_weight": 1.0,
-            "style_layers": layers,
-            "tv_weight": tv_weight,
-            "optimizer": optimizer,
-            "learning_rate": learning_rate,
-            "iterations": iterations,
-            "tolerance": tolerance,
-            "scales": scales,
-            "style_size": style_size,
-            "pooling": pooling,
-            "seed": seed,
-            "device": device,
-            "precision": precision,
-        },
-    )
+    width, height = parse_size(options.size)
     paintings = load_paintings(painting)
     source = Path(painting) if is_picture_name(painting) else Path(paintings.label)
-    target = place(output, source, "texture", paintings.paths, overwrite)
-    watch = Watch(
-        target, (width, height), progress, save_every=save_every, plot=plot, overwrite=overwrite
-    )
-    network = load_vgg(vgg, options)
+    target = place(kept.output, source, "texture", paintings.paths, write.overwrite)
+    watch = Watch(target, (width, height), shown, kept, overwrite=write.overwrite)
+    vgg = load_vgg(engines.vgg, optimize)
     watch.run(
         lambda: synthesize_texture(
-            paintings.weighted, width, height, options, vgg=network, listener=watch
+            paintings.weighted, width, height, optimize, vgg=vgg, listener=watch
         )
     )

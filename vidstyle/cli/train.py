@@ -8,122 +8,68 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import InputError, OptionError
+from vidstyle.options import LoopOptions, TrainOptions
+from vidstyle.options.base import BASIC
+from vidstyle.options.commands import BuildOptions, EngineOptions, PaintingOptions
 
 if TYPE_CHECKING:
     from vidstyle.train import Painting, TrainEvent
 
-DEFAULT_MINUTES = 10.0
+DEFAULTS = TrainOptions(minutes=10.0)
+
+Photos = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR", help="A folder of photos to train on.", rich_help_panel=BASIC.title
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Output file.", rich_help_panel=BASIC.title
+    ),
+]
 
 
+@with_options
 def train(
     paintings: Annotated[
         list[Path], typer.Argument(help="Pictures of paintings, or folders of them.")
     ],
-    photos: Annotated[Path, typer.Option(help="A folder of photos to practise on.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The style file to write.")],
-    name: Annotated[
-        str | None, typer.Option(help="The style's name; the painting's file name unless given.")
-    ] = None,
-    title: Annotated[str, typer.Option(help="Title of the painting.")] = "",
-    artist: Annotated[str, typer.Option(help="Who painted it.")] = "",
-    year: Annotated[str, typer.Option(help="When.")] = "",
-    catalog: Annotated[
-        Path | None,
-        typer.Option(help="TOML with title, artist, year, weight and share of each painting."),
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Train the backbone too, for all paintings together.")
-    ] = False,
-    base: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="The style file to build on; the bundled one, or nothing with --full.",
-        ),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help=f"Stop after so long; {DEFAULT_MINUTES:g} unless given.")
-    ] = None,
-    style_weight: Annotated[float | None, typer.Option(help="Higher: more painting.")] = None,
-    content_weight: Annotated[float | None, typer.Option(help="Higher: more photo.")] = None,
-    similarity_weight: Annotated[
-        float | None, typer.Option(help="Higher: what is alike stays alike.")
-    ] = None,
-    edge_weight: Annotated[
-        float | None, typer.Option(help="Higher: more of the photo's edges.")
-    ] = None,
-    tone_weight: Annotated[
-        float | None, typer.Option(help="Higher: more of the photo's light and shade.")
-    ] = None,
-    halo_weight: Annotated[
-        float | None, typer.Option(help="Higher: less of a rim along outlines.")
-    ] = None,
-    stability_weight: Annotated[float | None, typer.Option(help="Higher: less flicker.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Photos a step.")] = None,
-    crop: Annotated[int | None, typer.Option(help="Side of the training crops in pixels.")] = None,
-    early_crop: Annotated[int | None, typer.Option(help="The same, early in training.")] = None,
-    early_part: Annotated[
-        float | None, typer.Option(help="How much of the training counts as early, 0 to 1.")
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the backbone.")] = None,
-    style_rate: Annotated[float | None, typer.Option(help="Of the style vectors.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same styles.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    vgg: Annotated[
-        Path | None,
-        typer.Option(help="VGG19 weights; else VIDSTYLE_VGG19, else torchvision's download."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    *,
+    photos: Photos,
+    output: Output,
+    about: PaintingOptions,
+    build: BuildOptions,
+    engines: Annotated[EngineOptions, Take(EngineOptions(), only=("vgg",))],
+    training: Annotated[Given, Take(DEFAULTS)],
 ) -> None:
     """Learn styles from paintings; by default only their vectors, on the bundled backbone.
 
     A checkpoint, the style file and a sheet of samples are written every few minutes beside
     the output, and once more at the end or on Ctrl-C.
     """
-    about = {k: v for k, v in (("title", title), ("artist", artist), ("year", year)) if v}
-    found = _paintings(paintings, name, about, catalog)
+    found = _paintings(paintings, about)
     from vidstyle.styles import read_style_file
     from vidstyle.styles.registry import BUNDLED
-    from vidstyle.train import Trainer, TrainOptions
+    from vidstyle.train import Trainer
 
-    if steps is None and minutes is None:
-        minutes = DEFAULT_MINUTES
-    chosen = {
-        "style_weight": style_weight,
-        "content_weight": content_weight,
-        "similarity_weight": similarity_weight,
-        "edge_weight": edge_weight,
-        "tone_weight": tone_weight,
-        "halo_weight": halo_weight,
-        "stability_weight": stability_weight,
-        "batch_size": batch_size,
-        "crop": crop,
-        "early_crop": early_crop,
-        "early_part": early_part,
-        "learning_rate": learning_rate,
-        "style_rate": style_rate,
-    }
-    options = TrainOptions(
-        full=full,
-        steps=steps,
-        minutes=minutes,
-        seed=seed,
-        device=device,
-        precision=precision,
-        **{key: value for key, value in chosen.items() if value is not None},  # type: ignore[arg-type]
-    )
-    if base is None and not full:
-        base = BUNDLED
+    options = TrainOptions(**within_budget(training, DEFAULTS))
+    base = build.base or (None if options.full else BUNDLED)
     start = read_style_file(base) if base else None
-    trainer = Trainer(found, photos, output, options, base=start, vgg=vgg)
-    if resume:
+    trainer = Trainer(found, photos, output, options, base=start, vgg=engines.vgg)
+    if build.resume:
         trainer.resume()
     columns = Columns()
     trainer.train(columns.print)
     typer.echo(f"{output}: {', '.join(trainer.style_file().vectors)}; {trainer.step} steps")
+
+
+def within_budget(training: Given, defaults: LoopOptions) -> dict[str, Any]:
+    """What was given, with the default minutes where neither steps nor minutes were."""
+    return training if "steps" in training else {"minutes": defaults.minutes, **training}
 
 
 class Columns:
@@ -145,31 +91,31 @@ class Columns:
             typer.echo(f"checkpoint {event.checkpoint}")
 
 
-def _paintings(
-    paths: list[Path], name: str | None, about: dict[str, str], catalog: Path | None
-) -> list[Painting]:
-    from vidstyle import image as images
+def _paintings(paths: list[Path], given: PaintingOptions) -> list[Painting]:
     from vidstyle.train import read_painting
 
-    files: list[Path] = []
-    for path in paths:
-        inside = (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in images.SUFFIXES)
-            if (path.is_dir())
-            else [path]
-        )
-        files += inside
+    files = [file for path in paths for file in _files(path)]
+    name, about = given.name, given.about
     if (name or about) and len(files) != 1:
-        raise OptionError("--name, --title, --artist and --year are for one painting alone")
-    entries = _read_catalog(catalog) if catalog else {}
+        raise OptionError("--name, --title, --artist and --year need a single painting")
+    entries = _read_catalog(given.catalog) if given.catalog else {}
     found = []
     for file in files:
         entry = {**entries.get(name or file.stem, {}), **about}
         try:
             found.append(read_painting(file, name, **entry))
         except TypeError as error:
-            raise InputError(f"{catalog}: [{file.stem}] has an entry that is not known") from error
+            raise InputError(f"{given.catalog}: [{file.stem}] has an unknown entry") from error
     return found
+
+
+def _files(path: Path) -> list[Path]:
+    """The pictures of a folder; a file as it is."""
+    from vidstyle import image as images
+
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.suffix.lower() in images.SUFFIXES)
 
 
 def _read_catalog(path: Path) -> dict[str, dict[str, Any]]:

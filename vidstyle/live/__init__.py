@@ -2,11 +2,11 @@
 
 from vidstyle.live.audio import AudioPacket
 from vidstyle.live.controls import LiveControls
-from vidstyle.live.options import SourceOptions, StreamOptions
 from vidstyle.live.session import stream
 from vidstyle.live.source import LiveFrame, LiveSource, open_live
 from vidstyle.live.status import StreamNotice, StreamStatus, StreamSummary
 from vidstyle.live.stylizer import LiveStylizer
+from vidstyle.options import SourceOptions, StreamOptions
 
 __all__ = [
     "AudioPacket",

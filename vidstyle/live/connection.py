@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from vidstyle.errors import InputError
 from vidstyle.live.address import Address, Kind
 from vidstyle.live.backlog import Backlog
-from vidstyle.live.options import SourceOptions
+from vidstyle.options import SourceOptions
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.reader import ReadOptions, working_size
 from vidstyle.video.source import find_video, read_packets, why_unreadable

@@ -20,9 +20,9 @@ from vidstyle.live.address import Address, Kind, resolve
 from vidstyle.live.audio import AudioPacket, AudioTemplate
 from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.connection import Connection
-from vidstyle.live.options import SourceOptions
 from vidstyle.live.retry import Retry
 from vidstyle.live.size import fit_size
+from vidstyle.options import SourceOptions
 
 _ATTEMPT = 4.0
 """Seconds that one of several attempts to connect may take; none can be interrupted."""

@@ -8,9 +8,9 @@ from time import monotonic
 import numpy as np
 
 from vidstyle.live.meters import LatencyMeter
-from vidstyle.live.options import StreamOptions
 from vidstyle.live.size import SizeController
 from vidstyle.live.stylizer import LiveStylizer
+from vidstyle.options import StreamOptions
 
 _TRIAL_SIDE = 320
 """Longest side in pixels at which the machine's speed is measured before the first frame."""

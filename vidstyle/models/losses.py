@@ -7,21 +7,20 @@ layers and paintings then weigh alike, and a loss of 1 means "as far off as a bl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from vidstyle.models.layers import Normalization
+
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu4_2"
 STRUCTURE_LAYERS = ("relu3_1", "relu4_1")
 """Where ``normalized_content`` and ``self_similarity`` compare a painting with its photo. Both are
 style layers too, so nothing more is computed for them."""
-
-Normalization = Literal["relative", "gatys", "mean"]
-"""By what one layer's squared errors are divided; see ``content_loss`` and ``style_loss``."""
 
 
 def gram_matrix(features: Tensor) -> Tensor:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,48 +11,19 @@ import cv2
 import numpy as np
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage, exact_rate
+from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
+from vidstyle.options import ClipOptions, ReadOptions
+from vidstyle.options.sequences import exact_rate
 from vidstyle.sequences.course import alike
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
-from vidstyle.sequences.picture import InputSpace, PictureOptions, read_picture, write_picture
+from vidstyle.sequences.picture import read_picture, write_picture
 from vidstyle.stages import StageTimes
-from vidstyle.video import ReadOptions
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.hdr import sdr_notice
 from vidstyle.video.reader import working_depth, working_size
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """How a sequence is a video.
-
-    Attributes:
-        fps: pictures a second; None takes what EXR files say (framesPerSecond).
-        frames: which numbers, as ``1001-1100,1150``; None is all.
-        input_space: ``linear``, ``srgb``, or ``auto`` by the file.
-        jpeg_quality: of JPEG files that are written, 1 to 100.
-    """
-
-    fps: Fraction | float | None = None
-    frames: str | None = None
-    input_space: InputSpace = "auto"
-    jpeg_quality: int = 95
-
-    def __post_init__(self) -> None:
-        if self.fps is not None and not self.fps > 0:
-            raise OptionError(f"fps is more than 0, not {float(self.fps):g}")
-
-    @property
-    def picture(self) -> PictureOptions:
-        return PictureOptions(self.input_space, jpeg_quality=self.jpeg_quality)
-
-    def settings(self) -> dict[str, str | None]:
-        """The options that a video depends on, as JSON values."""
-        fps = None if self.fps is None else str(exact_rate(self.fps))
-        return {"fps": fps, "frames": self.frames, "input space": self.input_space}
 
 
 def is_sequence(path: str | Path) -> bool:

@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from vidstyle.disk import complete_file
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import Frame
+from vidstyle.options.sequences import OnError
 from vidstyle.sequences.journal import Entry, Journal, identity, link
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.sequences.picture import Picture
 from vidstyle.store import Checkpoint, Checkpoints
-
-OnError = Literal["stop", "skip", "copy"]
 
 
 @dataclass(frozen=True)

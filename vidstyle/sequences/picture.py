@@ -10,38 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
-from vidstyle.errors import InputError, OptionError, OutputError
+from vidstyle.errors import InputError, OutputError
+from vidstyle.options import PictureOptions
 from vidstyle.sequences.formats import kind_of
 from vidstyle.sequences.raster import Raster, copy_file, read_raster, write_raster
 from vidstyle.sequences.space import local_ceiling, srgb_decode, to_display, to_linear
-
-InputSpace = Literal["auto", "linear", "srgb"]
-
-
-@dataclass(frozen=True)
-class PictureOptions:
-    """How picture files are understood.
-
-    Attributes:
-        input_space: ``linear`` for scene-linear light, ``srgb`` for values to look at; ``auto`` is
-            linear for EXR and for TIFF with floats, srgb for all others.
-        layer: of EXR files, which layer or part to restyle; the main one when empty.
-        jpeg_quality: of JPEG files that are written, 1 to 100.
-    """
-
-    input_space: InputSpace = "auto"
-    layer: str = ""
-    jpeg_quality: int = 95
-
-    def __post_init__(self) -> None:
-        if self.input_space not in get_args(InputSpace):
-            raise OptionError(f"the input space is auto, linear or srgb, not {self.input_space!r}")
-        if not 1 <= self.jpeg_quality <= 100:
-            raise OptionError(f"the JPEG quality is 1 to 100, not {self.jpeg_quality}")
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,22 @@ import glob
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from vidstyle.cuts import read_cuts
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
-from vidstyle.frame import Frame, coverage, exact_rate
+from vidstyle.frame import Frame, coverage
+from vidstyle.options import FastOptions, FrameOptions, PictureOptions, TemporalOptions, settings_of
 from vidstyle.process import process
 from vidstyle.sequences.alpha import extend_colors
 from vidstyle.sequences.course import (
     Counts,
     Course,
-    OnError,
     Rules,
     SequenceFrame,
     UnreadableFrame,
@@ -33,87 +32,21 @@ from vidstyle.sequences.matte import Matte, composite
 from vidstyle.sequences.passes import PassFolders, PassWriter
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, output_path, output_paths
 from vidstyle.sequences.picture import (
-    InputSpace,
     Picture,
-    PictureOptions,
     read_picture,
     write_picture,
 )
 from vidstyle.sequences.watch import Watch
-from vidstyle.settings import drawing_settings, spelled
+from vidstyle.settings import drawing_settings
 from vidstyle.stages import StageTimes
 from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.store import EVERY, Checkpoint, Checkpoints
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.stylizers import FastStylizer
 from vidstyle.summary import Listener, Progress, Summary, log_summary
-from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
+from vidstyle.temporal import MotionTracker, TrackedFrame
 
 Painting = str | Path | Style
-
-
-@dataclass(frozen=True)
-class FrameOptions:
-    """Which pictures of a sequence, what of them is restyled, and what is kept of earlier runs.
-
-    Attributes:
-        frames: their numbers, as ``1001-1100,1150``; None is all.
-        input_space: ``linear``, ``srgb``, or ``auto`` by the file (``PictureOptions``).
-        layer: of EXR files, which layer or part to restyle; the main one when empty.
-        jpeg_quality: of JPEG files that are written, 1 to 100.
-        alpha: ``keep`` restyles colours as they are; ``style`` carries them on under what is
-            transparent first, so that no fringe of black enters the strokes. Alpha itself is never
-            touched, nor are colours where it is 0 under ``style``.
-        mattes: a directory, a pattern, or one picture, for each style: white where it is painted.
-            Later ones lie on top. Without any, one style is painted everywhere.
-        invert_matte: black where it is painted.
-        write_flow: a directory for motion vectors (``motion_channels``).
-        write_occlusion: a directory for masks of what the frame before does not show.
-        on_error: of a frame that cannot be read: ``stop``, ``skip`` it, or ``copy`` its file.
-        resume: go on with what an earlier run has finished, if its settings were the same.
-        overwrite: make all frames anew, and replace what is there.
-        watch: wait for further frames, as a renderer writes them.
-        watch_timeout: seconds without a new one after which the sequence is complete.
-        fps: numbers a second, for cuts that are listed by time.
-    """
-
-    frames: str | None = None
-    input_space: InputSpace = "auto"
-    layer: str = ""
-    jpeg_quality: int = 95
-    alpha: Literal["keep", "style"] = "keep"
-    mattes: tuple[str | Path, ...] = ()
-    invert_matte: bool = False
-    write_flow: Path | None = None
-    write_occlusion: Path | None = None
-    on_error: OnError = "stop"
-    resume: bool = True
-    overwrite: bool = False
-    watch: bool = False
-    watch_timeout: float = 60.0
-    fps: Fraction | float = 24
-
-    def __post_init__(self) -> None:
-        if self.alpha not in ("keep", "style"):
-            raise OptionError(f"alpha is 'keep' or 'style', not '{self.alpha}'")
-        if self.on_error not in get_args(OnError):
-            raise OptionError(f"on_error is 'stop', 'skip' or 'copy', not '{self.on_error}'")
-        if not self.watch_timeout > 0:
-            raise OptionError(f"watch_timeout is more than 0 s, not {self.watch_timeout:g}")
-        if not self.fps > 0:
-            raise OptionError(f"fps is more than 0, not {float(self.fps):g}")
-
-    @property
-    def rate(self) -> Fraction:
-        """``fps`` as a fraction; 23.976 is 24000/1001."""
-        return exact_rate(self.fps)
-
-
-NOT_IN_PICTURES = (
-    *("frames", "write_flow", "write_occlusion", "on_error", "resume", "overwrite"),
-    *("watch", "watch_timeout"),
-)
-"""Fields of ``FrameOptions`` that no picture depends on: a run may go on with others."""
 
 
 def stylize_frames(
@@ -323,12 +256,12 @@ class _Run:
         """All that the pictures depend on besides their files, by names that a user knows."""
         if listed := self.temporal.cuts not in ("auto", "none"):
             read_cuts(self.temporal.cuts)
-        pictures = {k: v for k, v in asdict(self.options).items() if k not in NOT_IN_PICTURES}
-        pictures |= {
+        return {
+            **drawing_settings(stylizers, self.temporal),
+            **settings_of(self.options),
             "mattes": ", ".join(map(str, self.options.mattes)),
             "fps": str(self.options.rate) if listed else None,
         }
-        return {**drawing_settings(stylizers, self.temporal), **spelled(pictures)}
 
     # ---- what is told ----------------------------------------------------------------------
 

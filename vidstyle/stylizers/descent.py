@@ -7,15 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidstyle.errors import OptimizationError
-
-OptimizerName = Literal["lbfgs", "adam"]
+from vidstyle.options.optimization import OptimizerName
 
 HISTORY = 10
 """Updates that L-BFGS remembers. 5 to 100 ended within 0.3 % of one another after 200 iterations,

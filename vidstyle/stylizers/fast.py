@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidstyle.device import (
-    Backend,
     device_errors,
     fitting_batch,
     memory_size,
@@ -31,12 +29,11 @@ from vidstyle.device import (
 from vidstyle.errors import DeviceError, OptionError
 from vidstyle.models.quantized import quantize_blocks
 from vidstyle.models.tiles import TILE_STEP, draw_in_tiles
+from vidstyle.options import FastOptions
 from vidstyle.styles.draft import SHRINK, Draft, find_draft
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers.color import LUMA, keep_chroma
 from vidstyle.stylizers.strokes import (
-    StrokeSize,
-    check_stroke_size,
     drawing_size,
     resized,
     upscale_fast,
@@ -54,50 +51,8 @@ SMALLEST_TILE = 4 * TILE_STEP
 VALUES_PER_PIXEL = 40
 """Upper bound for the numbers held per pixel of a picture drawn whole (measured: 32 to 37)."""
 
-Quality = Literal["draft", "standard", "fine"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FastOptions:
-    """How the fast engine draws and where it computes."""
-
-    strength: float = 1.0
-    """From 0, the photo, to 1, the style."""
-    color: Literal["style", "keep"] = "style"
-    """``keep`` restyles luma only and leaves the picture its own chroma."""
-    device: str = "auto"
-    precision: str = "auto"
-    batch_size: int | None = None
-    """Frames at once; None picks one for each core of a CPU, four at most, and 8 on a GPU."""
-    tile: int | None = None
-    """Rows of the strips in which each layer is drawn, which bounds memory; 0 draws pictures whole,
-    and None those up to ``WHOLE_PIXELS``."""
-    stroke_size: StrokeSize = "auto"
-    """As a multiple of what the network draws by itself: pictures are drawn smaller, or larger, and
-    brought to their size. ``auto`` is 1 up to 2048 pixels on the longer side, and grows with the
-    picture above."""
-    quality: Quality = "standard"
-    """``draft`` draws at half of the size, by a leaner network that was taught to draw the same;
-    ``fine`` computes in fp32, unless a precision is given."""
-    backend: Backend = "auto"
-    """What computes: ``auto`` is OpenVINO on a CPU, where it is installed, and torch elsewhere."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise OptionError(f"strength is from 0 to 1, not {self.strength:g}")
-        if self.color not in ("style", "keep"):
-            raise OptionError(f"color is 'style' or 'keep', not '{self.color}'")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch size is at least 1, not {self.batch_size}")
-        if self.tile is not None and self.tile < 0:
-            raise OptionError(f"a tile has at least 1 row, or 0 for none, not {self.tile}")
-        check_stroke_size(self.stroke_size)
-        if self.quality not in get_args(Quality):
-            raise OptionError(f"quality is draft, standard or fine, not '{self.quality}'")
-        if self.quality == "draft" and self.tile:
-            raise OptionError("drafts are small, and drawn whole: leave --tile out")
 
 
 class FastStylizer:

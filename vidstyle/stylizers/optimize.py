@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -28,26 +26,15 @@ from vidstyle.device import (
     tune_allocator,
 )
 from vidstyle.errors import OptimizationError, OptionError
-from vidstyle.models.losses import Normalization
+from vidstyle.models.layers import layer_values, values_per_pixel
 from vidstyle.models.pixels import as_image
-from vidstyle.models.vgg import (
-    IMAGENET_MEAN,
-    VGG19,
-    Layers,
-    Pooling,
-    check_layers,
-    deepest,
-    layer_values,
-    load_vgg19,
-    smallest_side,
-    values_per_pixel,
-)
+from vidstyle.models.vgg import IMAGENET_MEAN, VGG19, load_vgg19
+from vidstyle.options import OptimizeOptions
 from vidstyle.stylizers.color import grey, keep_chroma, match_colors, match_luma
 from vidstyle.stylizers.descent import (
     HISTORY,
     Descent,
     Listener,
-    OptimizerName,
     Plan,
     Reporter,
     ignore,
@@ -71,120 +58,9 @@ from vidstyle.stylizers.targets import (
 
 logger = logging.getLogger(__name__)
 
-Color = Literal["style", "luma", "histogram"]
 
 COARSEST_SIDE = 96
 """Smallest short side, in pixels, of the coarsest scale when the number of scales is not given."""
-
-
-@dataclass(frozen=True)
-class OptimizeOptions:
-    """What is minimized, from where, and how. The defaults are the recipe ``default``.
-
-    The loss is the sum of ``content_weight · Σ_l w_l C_l``, ``style_weight · Σ_l w_l S_l``,
-    ``tv_weight · V`` and the anchors' terms. With F, P the responses of picture and photo at a
-    layer, G, A the Gram matrices ``F Fᵀ / (C·M)`` of picture and painting, C channels and M
-    positions:
-
-    =============  ===================  ========================  ====
-    normalization  C_l                  S_l                       V
-    =============  ===================  ========================  ====
-    relative       ``‖F − P‖² / ‖P‖²``  ``‖G − A‖² / ‖A‖²``       mean
-    gatys          ``½ Σ (F − P)²``     ``¼ ‖G − A‖²``            sum
-    mean           ``mean (F − P)²``    ``mean (G′ − A′)²/(C·M)``  mean
-    =============  ===================  ========================  ====
-
-    where ``G′ = C·M·G`` and V is the total variation, with colours in [0, 1]. In the latter two,
-    the responses are first divided by the layer's mean response to the photo (for content) or to
-    the paintings (for style), much as Gatys's network was rescaled to mean responses of 1: the same
-    weights then do the same with any VGG19, however strongly it responds.
-
-    Of several paintings, A is the mean by their weights: by gradient the same as the sum of their
-    losses.
-    """
-
-    content_weight: float = 1.0
-    style_weight: float = 5.0
-    tv_weight: float = 10.0
-    content_layers: Layers = (("relu4_2", 1.0),)
-    style_layers: Layers = tuple((f"relu{block}_1", 1.0) for block in range(1, 5))
-    normalization: Normalization = "relative"
-    tv_exponent: float = 2.0
-    """Of the gradient's length; 2.5 in Keras's recipe."""
-    init: str | Path = "content"
-    """``content``, ``noise``, or a picture's file, which is resized to the photo's size. Finer
-    scales start from the coarser one's result, with the photo's or picture's detail added."""
-    noise: float = 0.25
-    """Standard deviation of the noise to start from, about ImageNet's mean, colours in [0, 1]."""
-    seed: int = 0
-    optimizer: OptimizerName = "lbfgs"
-    learning_rate: float | None = None
-    """Adam: 0.02, colours in [0, 1]; L-BFGS: 1, a whole quasi-Newton step."""
-    iterations: int = 80
-    """Evaluations of the loss and its gradient, each followed by a move; so many at each scale."""
-    scales: int | None = None
-    """Sizes that are worked on one after the other, each twice the one before; the last is whole.
-    None is as many as have 96 pixels a side. Sizes too small for the layers are left out."""
-    style_size: int | None = None
-    """Short side of the paintings; None is the picture's. Larger: larger strokes."""
-    color: Color = "style"
-    """``luma`` leaves the photo its own chroma, ``histogram`` gives the paintings the photo's
-    colours first (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer")."""
-    pooling: Pooling = "average"
-    tolerance: float = 0.0
-    """A scale ends early when the loss fell by less than this share in 10 iterations; 0: never."""
-    device: str = "auto"
-    precision: str = "auto"
-    """Of VGG19, fp32 or bf16; losses are always computed in fp32. auto is the faster one."""
-
-    def __post_init__(self) -> None:
-        for name in ("content_weight", "style_weight", "tv_weight", "noise", "tolerance"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise OptionError(f"{_words(name)} is 0 or more, not {value:g}")
-        for name in ("iterations", "scales", "style_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise OptionError(f"{_words(name)} is at least 1, not {value}")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise OptionError(f"learning rate is above 0, not {self.learning_rate:g}")
-        if not 2 <= self.tv_exponent < math.inf:
-            raise OptionError(f"tv exponent is at least 2, not {self.tv_exponent:g}")
-        choices = {
-            "normalization": ("relative", "gatys", "mean"),
-            "optimizer": ("lbfgs", "adam"),
-            "color": ("style", "luma", "histogram"),
-            "pooling": ("max", "average"),
-        }
-        for name, values in choices.items():
-            if (value := getattr(self, name)) not in values:
-                raise OptionError(f"{name} is {' or '.join(values)}, not '{value}'")
-        check_layers(self.content_layers)
-        check_layers(self.style_layers)
-        if self.content_weight == self.style_weight == 0:
-            raise OptionError("content weight and style weight are both 0: nothing to aim at")
-
-    @property
-    def active_content(self) -> dict[str, float]:
-        """Weights of the layers that count, by name."""
-        return _active(self.content_layers, self.content_weight)
-
-    @property
-    def active_style(self) -> dict[str, float]:
-        return _active(self.style_layers, self.style_weight)
-
-    @property
-    def smallest_side(self) -> int:
-        """Pixels that the sides of pictures and paintings need at least."""
-        return smallest_side(deepest([*self.active_content, *self.active_style]))
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _active(layers: Layers, weight: float) -> dict[str, float]:
-    return {name: weight * share for name, share in layers if weight * share > 0}
 
 
 class OptimizeStylizer:
@@ -220,7 +96,7 @@ class OptimizeStylizer:
         known = options.init in ("content", "noise")
         self.init = None if known else images.read_image(options.init)
         layers = [*options.active_style, *options.active_content]
-        vgg = vgg or load_vgg19(last=deepest(layers))
+        vgg = vgg or load_vgg19(last=options.deepest_layer)
         vgg.require(layers)
         self.vgg = vgg.fitted(self.device, self.dtype, options.pooling)
         adapt = {"luma": match_luma, "histogram": match_colors}.get(options.color)
@@ -302,13 +178,13 @@ class OptimizeStylizer:
 
     def _finisher(self, photo: Tensor | None) -> Callable[[Tensor], np.ndarray]:
         """Make the function that turns the optimized tensor into a picture."""
-        if self.options.color == "luma" and photo is not None:
+        if self.options.color == "keep" and photo is not None:
             return lambda x: as_image(keep_chroma(photo, x))
         return as_image
 
     def _objective(self, scene: Scene, photo: Tensor | None, size: tuple[int, int]) -> Objective:
         o = self.options
-        see = grey if o.color == "luma" else _unchanged
+        see = grey if o.color == "keep" else _unchanged
         content: dict[str, Target] = {}
         if o.active_content and photo is not None:
             with torch.no_grad():
@@ -415,7 +291,7 @@ def bytes_per_pixel(options: OptimizeOptions, itemsize: int) -> float:
         itemsize: bytes of one of VGG19's responses.
     """
     layers = [*options.active_content, *options.active_style]
-    responses = (2 * itemsize + 5) * values_per_pixel(deepest(layers))
+    responses = (2 * itemsize + 5) * values_per_pixel(options.deepest_layer)
     losses = 16 * sum(layer_values(layer) for layer in layers)
     pictures = 2 * HISTORY + 8 if options.optimizer == "lbfgs" else 10
     return responses + losses + 12 * pictures

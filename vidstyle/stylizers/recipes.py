@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from vidstyle.errors import OptionError
-from vidstyle.models.vgg import IMAGENET_STD, Layers, layer_names
-from vidstyle.stylizers.optimize import OptimizeOptions
+from vidstyle.models.layers import Layers, layer_names
+from vidstyle.models.vgg import IMAGENET_STD
+from vidstyle.options import OptimizeOptions
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,15 @@ Filtering"), so that edges stay sharp.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 
-from vidstyle.errors import OptionError
 from vidstyle.image import resize
+from vidstyle.options.values import StrokeSize
 from vidstyle.stylizers.color import LUMA
 
 NATURAL_SIDE = 2048
 """With stroke size ``auto``, pictures up to this longer side, in pixels, are drawn at full size."""
-RANGE = (0.25, 32.0)
-"""Smallest and largest stroke size."""
 
 _STRIP = 64
 """Rows enlarged at a time, so that a large picture is never held in floats as a whole."""
@@ -32,17 +28,6 @@ _NOISE = 4.0
 """Levels; detail of less contrast than this is not followed."""
 _STEEPEST = 1.5
 """Upper bound for how strongly the picture's detail is added."""
-
-StrokeSize = float | Literal["auto"]
-
-
-def check_stroke_size(size: StrokeSize) -> None:
-    """Raise OptionError unless the size is ``auto`` or a number in ``RANGE``."""
-    low, high = RANGE
-    if isinstance(size, str) and size != "auto":
-        raise OptionError(f"stroke size must be a number or auto, not '{size}'")
-    if size != "auto" and not low <= size <= high:
-        raise OptionError(f"stroke size must be from {low:g} to {high:g}, not {size:g}")
 
 
 def drawing_size(width: int, height: int, size: StrokeSize) -> tuple[int, int]:

@@ -20,37 +20,12 @@ from torch import Tensor
 
 from vidstyle.errors import TrainingError
 from vidstyle.models.transformer import ConditionalNorm, TransformerNet
+from vidstyle.options import DistilOptions
 from vidstyle.styles.draft import SHRINK, Draft, write_draft
 from vidstyle.styles.file import StyleFile
 from vidstyle.styles.header import IDENTITY
-from vidstyle.train.loop import LoopOptions, Losses, TrainLoop
+from vidstyle.train.loop import Losses, TrainLoop
 from vidstyle.train.photos import PhotoCrops, find_photos
-
-
-@dataclass(frozen=True)
-class DistilOptions(LoopOptions):
-    """How to distil."""
-
-    width: int = 32
-    deep: int = 64
-    fine_blocks: int = 1
-    batch_size: int = 8
-    crop: int = 256
-    """Side, in pixels of the teacher, of the largest crops in the first part of the training."""
-    late_crop: int = 384
-    """The same in the last third."""
-    learning_rate: float = 2e-3
-    map_rate: float = 1e-3
-    """Of the maps from the teacher's style vectors to the pupil's."""
-    gradient_weight: float = 0.5
-    """Of the differences between neighbours, on which strokes depend."""
-    coarse_weight: float = 0.5
-    """Of the mean over 4×4 pixels."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_positive("width", "deep")
-        self._check_crops("late_crop")
 
 
 @dataclass(frozen=True)

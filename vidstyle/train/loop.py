@@ -26,46 +26,11 @@ from torch import Tensor
 
 from vidstyle.device import pick_device, training_precision, tune_allocator, worker_pool
 from vidstyle.disk import complete_file
-from vidstyle.errors import OptionError, TrainingError
+from vidstyle.errors import TrainingError
+from vidstyle.options import LoopOptions
 
-SMALLEST_CROP = 32
 WARM_UP = 50
 """Steps over which the learning rate rises to its value."""
-
-
-@dataclass(frozen=True)
-class LoopOptions:
-    """``steps`` or ``minutes``, whichever is given, is the whole of the training, and sets the
-    schedule of the learning rate."""
-
-    steps: int | None = None
-    minutes: float | None = None
-    batch_size: int = 4
-    crop: int = 256
-    """Side of the training crops in pixels."""
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-    checkpoint_minutes: float = 3.0
-    log_every: int = 25
-    """Steps between two events."""
-
-    def __post_init__(self) -> None:
-        if (self.steps is None) == (self.minutes is None):
-            raise OptionError("training needs either a number of steps or of minutes")
-        self._check_positive("steps", "minutes", "batch_size")
-        self._check_crops("crop")
-
-    def _check_positive(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise OptionError(f"{name} must be above zero, not {value}")
-
-    def _check_crops(self, *names: str) -> None:
-        for name in names:
-            if (side := getattr(self, name)) < SMALLEST_CROP:
-                raise OptionError(f"{name} must be at least {SMALLEST_CROP} pixels, not {side}")
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ from vidstyle.models.losses import (
 from vidstyle.models.pixels import as_image, as_tensor
 from vidstyle.models.transformer import TransformerNet, crop
 from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.options import TrainOptions
 from vidstyle.styles.file import StyleFile, backbone_hash, write_style_file
 from vidstyle.styles.header import IDENTITY, StyleInfo
-from vidstyle.train.loop import LoopOptions, Losses, TrainLoop
+from vidstyle.train.loop import Losses, TrainLoop
 from vidstyle.train.photos import PhotoCrops, find_photos, shaken_pair
 
 EDGE_SIZES = (2, 4)
@@ -61,59 +62,6 @@ class Painting:
     path: Path
     weight: float = 1.0
     share: int = 1
-
-
-@dataclass(frozen=True)
-class TrainOptions(LoopOptions):
-    """How to learn styles."""
-
-    full: bool = False
-    """Train the backbone, too."""
-    early_crop: int = 160
-    """Side of the smallest crops in the first part of the training, which cost less; others are
-    drawn from between this and ``crop``, which is the side of all later ones. The last crops decide
-    how a style looks on large pictures: normalization depends on how much is seen. For a backbone
-    400 pixels at the end are worth their cost."""
-    early_part: float = 0.55
-    """How much of the training is the first part."""
-    learning_rate: float = 1e-3
-    style_rate: float = 1e-2
-    """Learning rate of the style vectors when they learn alone; beside the backbone a quarter of it
-    is enough."""
-    margin: int = 24
-    """Pixels around each crop that the network sees and the losses do not. VGG19 pads with zeros,
-    and a network whose border is VGG19's border learns to paint a pale frame against them."""
-    style_weight: float = 6.0
-    coarse_weight: float = 0.5
-    """Of the style of picture and painting at half of their size, to that at full size. There the
-    same layers see twice as far, and so judge large strokes and swirls."""
-    content_weight: float = 2.5
-    """Of features normalized per channel."""
-    similarity_weight: float = 2.0
-    """Of how similar places of the picture are to each other."""
-    edge_weight: float = 0.3
-    tone_weight: float = 0.4
-    halo_weight: float = 3.0
-    """Of the squares of how much lighter the painting is beside dark things, and how much darker
-    beside light ones."""
-    stability_weight: float = 30.0
-    stability_every: int = 2
-    """Steps to one in which the same scene, moved, must give the same picture."""
-    lattice_weight: float = 1000.0
-    """Of the penalty for a checkerboard of the pixel shuffle."""
-    range_weight: float = 10.0
-    """Of the penalty for colours outside [0, 1]."""
-    blend_share: float = 0.15
-    """Share of the samples that are drawn at a random strength below 1."""
-    style_size: int = 512
-    """Short side of the paintings, in pixels."""
-    photo_reuse: int = 4
-    """Steps that share one batch of photos, each in other styles."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_positive("style_size", "photo_reuse", "stability_every")
-        self._check_crops("early_crop")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
 
 import av
 import cv2
@@ -23,12 +22,10 @@ from av.video.stream import VideoStream
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, HdrInfo, VideoInfo
+from vidstyle.options import WriteOptions
 from vidstyle.video.color import FULL, RGB, is_rgb
 from vidstyle.video.hdr import hdr_name, sdr_notice, static_metadata
 from vidstyle.video.layout import Layout, best_format, encodable
-
-Hdr = Literal["sdr", "keep"]
-Effort = Literal["draft", "standard", "fine"]
 
 FASTSTART = {"mp4", "mov", "ipod"}
 MATROSKA = {"matroska", "webm"}
@@ -59,47 +56,6 @@ _DEFAULTS: dict[str, dict[str, str]] = {
     "libsvtav1": {"crf": "28", "preset": "8"},
     "libvpx-vp9": {"crf": "28", "cpu-used": "4", "row-mt": "1"},
 }
-
-
-@dataclass(frozen=True)
-class WriteOptions:
-    """How to encode.
-
-    Attributes:
-        codec: FFmpeg's name of a video encoder; None picks what suits the container.
-        crf: constant quality, lower is better; None takes the codec's default (x264: 18).
-        preset: the encoder's own name of a speed; None takes one after ``effort`` (x264: veryfast,
-            faster or slow).
-        pix_fmt: FFmpeg's name of a pixel format; None takes 4:2:0 where possible, in 10 bits for
-            frames of more than 8; ``keep`` takes what loses least of the source's.
-        audio: ``copy`` or ``none``.
-        overwrite: replace an existing file.
-        hdr: what becomes of PQ and HLG: ``sdr`` writes their view (``video/hdr.py``) as BT.709,
-            ``keep`` turns that back and writes it in 10 bits or more, with the source's tags.
-        effort: ``draft``, ``standard`` or ``fine``: how hard the encoder works for a small file.
-
-    Raises:
-        OptionError: a value is out of range.
-    """
-
-    codec: str | None = None
-    crf: int | None = None
-    preset: str | None = None
-    pix_fmt: str | None = None
-    audio: str = "copy"
-    overwrite: bool = False
-    hdr: Hdr = "sdr"
-    effort: Effort = "standard"
-
-    def __post_init__(self) -> None:
-        if self.effort not in get_args(Effort):
-            raise OptionError(f"effort must be draft, standard or fine, not {self.effort!r}")
-        if self.audio not in ("copy", "none"):
-            raise OptionError(f"audio must be copy or none, not {self.audio!r}")
-        if self.crf is not None and not 0 <= self.crf <= 63:
-            raise OptionError(f"crf must be 0 to 63, not {self.crf}")
-        if self.hdr not in get_args(Hdr):
-            raise OptionError(f"hdr must be sdr or keep, not {self.hdr!r}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from av.error import FFmpegError
 
 from vidstyle.errors import OutputError
 from vidstyle.frame import VideoInfo
-from vidstyle.video.encoders import Encoding, WriteOptions, choose_encoding, reason
+from vidstyle.options import WriteOptions
+from vidstyle.video.encoders import Encoding, choose_encoding, reason
 
 
 @dataclass(frozen=True)

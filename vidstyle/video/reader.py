@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Self
 
 from av.video.frame import VideoFrame
 
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
+from vidstyle.options import ReadOptions
 from vidstyle.stages import StageTimes
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.decoder import SourceDecoder, pts_of
@@ -25,55 +26,9 @@ from vidstyle.video.source import (
     plausible_rate,
 )
 
-BitDepth = Literal["auto", 8, 10]
-Deinterlace = Literal["auto", "off"]
-
 logger = logging.getLogger(__name__)
 
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """Which part of a video to read, and how large.
-
-    Attributes:
-        start: seconds on the clip's own clock, which begins at its first frame.
-        end: seconds on the same clock; the first frame at or after it is not read.
-        max_side: longest side of the working size in pixels at most; never enlarges.
-        scale: factor on the size instead of ``max_side``.
-        strict: raise ``InputError`` on damage instead of noting it in ``warnings``.
-        bit_depth: ``auto`` reads what has more than 8 bits as float32, 8 nothing, 10 everything.
-        deinterlace: ``auto`` makes frames that are flagged interlaced progressive, ``off`` reads
-            them as they are.
-
-    Raises:
-        OptionError: a value makes no sense, alone or beside another.
-    """
-
-    start: float | None = None
-    end: float | None = None
-    max_side: int | None = None
-    scale: float | None = None
-    strict: bool = False
-    bit_depth: BitDepth = "auto"
-    deinterlace: Deinterlace = "auto"
-
-    def __post_init__(self) -> None:
-        if self.start is not None and not 0 <= self.start < math.inf:
-            raise OptionError(f"start must be 0 seconds or more, not {self.start:g}")
-        if self.end is not None and not self.end > (self.start or 0):
-            raise OptionError(f"end ({self.end:g} s) must come after start ({self.start or 0:g} s)")
-        if self.max_side is not None and self.scale is not None:
-            raise OptionError("give either max_side or scale, not both")
-        if self.max_side is not None and self.max_side < 2:
-            raise OptionError(f"max_side must be 2 pixels or more, not {self.max_side}")
-        if self.scale is not None and not 0 < self.scale < math.inf:
-            raise OptionError(f"scale must be more than 0, not {self.scale:g}")
-        if self.bit_depth not in get_args(BitDepth):
-            raise OptionError(f"bit depth is auto, 8 or 10, not {self.bit_depth!r}")
-        if self.deinterlace not in get_args(Deinterlace):
-            raise OptionError(f"deinterlace is auto or off, not {self.deinterlace!r}")
 
 
 class VideoReader:

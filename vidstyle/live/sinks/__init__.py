@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from vidstyle.errors import OptionError
-from vidstyle.live.options import RecordOptions, SendOptions
 from vidstyle.live.sinks.base import KeySink, Sink, SinkFormat
 from vidstyle.live.sinks.camera import VirtualCamera
 from vidstyle.live.sinks.recording import SUFFIXES, RecordingSink
 from vidstyle.live.sinks.url import STDOUT, UrlSink
 from vidstyle.live.sinks.window import PreviewWindow
 from vidstyle.live.sinks.worker import SinkWorker
+from vidstyle.options import RecordOptions, SendOptions
 
 __all__ = [
     "KeySink",

@@ -13,9 +13,9 @@ from av.error import FFmpegError
 from vidstyle.disk import check_new_file, temporary_name
 from vidstyle.errors import CutShortError, OptionError, OutputError
 from vidstyle.live.clock import TICKS
-from vidstyle.live.options import RecordOptions
 from vidstyle.live.sinks.base import Sink, SinkFormat
 from vidstyle.live.sinks.h264 import H264Muxer
+from vidstyle.options import RecordOptions
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

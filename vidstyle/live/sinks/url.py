@@ -14,10 +14,10 @@ import av
 from av.error import FFmpegError
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.live.options import SendOptions
 from vidstyle.live.sinks.base import Sink, SinkFormat
 from vidstyle.live.sinks.h264 import H264Muxer
 from vidstyle.live.sinks.sender import NEVER_WAIT
+from vidstyle.options import SendOptions
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -1,0 +1,59 @@
+"""Which engine draws, and which options the other one has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from vidstyle.cli.parameters import Given
+from vidstyle.errors import OptionError
+from vidstyle.options import OptimizeOptions
+from vidstyle.options.commands import EngineName
+
+SHARED = {"--engine", "--color", "--device", "--precision"}
+
+
+def default_engine(style: str) -> EngineName:
+    """The fast one, unless a picture is among the styles, as no network has learned it."""
+    from vidstyle.styles import has_pictures
+
+    return "optimize" if has_pictures(style) else "fast"
+
+
+def reject_options(engine: EngineName, *given: Given) -> None:
+    """Raises OptionError when options were given that only the engine named has."""
+    for record in given:
+        for flag in record.flags:
+            if flag not in SHARED:
+                raise OptionError(f"{flag} works only with --engine {engine}")
+
+
+def check_fast(style: str, fast: Given) -> None:
+    """Raises OptionError when only the other engine can do it."""
+    from vidstyle.styles import has_pictures
+
+    if fast.get("color") == "histogram":
+        raise OptionError("--color histogram works only with --engine optimize")
+    if has_pictures(style):
+        raise OptionError(
+            f"'{style}': the fast engine knows styles by name or style file; "
+            "for a picture, use --engine optimize"
+        )
+
+
+def optimize_options(recipe: str | None, losses: Given, **defaults: Any) -> OptimizeOptions:
+    """The options of a recipe, changed by ``defaults`` and by what was given.
+
+    ``init`` may be ``fast``, which is for the caller to see to.
+
+    Raises:
+        OptionError: something does not go together.
+    """
+    from vidstyle.stylizers import find_recipe
+
+    changes = {**defaults, **losses}
+    if changes.get("init") == "fast":
+        if "scales" in changes:
+            raise OptionError("--init fast starts at full size; leave --scales out")
+        del changes["init"]
+    return replace(find_recipe(recipe or "default").options, **changes)

@@ -1,0 +1,38 @@
+"""All options, each written once. Imports nothing heavy.
+
+One module a topic; ``base`` says what an option is.
+"""
+
+from vidstyle.options.base import Option, Options, option, settings_of
+from vidstyle.options.drawing import FastOptions, TemporalOptions
+from vidstyle.options.export import ExportOptions
+from vidstyle.options.live import RecordOptions, SendOptions, SourceOptions, StreamOptions
+from vidstyle.options.optimization import FRAMES, OptimizeOptions, VideoOptions
+from vidstyle.options.sequences import ClipOptions, FrameOptions, PictureOptions
+from vidstyle.options.training import DistilOptions, LoopOptions, TrainOptions
+from vidstyle.options.video import ReadOptions, WriteOptions
+
+__all__ = [
+    "FRAMES",
+    "ClipOptions",
+    "DistilOptions",
+    "ExportOptions",
+    "FastOptions",
+    "FrameOptions",
+    "LoopOptions",
+    "OptimizeOptions",
+    "Option",
+    "Options",
+    "PictureOptions",
+    "ReadOptions",
+    "RecordOptions",
+    "SendOptions",
+    "SourceOptions",
+    "StreamOptions",
+    "TemporalOptions",
+    "TrainOptions",
+    "VideoOptions",
+    "WriteOptions",
+    "option",
+    "settings_of",
+]
