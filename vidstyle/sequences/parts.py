@@ -44,7 +44,7 @@ _MOST_IN_MARKER, _AROUND_TEXT = 60_000, 200
 _LARGEST_EXACT = 2**24
 """Integers beside floats are read and written by way of float32."""
 _LOSSLESS = ("none", "rle", "zip", "zips", "piz", "pxr24", "lzw", "packbits")
-_CODING = "oiio:(subimages|Rows.*)|tiff:(Rows.*|ColorSpace)|openexr:(chunkCount|levelmode)"
+_CODING = "oiio:(subimages|Rows.*)|tiff:Rows.*|openexr:(chunkCount|levelmode)"
 _DERIVED = f"{_CODING}|ICCProfile:.*|thumbnail_.*|textureformat"
 """Attributes that OpenImageIO works out anew, or that are not true of other pixels."""
 _OF_ONE_FORMAT = "(oiio|png|jpeg|tiff|dpx|openexr):.*|compression|planarconfig"
@@ -288,7 +288,7 @@ def _for_writing(spec: ImageSpec, kind: str) -> ImageSpec:
     if kind == "jpeg":
         _fit_markers(spec)
     if kind == "tiff":
-        erase(spec, "oiio:BitsPerSample")  # which may be fewer than 8
+        erase(spec, "oiio:BitsPerSample|tiff:ColorSpace")  # of palettes, or fewer than 8
         if str(spec.format) in ("half", "float"):
             spec.attribute("tiff:predictor", 1)  # few programs read the one for floats
     return spec
@@ -299,7 +299,8 @@ def _fit_markers(spec: ImageSpec) -> None:
 
     libjpeg ends the process when a marker gets too long.
     """
-    texts = (escape(str(attribute.value)).encode() for attribute in spec.extra_attribs)
+    values = (escape(str(attribute.value)) for attribute in spec.extra_attribs)
+    texts = (value.encode(errors="surrogateescape") for value in values)
     if sum(len(text) + _AROUND_TEXT for text in texts) > _MOST_IN_MARKER:
         erase(spec, "(?!ICCProfile|Orientation|jpeg:|compression|oiio:).*")
 
