@@ -39,8 +39,8 @@ _ENDS = {"png": (b"IDAT", b"IEND\xaeB`\x82"), "jpeg": (b"\xff\xda", b"\xff\xd9")
 """What pixels begin with, and what stands behind them."""
 _MOST_ATTRIBUTES = 2**24
 """Bytes of a file besides its pixels."""
-_MOST_IN_MARKER, _AROUND_TEXT = 60_000, 200
-"""Bytes of a JPEG marker, and what XMP takes for each text that it holds."""
+_MOST_IN_MARKER, _AROUND_VALUE = 60_000, 200
+"""Bytes of a JPEG marker, and what XMP takes around each value."""
 _LARGEST_EXACT = 2**24
 """Integers beside floats are read and written by way of float32."""
 _LOSSLESS = ("none", "rle", "zip", "zips", "piz", "pxr24", "lzw", "packbits")
@@ -299,10 +299,19 @@ def _fit_markers(spec: ImageSpec) -> None:
 
     libjpeg ends the process when a marker gets too long.
     """
-    values = (escape(str(attribute.value)) for attribute in spec.extra_attribs)
-    texts = (value.encode(errors="surrogateescape") for value in values)
-    if sum(len(text) + _AROUND_TEXT for text in texts) > _MOST_IN_MARKER:
+    sizes = (_marker_size(attribute) for attribute in spec.extra_attribs)
+    if sum(sizes) > _MOST_IN_MARKER:
         erase(spec, "(?!ICCProfile|Orientation|jpeg:|compression|oiio:).*")
+
+
+def _marker_size(attribute: Any) -> int:
+    """Bytes that an attribute takes as Exif or XMP, at most; profiles are divided among markers."""
+    if attribute.name == "ICCProfile":
+        return 0
+    value = attribute.value
+    values = value if isinstance(value, tuple) else (value,)
+    texts = (escape(str(value)).encode(errors="surrogateescape") for value in values)
+    return max(sum(map(len, texts)), int(attribute.type.size())) + _AROUND_VALUE
 
 
 def _damaged(path: Path, source: Any) -> InputError:
