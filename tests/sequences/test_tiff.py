@@ -244,6 +244,8 @@ def test_exif_directories_are_kept(tmp_path: Path) -> None:
     page = tifffile.TiffFile(again(path, change=True)).pages[0]
     exposure, seconds = page.tags[34665].value["ExposureTime"]
     assert exposure / seconds == pytest.approx(1 / 48)
+    degrees = np.reshape(page.tags[34853].value["GPSLatitude"], (3, 2))
+    assert (degrees[:, 0] / degrees[:, 1]).tolist() == pytest.approx([1 / 2, 3 / 4, 5 / 6])
 
 
 def test_compressed_stays_compressed_and_plain_plain(tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ _ENDS = {"png": (b"IDAT", b"IEND\xaeB`\x82"), "jpeg": (b"\xff\xda", b"\xff\xd9")
 """What pixels begin with, and what stands behind them."""
 _MOST_ATTRIBUTES = 2**24
 """Bytes of a file besides its pixels."""
-_MOST_IN_MARKER, _AROUND_TEXT = 60_000, 200
-"""Bytes of a JPEG marker, and what XMP takes for each text that it holds."""
+_MOST_IN_MARKER, _AROUND_VALUE = 60_000, 200
+"""Bytes of a JPEG marker, and what XMP takes around each value."""
 _LARGEST_EXACT = 2**24
 """Integers beside floats are read and written by way of float32."""
 _LOSSLESS = ("none", "rle", "zip", "zips", "piz", "pxr24", "lzw", "packbits")
-_CODING = "oiio:(subimages|Rows.*)|tiff:(Rows.*|ColorSpace)|openexr:(chunkCount|levelmode)"
+_CODING = "oiio:(subimages|Rows.*)|tiff:Rows.*|openexr:(chunkCount|levelmode)"
 _DERIVED = f"{_CODING}|ICCProfile:.*|thumbnail_.*|textureformat"
 """Attributes that OpenImageIO works out anew, or that are not true of other pixels."""
 _OF_ONE_FORMAT = "(oiio|png|jpeg|tiff|dpx|openexr):.*|compression|planarconfig"
@@ -288,7 +288,7 @@ def _for_writing(spec: ImageSpec, kind: str) -> ImageSpec:
     if kind == "jpeg":
         _fit_markers(spec)
     if kind == "tiff":
-        erase(spec, "oiio:BitsPerSample")  # which may be fewer than 8
+        erase(spec, "oiio:BitsPerSample|tiff:ColorSpace")  # of palettes, or fewer than 8
         if str(spec.format) in ("half", "float"):
             spec.attribute("tiff:predictor", 1)  # few programs read the one for floats
     return spec
@@ -299,9 +299,19 @@ def _fit_markers(spec: ImageSpec) -> None:
 
     libjpeg ends the process when a marker gets too long.
     """
-    texts = (escape(str(attribute.value)).encode() for attribute in spec.extra_attribs)
-    if sum(len(text) + _AROUND_TEXT for text in texts) > _MOST_IN_MARKER:
+    sizes = (_marker_size(attribute) for attribute in spec.extra_attribs)
+    if sum(sizes) > _MOST_IN_MARKER:
         erase(spec, "(?!ICCProfile|Orientation|jpeg:|compression|oiio:).*")
+
+
+def _marker_size(attribute: Any) -> int:
+    """Bytes that an attribute takes as Exif or XMP, at most; profiles are divided among markers."""
+    if attribute.name == "ICCProfile":
+        return 0
+    value = attribute.value
+    values = value if isinstance(value, tuple) else (value,)
+    texts = (escape(str(value)).encode(errors="surrogateescape") for value in values)
+    return max(sum(map(len, texts)), int(attribute.type.size())) + _AROUND_VALUE
 
 
 def _damaged(path: Path, source: Any) -> InputError:

@@ -114,23 +114,24 @@ def read_raster(path: Path, kind: str, layer: str = "") -> Raster:
 
 
 def write_raster(path: Path, raster: Raster, kind: str, jpeg_quality: int = 95) -> Path:
-    """Write a picture; into its own kind of file with all that stood beside it.
+    """Write a picture, in the format that it was read from with everything else in the file.
 
     Raises:
         OutputError: it cannot be written.
     """
     file = raster.file
     if file is not None and file.kind == kind:
-        parts = _restyled(file, raster)
+        part = _restyled(file, raster)
+        parts = [*file.parts[: file.layer.part], part, *file.parts[file.layer.part + 1 :]]
     else:
-        source = None if file is None or "exr" in (file.kind, kind) else file.part.spec
-        parts = [new_part(raster.channels, source)]
-    spec = parts[file.layer.part if file is not None and file.kind == kind else 0].spec
+        shared = None if file is None or "exr" in (file.kind, kind) else file.part.spec
+        part = new_part(raster.channels, shared)
+        parts = [part]
     if raster.alpha is not None and not raster.associated:
-        spec.attribute("oiio:UnassociatedAlpha", 1)
+        part.spec.attribute("oiio:UnassociatedAlpha", 1)
     if kind == "jpeg":
-        spec.attribute("compression", f"jpeg:{jpeg_quality}")
-        spec.attribute("jpeg:subsampling", "4:4:4")
+        part.spec.attribute("compression", f"jpeg:{jpeg_quality}")
+        part.spec.attribute("jpeg:subsampling", "4:4:4")
     return write_parts(path, kind, parts)
 
 
@@ -178,8 +179,8 @@ def _check_kind(path: Path, file: PictureFile) -> None:
             )
 
 
-def _restyled(file: PictureFile, raster: Raster) -> list[Part]:
-    """The file's parts with the raster's pixels in the place of those that it was read from."""
+def _restyled(file: PictureFile, raster: Raster) -> Part:
+    """The picture's part of the file with new pixels."""
     names, spec = file.layer.names, file.part.spec
     prefix = names[0][:-1]
     channels = {prefix + letter: plane for letter, plane in raster.channels.items()}
@@ -189,9 +190,7 @@ def _restyled(file: PictureFile, raster: Raster) -> list[Part]:
     part = file.part.replace(names, channels)
     if len(names) < 3 <= len(channels):
         erase(part.spec, "ICCProfile")  # which is one for grey
-    parts = list(file.parts)
-    parts[file.layer.part] = part
-    return parts
+    return part
 
 
 def _window(spec: ImageSpec) -> tuple[slice, slice]:
