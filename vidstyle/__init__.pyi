@@ -91,6 +91,7 @@ from .video import (
     VideoReader,
     VideoWriter,
     WriteOptions,
+    plan_output,
 )
 
 __all__ = [
@@ -153,6 +154,7 @@ __all__ = [
     "load_style",
     "open_live",
     "optimize_video",
+    "plan_output",
     "reconstruct",
     "stream",
     "stylize_clip",

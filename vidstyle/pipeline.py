@@ -343,7 +343,7 @@ def _after(
     """What follows the frame of a checkpoint, which comes first."""
     _, motion = next(tracked)
     if not np.array_equal(motion.result().thumbnail, checkpoint.thumbnail):
-        raise InputError("the input does not decode as before; begin anew with --overwrite")
+        raise InputError("the input does not decode as before; start over with --overwrite")
     yield from tracked
 
 
