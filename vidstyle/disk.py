@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidstyle.errors import OutputError
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 
 @contextmanager
@@ -50,30 +44,3 @@ def sync(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-class Lock:
-    """A file that one process at a time can hold; whatever ends the process lets go of it.
-
-    Args:
-        path: of a file for nothing else, made if it is not there.
-
-    Raises:
-        BlockingIOError: another process holds it.
-        OSError: the file cannot be made.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w")
-        try:
-            if sys.platform == "win32":
-                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise BlockingIOError(error.errno, "held by another process") from error
-
-    def release(self) -> None:
-        """Let go of it."""
-        self._file.close()

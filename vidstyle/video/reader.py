@@ -71,9 +71,9 @@ class ReadOptions:
         if self.scale is not None and not 0 < self.scale < math.inf:
             raise OptionError(f"scale must be more than 0, not {self.scale:g}")
         if self.bit_depth not in get_args(BitDepth):
-            raise OptionError(f"bit depth is auto, 8 or 10, not {self.bit_depth!r}")
+            raise OptionError(f"bit depth must be auto, 8 or 10, not {self.bit_depth!r}")
         if self.deinterlace not in get_args(Deinterlace):
-            raise OptionError(f"deinterlace is auto or off, not {self.deinterlace!r}")
+            raise OptionError(f"deinterlace must be auto or off, not {self.deinterlace!r}")
 
 
 class VideoReader:
