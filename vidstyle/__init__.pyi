@@ -92,6 +92,7 @@ from .temporal import (
 from .video import (
     VideoReader,
     VideoWriter,
+    plan_output,
 )
 
 __all__ = [
@@ -154,6 +155,7 @@ __all__ = [
     "load_style",
     "open_live",
     "optimize_video",
+    "plan_output",
     "reconstruct",
     "stream",
     "stylize_frames",

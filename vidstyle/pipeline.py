@@ -282,7 +282,7 @@ def _after(checkpoint: Checkpoint, tracked: Iterator[TrackedFrame]) -> Iterator[
     """What follows the frame of a checkpoint, which comes first."""
     before = next(tracked)
     if not np.array_equal(before.motion.result().thumbnail, checkpoint.thumbnail):
-        raise InputError("the input does not decode as before; begin anew with --overwrite")
+        raise InputError("the input does not decode as before; start over with --overwrite")
     for following in islice(tracked, 1):
         yield following._replace(start=checkpoint)
     yield from tracked

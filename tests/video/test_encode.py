@@ -599,7 +599,7 @@ def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
 
 def test_no_frames_are_an_error(tmp_path: Path) -> None:
     with (
-        pytest.raises(OutputError, match="no frames came"),
+        pytest.raises(OutputError, match="no frames were decoded"),
         VideoWriter(plan_output(tmp_path / "o.mp4", INFO)),
     ):
         pass

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -169,6 +170,8 @@ class ResumableWriter:
             times=times,
         )
         os.replace(self._new_path, self._folder.path / segment.name)
+        if self._last is None:  # what cannot be read back must not be known at the end only
+            deque(segment.packets(self._folder.path), maxlen=0)
         self._records.append(asdict(segment))
         self._last, self.done = segment, frames
 
@@ -226,7 +229,7 @@ class ResumableWriter:
         if self._writer and self._writer.count:
             self._end_segment(self._writer)
         if self._last is None:
-            raise OutputError(f"{self._plan.path}: no frames came, so nothing was written")
+            raise OutputError(f"{self._plan.path}: no frames were decoded; nothing was written")
         if self._clock.nudged:
             self.notices.append(NUDGED)
         end = None if self._plan.end is None else self._end

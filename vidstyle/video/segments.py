@@ -66,7 +66,10 @@ class Segment:
                     packet.pts, packet.dts, packet.duration = times
                     yield packet
         except (InputError, ValueError) as error:
-            raise OutputError(f"{path}: is damaged ({error}); use --overwrite") from error
+            raise OutputError(
+                f"{path}: cannot be read back ({error}); start over with --overwrite, or choose "
+                "another codec"
+            ) from error
 
     def extradata(self, folder: Path) -> bytes:
         """What a decoder of the pictures must know beforehand."""

@@ -357,7 +357,7 @@ class VideoWriter:
         """
         if self._clock.last is None:
             self.discard()
-            raise OutputError(f"{self.path}: no frames came, so nothing was written")
+            raise OutputError(f"{self.path}: no frames were decoded; nothing was written")
         self._complete(self.path, None if self._plan.end is None else self._end)
         return self.path
 
