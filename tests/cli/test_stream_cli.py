@@ -31,9 +31,8 @@ from vidstyle.cli.status import StreamReporter, status_line
 from vidstyle.cli.stream import parse_bitrate
 from vidstyle.cli.stream import stream as stream_command
 from vidstyle.live.controls import KEYS
-from vidstyle.live.options import SourceOptions, StreamOptions
+from vidstyle.live.options import LIVE_TEMPORAL, SourceOptions, StreamOptions
 from vidstyle.live.status import StreamNotice, StreamStatus
-from vidstyle.live.stylizer import LIVE_TEMPORAL
 from vidstyle.stylizers import FastOptions
 
 Capture = pytest.CaptureFixture[str]

@@ -30,13 +30,13 @@ from vidstyle.live.controls import (
 )
 from vidstyle.live.latest import Latest
 from vidstyle.live.meters import RateMeter
-from vidstyle.live.options import SourceOptions, StreamOptions
+from vidstyle.live.options import LIVE_TEMPORAL, SourceOptions, StreamOptions
 from vidstyle.live.sinks import Sink, SinkFormat, open_sink
 from vidstyle.live.sinks.group import SinkGroup
 from vidstyle.live.source import LiveFrame, LiveSource, open_live
 from vidstyle.live.status import StreamListener, StreamNotice, StreamStatus, StreamSummary
 from vidstyle.live.style_ring import StyleRing
-from vidstyle.live.stylizer import LIVE_TEMPORAL, LiveStylizer
+from vidstyle.live.stylizer import LiveStylizer
 from vidstyle.live.workload import Workload
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions
