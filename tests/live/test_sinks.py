@@ -404,9 +404,15 @@ def test_recordings_keep_times_and_pictures(tmp_path: Path, suffix: str) -> None
     sink.close()  # again: nothing happens
 
 
-@pytest.mark.parametrize(
-    ("suffix", "codec"), [(".mp4", "aac"), (".mkv", "libopus"), (".mov", "aac")]
-)
+def test_recordings_of_odd_sizes_lose_a_line(tmp_path: Path) -> None:
+    sink = RecordingSink(tmp_path / "take.mkv", FAST)
+    sink.open(SinkFormat(129, 97, 30))
+    sink.write(frame(0, size=(129, 97)))
+    sink.close()
+    assert [image.shape for image in images(sink.path)] == [(96, 128, 3)]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), (".mkv", "libopus")])
 def test_recordings_keep_the_sound(tmp_path: Path, suffix: str, codec: str) -> None:
     template, sound = sound_of(tmp_path, codec)
     path = tmp_path / f"take{suffix}"

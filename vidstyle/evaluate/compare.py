@@ -202,15 +202,9 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def select(frames: Iterable[Frame], indices: Sequence[int]) -> Iterator[Frame]:
-    """The frames with these indices, which ascend."""
-    wanted = iter(indices)
-    following = next(wanted, None)
-    for index, frame in enumerate(frames):
-        if index == following:
-            yield frame
-            following = next(wanted, None)
-        if following is None:
-            return
+    """The frames with these indices."""
+    wanted = set(indices)
+    return (frame for index, frame in enumerate(frames) if index in wanted)
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from time import monotonic
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 
 
-class Retry:
-    """Doubles the pause from attempt to attempt, from a quarter of a second up to four.
-
-    Args:
-        seconds: how long to keep trying, from now on.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._deadline = monotonic() + seconds
-        self._pause = _FIRST_PAUSE
-
-    @property
-    def left(self) -> float:
-        """Seconds until it is time to give up; negative afterwards."""
-        return self._deadline - monotonic()
-
-    def pause(self) -> float:
-        """Seconds to wait before the next attempt, at most those that are left."""
-        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-        return min(pause, max(self.left, 0.0))
+def pauses(seconds: float) -> Iterator[float]:
+    """Seconds to wait before each attempt, doubled each time, until so many seconds are over."""
+    deadline, pause = monotonic() + seconds, _FIRST_PAUSE
+    while (left := deadline - monotonic()) > 0:
+        yield min(pause, left)
+        pause = min(2 * pause, _LONGEST_PAUSE)

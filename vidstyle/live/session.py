@@ -16,6 +16,7 @@ from math import inf
 from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from time import monotonic
+from typing import Any
 
 from vidstyle.errors import OptionError, VidstyleError
 from vidstyle.live.controls import (
@@ -34,9 +35,10 @@ from vidstyle.live.sinks.group import SinkGroup
 from vidstyle.live.source import LiveFrame, LiveSource, open_live
 from vidstyle.live.status import StreamListener, StreamNotice, StreamStatus, StreamSummary
 from vidstyle.live.style_ring import StyleRing
-from vidstyle.live.stylizer import LIVE_TEMPORAL, LiveStylizer
+from vidstyle.live.stylizer import LiveStylizer
 from vidstyle.live.workload import Workload
 from vidstyle.options import SourceOptions, StreamOptions
+from vidstyle.options.live import LIVE_TEMPORAL
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal import TemporalOptions
@@ -209,40 +211,36 @@ class Session:
 
     def status(self, now: float) -> StreamStatus:
         """The state of the stream; ``now`` is ``time.monotonic()``."""
-        latency = self.sinks.latency
         width, height = self.stylizer.working_size(self.source.width, self.source.height)
+        latency = self.sinks.latency.recent
         return StreamStatus(
-            seconds=now - self._began,
-            captured=self._captured.count,
-            shown=self._shown.count,
-            dropped=self._newest.dropped,
+            **self._counts(now, latency),
             capture_fps=self._captured.rate(now),
             output_fps=self._shown.rate(now),
-            latency_median=latency.recent(0.5),
-            latency_p95=latency.recent(0.95),
             width=width,
             height=height,
             style=self.stylizer.style.label,
             strength=self.stylizer.strength,
             temporal=self.stylizer.temporal,
-            sink_drops=self.sinks.drops,
         )
 
     def summary(self, reason: str, notices: tuple[str, ...]) -> StreamSummary:
         """What came of the stream, after ``run``."""
-        latency = self.sinks.latency
-        return StreamSummary(
-            reason=reason,
-            seconds=self._ended - self._began,
-            captured=self._captured.count,
-            shown=self._shown.count,
-            dropped=self._newest.dropped,
-            latency_median=latency.overall(0.5),
-            latency_p95=latency.overall(0.95),
-            sink_drops=self.sinks.drops,
-            notices=notices,
-            lost=tuple(self.sinks.lost),
-        )
+        counts = self._counts(self._ended, self.sinks.latency.overall)
+        lost = tuple(self.sinks.lost)
+        return StreamSummary(**counts, reason=reason, notices=notices, lost=lost)
+
+    def _counts(self, now: float, latency: Callable[[float], float]) -> dict[str, Any]:
+        """The fields of ``StreamCounts``; ``latency`` returns a quantile."""
+        return {
+            "seconds": now - self._began,
+            "captured": self._captured.count,
+            "shown": self._shown.count,
+            "dropped": self._newest.dropped,
+            "latency_median": latency(0.5),
+            "latency_p95": latency(0.95),
+            "sink_drops": self.sinks.drops,
+        }
 
 
 def rate_limit(options: StreamOptions, rate: float | None) -> float:

@@ -20,7 +20,7 @@ from vidstyle.live.address import Address, Kind, resolve
 from vidstyle.live.audio import AudioPacket, AudioTemplate
 from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.connection import Connection
-from vidstyle.live.retry import Retry
+from vidstyle.live.retry import pauses
 from vidstyle.live.size import fit_size
 from vidstyle.options import SourceOptions
 
@@ -181,11 +181,14 @@ class LiveSource:
         return None
 
     def _reconnect(self, why: str) -> Connection | None:
-        retry = Retry(self._options.reconnect)
-        if retry.seconds:
-            self._notify(f"{self.name}: {why}; trying again for {retry.seconds:g} s")
-        while retry.left > 0 and not self._stop.wait(retry.pause()):
-            timeout = min(self._options.open_timeout, _ATTEMPT, max(retry.left, 0.1))
+        limit = self._options.reconnect
+        deadline = monotonic() + limit
+        if limit:
+            self._notify(f"{self.name}: {why}; trying again for {limit:g} s")
+        for pause in pauses(limit):
+            if self._stop.wait(pause):
+                break
+            timeout = min(self._options.open_timeout, _ATTEMPT, max(deadline - monotonic(), 0.1))
             try:
                 connection = Connection(self._address, self._options, timeout)
             except InputError:
@@ -197,7 +200,7 @@ class LiveSource:
             self._notify(f"{self.name}: is back")
             self._clock.forget()
             return connection
-        gone = f", and did not come back within {retry.seconds:g} s" if retry.seconds else ""
+        gone = f", and did not come back within {limit:g} s" if limit else ""
         self.reason = "stopped" if self._stop.is_set() else f"{self.name}: {why}{gone}"
         return None
 

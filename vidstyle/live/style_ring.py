@@ -40,13 +40,8 @@ class StyleRing:
         """
         if isinstance(style, int):
             place = min(max(style, 1), len(self._ring)) - 1
-        elif (found := self._find(style)) is not None:
-            place = found
         else:
-            if not isinstance(style, Style):
-                load_style(style)
-            self._ring.append(style)
-            place = len(self._ring) - 1
+            place = self._place(style)
         return self._go(float(place))
 
     def step(self, by: float) -> Style:
@@ -61,13 +56,16 @@ class StyleRing:
             position = float(floor(position) if by > 0 else -floor(-position))
         return self._go(round(position, 6) % len(self._ring))
 
-    def _find(self, style: str | Path | Style) -> int | None:
+    def _place(self, style: str | Path | Style) -> int:
+        """The place of a style in the ring, which it joins if it is not in it."""
         for place, other in enumerate(self._ring):
-            # Styles hold tensors, which cannot be compared with ==.
-            named = not isinstance(style, Style) and not isinstance(other, Style)
-            if other is style or (named and other == style):
+            # Two styles are not compared with ==, as they hold tensors.
+            if other is style or (not isinstance(style, Style) and other == style):
                 return place
-        return None
+        if not isinstance(style, Style):
+            load_style(style)  # or fail before the ring has changed
+        self._ring.append(style)
+        return len(self._ring) - 1
 
     def _go(self, position: float) -> Style:
         place, share = floor(position), position - floor(position)

@@ -20,6 +20,7 @@ from vidstyle.image import resize
 from vidstyle.live.size import fit_size
 from vidstyle.live.style_ring import same_backbone
 from vidstyle.live.transition import Transition
+from vidstyle.options.live import LIVE_TEMPORAL
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.stylizers.color import LUMA
@@ -30,8 +31,6 @@ from vidstyle.temporal import (
     thumbnail,
 )
 
-LIVE_TEMPORAL = TemporalOptions(flow="fast")
-"""Takes a quarter of the time of exact flow; the photometric check rejects its errors."""
 _THUMBNAIL_SIDE = 320
 """Longest side in pixels for flow and masks: at a working size of 640, temporal consistency takes
 40 % less time than with 512, for about a point less of the flicker removed."""

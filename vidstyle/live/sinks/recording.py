@@ -71,7 +71,7 @@ class RecordingSink(Sink):
                 f"file:{self._temporary}",
                 "w",
                 format=self._container,
-                options=_MUXER_OPTIONS[self._container],
+                container_options=_MUXER_OPTIONS[self._container],
             )
             options = {"crf": str(self.options.crf), "preset": self.options.preset}
             self._muxer = H264Muxer(self._output, format, options)

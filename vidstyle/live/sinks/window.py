@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
 _NO_DISPLAY = "window: there is no display here; stream to a URL or a file instead"
+_NAMED_KEYS = ("left", "right", "up", "down", "escape")
 _SCREEN_SHARE = 0.8
 """Share of the screen's width and height that a new window takes at most."""
 
@@ -105,9 +106,8 @@ class PreviewWindow(KeySink):
         self._pygame.display.flip()
 
     def _key_name(self, event: Any) -> str:
-        special = ("left", "right", "up", "down", "escape")
-        names = {getattr(self._pygame, f"K_{name.upper()}"): name for name in special}
-        return names.get(event.key) or event.unicode
+        name = self._pygame.key.name(event.key)
+        return name if name in _NAMED_KEYS else event.unicode
 
 
 def _import_pygame() -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Condition, Thread
 from time import monotonic
 
 from vidstyle.errors import VidstyleError
 from vidstyle.live.audio import AudioPacket
-from vidstyle.live.retry import Retry
+from vidstyle.live.retry import pauses
 from vidstyle.live.sinks.base import Sink, SinkFormat
 from vidstyle.live.source import LiveFrame
 
@@ -129,28 +129,28 @@ class SinkWorker:
 
     def _serve(self) -> None:
         """Feed the sink, and reopen it after failures, until ``close``."""
-        retry: Retry | None = None
+        attempts: Iterator[float] | None = None
         while True:
             began = monotonic()
             try:
-                if retry is not None:
+                if attempts is not None:
                     self.sink.open(self._format)
-                self._feed(reopened=retry is not None)
+                self._feed(reopened=attempts is not None)
                 self.sink.close()
                 return
             except VidstyleError as error:
                 self.sink.close()
                 if self._closing and self._cancelled:
                     return  # by ourselves
-                first = retry is None or monotonic() - began > _STABLE
-                retry = Retry(self._reconnect) if first else retry
-                assert retry is not None
-                if self._closing or retry.left <= 0:
+                if first := attempts is None or monotonic() - began > _STABLE:
+                    attempts = pauses(self._reconnect)
+                pause = next(attempts, None)
+                if pause is None or self._closing:
                     raise
                 if first:
                     self._report(f"{error}; trying again")
                 self._cancelled = False
-                self._rest(retry.pause())
+                self._rest(pause)
 
     def _feed(self, reopened: bool) -> None:
         """Write until ``close``; after reopening, report once that it works."""
