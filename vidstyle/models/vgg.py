@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import pickle
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidstyle.errors import OptionError, WeightsError
+from vidstyle.errors import OptionError, WeightsError, suggestion
 from vidstyle.models.convolution import FixedConv2d
 
 BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
@@ -29,13 +28,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _MOST_BYTES = 2 << 30
 
 Layers = tuple[tuple[str, float], ...]
-"""Layers by their names, ``relu1_1`` …, each with its weight."""
+"""Layer names, ``relu1_1`` …, each with a weight."""
 
 Pooling = Literal["max", "average"]
 
 
 def convolution_names() -> dict[str, int]:
-    """``conv1_1`` … ``conv5_4`` with torchvision's index of each in ``vgg19().features``."""
+    """``conv1_1`` … ``conv5_4``, each with its index in torchvision's ``vgg19().features``."""
     names, index = {}, 0
     for block, channels in enumerate(BLOCKS, start=1):
         for number in range(1, len(channels) + 1):
@@ -46,31 +45,30 @@ def convolution_names() -> dict[str, int]:
 
 
 def layer_names() -> list[str]:
-    """``relu1_1`` … ``relu5_4``, from the picture's end."""
+    """``relu1_1`` … ``relu5_4``, in the order of computation."""
     return ["relu" + name[-3:] for name in convolution_names()]
 
 
 def layer_name(text: str) -> str:
-    """The name used here for a layer of any spelling: ``conv4_2``, ``block4_conv2``, ``4_2``.
+    """Normalize the spelling of a layer: ``conv4_2``, ``block4_conv2``, ``4_2`` to ``relu4_2``.
 
-    All mean the rectified response, here ``relu4_2``: Gatys's Caffe network rectifies in place, and
-    a layer of Keras includes its activation.
+    They all mean the rectified response: Gatys's Caffe network rectifies in place, and a Keras
+    layer includes its activation.
 
     Raises:
-        OptionError: there is no such layer; the nearest are named.
+        OptionError: there is no such layer; the message suggests similar ones.
     """
     cleaned = text.strip().lower()
     found = re.fullmatch(r"(?:(?:relu|conv)?(\d)_|block(\d)_conv)(\d)", cleaned)
     name = f"relu{found[1] or found[2]}_{found[3]}" if found else cleaned
     if name in (known := layer_names()):
         return name
-    near = _nearest(name) if found else difflib.get_close_matches(name, known, n=2, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {known[0]} to {known[-1]}"
+    hint = f"did you mean {' or '.join(_nearest(name))}?" if found else suggestion(name, known, 2)
     raise OptionError(f"VGG19 has no layer '{text.strip()}'; {hint}")
 
 
 def _nearest(name: str) -> list[str]:
-    """Layers of the same block, or of the block nearest to it, with the most similar number."""
+    """The two layers with the most similar block, then number."""
     block, number = int(name[-3]), int(name[-1])
     return sorted(
         layer_names(), key=lambda other: (abs(int(other[-3]) - block), abs(int(other[-1]) - number))
@@ -78,10 +76,10 @@ def _nearest(name: str) -> list[str]:
 
 
 def parse_layers(text: str) -> Layers:
-    """``relu1_1:1,relu2_1:0.8`` as names and weights; the weight is 1 where none is given.
+    """Parse ``relu1_1:1,relu2_1:0.8`` to names and weights; weights default to 1.
 
     Raises:
-        OptionError: no layers, an unknown one, one named twice, or a weight that makes no sense.
+        OptionError: no layers, an unknown or duplicate layer, or an invalid weight.
     """
     parts = [part for part in text.split(",") if part.strip()]
     layers = tuple(_parse_layer(part) for part in parts)
@@ -96,43 +94,45 @@ def _parse_layer(text: str) -> tuple[str, float]:
     except ValueError as error:
         if isinstance(error, OptionError):
             raise
-        raise OptionError(f"layer {text.strip()}: '{weight}' is no weight") from error
+        raise OptionError(
+            f"layer {name.strip()}: weight must be a number, not '{weight}'"
+        ) from error
 
 
 def check_layers(layers: Layers) -> None:
-    """Raises OptionError unless the names are known and the weights make sense together."""
+    """Raise OptionError unless the names are known and the weights are valid together."""
     if not layers:
-        raise OptionError("no layers are named")
+        raise OptionError("no layers are given")
     names = [name for name, _ in layers]
     for name, weight in layers:
         if (usual := layer_name(name)) != name:
-            raise OptionError(f"layer '{name}' goes by the name {usual} here")
+            raise OptionError(f"layer '{name}' must be spelled {usual}")
         if names.count(name) > 1:
-            raise OptionError(f"layer {name} is named twice")
+            raise OptionError(f"layer {name} is given twice")
         if not (math.isfinite(weight) and weight >= 0):
-            raise OptionError(f"layer {name}: the weight is 0 or more, not {weight:g}")
+            raise OptionError(f"layer {name}: weight must be 0 or more, not {weight:g}")
     if not any(weight for _, weight in layers):
         raise OptionError(f"the weights of {', '.join(names)} are all zero")
 
 
 def deepest(layers: Iterable[str]) -> str:
-    """The layer furthest from the picture."""
+    """The layer that is computed last."""
     return max(layers, key=layer_names().index)
 
 
 def smallest_side(layer: str) -> int:
-    """Pixels that the sides of a picture need for 2×2 values at a layer: less is no texture."""
+    """Smallest side, in pixels, for 2×2 values at a layer, below which there is no texture."""
     return 2 ** int(layer[-3])
 
 
 def values_per_pixel(last: str) -> float:
-    """Responses of all layers up to one, for each pixel of the picture."""
+    """Number of responses of all layers up to one, per pixel of the picture."""
     names = layer_names()[: layer_names().index(last) + 1]
     return sum(layer_values(name) for name in names)
 
 
 def layer_values(layer: str) -> float:
-    """Responses of one layer, for each pixel of the picture."""
+    """Number of responses of one layer, per pixel of the picture."""
     block = int(layer[-3])
     return BLOCKS[block - 1][0] / 4 ** (block - 1)
 
@@ -141,14 +141,14 @@ class VGG19(nn.Module):
     """The convolutional part up to a layer, frozen, for RGB in [0, 1].
 
     Args:
-        state: torchvision's names, ``features.0.weight`` …; what lies beyond ``last`` may be
-            missing.
-        last: name of the deepest layer that will be asked for, such as ``relu4_2``.
-        pooling: ``average`` gives "slightly more appealing results" (Gatys, Ecker, Bethge 2016,
-            section 2) by the authors' account; the weights were trained with ``max``.
+        state: weights under torchvision's names, ``features.0.weight`` …; those of layers after
+            ``last`` may be missing.
+        last: the deepest layer that will be used, such as ``relu4_2``.
+        pooling: ``average`` gives "slightly more appealing results" according to Gatys, Ecker,
+            Bethge 2016, section 2; the weights were trained with ``max``.
 
     Raises:
-        WeightsError: a layer up to ``last`` is missing.
+        WeightsError: a layer up to ``last`` is missing, or is not one of VGG19's.
     """
 
     mean: Tensor
@@ -163,7 +163,7 @@ class VGG19(nn.Module):
         self.pooling = pooling
         for name in self.names:
             if f"features.{indices[name]}.weight" not in state:
-                raise WeightsError(f"layer {name} is missing, and needed for {last}")
+                raise WeightsError(f"layer {name} is missing; it is needed for {last}")
         self.convolutions = nn.ModuleList()
         channels = 3
         for name in self.names:
@@ -181,9 +181,9 @@ class VGG19(nn.Module):
         self.requires_grad_(False)
 
     def fitted(self, device: torch.device, dtype: torch.dtype, pooling: Pooling) -> VGG19:
-        """A copy for a device, with weights and responses of another type and its own pooling.
+        """A copy on a device, with another number format for weights and responses.
 
-        The picture is normalized before its numbers lose precision.
+        Pictures are normalized before they lose precision.
         """
         other = deepcopy(self).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         other.convolutions.to(dtype)
@@ -191,17 +191,17 @@ class VGG19(nn.Module):
         return other
 
     def require(self, layers: Iterable[str]) -> None:
-        """Raises OptionError when a layer lies beyond the last that was built."""
+        """Raise OptionError if a layer comes after the last one of this network."""
         if beyond := set(layers) - {"relu" + name[-3:] for name in self.names}:
             raise OptionError(f"this VGG19 ends with {self.names[-1]}, before {min(beyond)}")
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Features of N×3×H×W pictures at ``relu…`` layers, each N×C×h×w.
 
-        Nothing beyond the deepest of them is run.
+        Layers after the deepest of them are not computed.
 
         Raises:
-            OptionError: a layer lies beyond the last that was built.
+            OptionError: a layer comes after the last one of this network.
         """
         wanted = set(layers)
         self.require(wanted)
@@ -221,29 +221,28 @@ class VGG19(nn.Module):
 
 
 def _check_weights(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
-    """Raises WeightsError unless a layer's weights are numbers, and no more than VGG19 has."""
+    """Raise WeightsError unless a layer's weights are finite and of a shape that VGG19 can have."""
     widest = BLOCKS[int(name[4]) - 1][0]
     fits = weight.ndim == 4 and weight.shape[1:] == (channels, 3, 3)
     if not fits or not 1 <= weight.shape[0] <= widest or bias.shape != weight.shape[:1]:
-        raise WeightsError(f"layer {name} has weights of {tuple(weight.shape)}, which is no VGG19")
+        raise WeightsError(f"layer {name} has weights of {tuple(weight.shape)}, unlike VGG19")
     if not (weight.isfinite().all() and bias.isfinite().all()):
-        raise WeightsError(f"layer {name} is damaged: some of its weights are no numbers")
+        raise WeightsError(f"layer {name} is damaged: some of its weights are NaN or infinite")
 
 
 def load_vgg19(
     path: str | Path | None = None, last: str = "relu5_4", pooling: Pooling = "max"
 ) -> VGG19:
-    """VGG19 from a ``.safetensors`` or ``.pth`` file, else ``VIDSTYLE_VGG19``, else torchvision.
+    """Load VGG19 from a ``.safetensors`` or ``.pth`` file, ``VIDSTYLE_VGG19``, or torchvision.
 
-    A file that ends early will do if ``last`` is in it. Nothing in a ``.pth`` file is run.
+    Layers after ``last`` may be missing. Code in a ``.pth`` file is not run.
 
     Raises:
-        WeightsError: no weights are to be had, a layer is missing, or the file holds something
-            else.
+        WeightsError: there are no weights, a layer is missing, or the file holds something else.
     """
     path = path or os.environ.get("VIDSTYLE_VGG19")
     state = _read_weights(Path(path)) if path else _download_weights()
-    foreign = f"{path}: not VGG19 weights under torchvision's names"
+    foreign = f"{path}: not VGG19 weights with torchvision's names"
     if not isinstance(state, Mapping) or "features.0.weight" not in state:
         raise WeightsError(foreign)
     try:
@@ -259,7 +258,7 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such VGG19 weights file")
     if path.stat().st_size > _MOST_BYTES or _unpacked_bytes(path) > _MOST_BYTES:
-        raise WeightsError(f"{path}: too large for VGG19 weights, which are 550 MB")
+        raise WeightsError(f"{path}: too large for VGG19 weights, which have 550 MB")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -267,16 +266,16 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # PyTorch's own message advises to run whatever program is in the file.
+        # PyTorch's message suggests running whatever code is in the file.
         raise WeightsError(
-            f"{path}: cannot be read as VGG19 weights (damaged, or a program, which is not run)"
+            f"{path}: cannot be read as VGG19 weights (damaged, or contains code, which is not run)"
         ) from error
-    except Exception as error:  # each format has error types of its own
+    except Exception as error:  # every format has different error types
         raise WeightsError(f"{path}: cannot be read as VGG19 weights ({error})") from error
 
 
 def _unpacked_bytes(path: Path) -> int:
-    """Of a .pth file, which is a zip archive; 0 for anything else."""
+    """Unpacked size of a .pth file, which is a zip archive; 0 for anything else."""
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(entry.file_size for entry in archive.infolist())
@@ -285,20 +284,20 @@ def _unpacked_bytes(path: Path) -> int:
 
 
 def _download_weights() -> Mapping[str, Tensor]:
-    """Through torchvision, into torch's cache, with a bar and the hash compared."""
+    """Download through torchvision into torch's cache, with a progress bar and a hash check."""
     try:
         from torchvision.models import VGG19_Weights
     except ImportError as error:
         raise WeightsError(
             "VGG19 needs torchvision (pip install 'vidstyle[train]'); "
-            "or name a file with --vgg or VIDSTYLE_VGG19"
+            "or give a file with --vgg or VIDSTYLE_VGG19"
         ) from error
     weights = VGG19_Weights.IMAGENET1K_V1
     try:
         return weights.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network; another hash than expected
+    except (OSError, RuntimeError) as error:  # no network, or an unexpected hash
         place = Path(torch.hub.get_dir()) / "checkpoints"
         raise WeightsError(
             f"VGG19 weights could not be downloaded ({error}); download {weights.url} elsewhere "
-            f"and put it into {place}, or name a file with --vgg or VIDSTYLE_VGG19"
+            f"and put it into {place}, or give a file with --vgg or VIDSTYLE_VGG19"
         ) from error
