@@ -6,6 +6,8 @@ The command line prints it as one line and exits with the error's ``exit_code``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +42,13 @@ class VidstyleError(Exception):
 def printable(text: str) -> str:
     """Text from a file as one line, with control characters as escapes such as ``\\x1b``."""
     return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
+
+
+def suggestion(name: str, known: Iterable[str], count: int = 3) -> str:
+    """A hint for an unknown name: the most similar known ones, or else all of them."""
+    known = list(known)
+    near = get_close_matches(name.lower(), known, n=count, cutoff=0.4)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
 
 
 class OptionError(VidstyleError, ValueError):

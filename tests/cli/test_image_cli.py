@@ -450,7 +450,7 @@ BAD = {
     "missing painting": (["-s", "{folder}/no.png"], 1, r"no\.png: No such file"),
     "unreadable painting": (["-s", "{folder}/text.png"], 1, r"text\.png: not a picture"),
     "unknown style": (["-s", "screem", "--engine", "optimize"], 1, "did you mean .*scream"),
-    "no swatch": (["-s", "{toy}", "--engine", "optimize"], 1, "has no swatch; name a picture"),
+    "no swatch": (["-s", "{toy}", "--engine", "optimize"], 1, "has no swatch; give a picture"),
     "weights of paintings": (["-s", "{painting}:0"], 2, "cannot all be zero"),
     "negative painting": (["-s", "{painting}:-1"], 2, "cannot be negative"),
     "missing start": (["--init", "{folder}/no.png"], 1, r"no\.png: No such file"),

@@ -122,4 +122,4 @@ def test_a_damaged_style_of_the_user_is_a_note(
     assert call("styles") == 0
     printed = capsys.readouterr()
     assert "scream" in printed.out
-    assert re.fullmatch(r"vidstyle: note: .*bad\.safetensors: .*passed over\n", printed.err)
+    assert re.fullmatch(r"vidstyle: note: .*bad\.safetensors: .*skipped\n", printed.err)

@@ -106,7 +106,7 @@ def test_numbers_of_other_types(tmp_path: Path, dtype: torch.dtype) -> None:
     tensors["style.alpha"] = tensors["style.alpha"].to(dtype)
     save_file(tensors, tmp_path / "a.safetensors", metadata)
     for read in (read_style_file, read_header):
-        with pytest.raises(StyleError, match="its numbers are of the type"):
+        with pytest.raises(StyleError, match="its numbers have the type"):
             read(tmp_path / "a.safetensors")
 
 
@@ -253,7 +253,7 @@ def damaged_vector(value: float) -> Tensor:
     [
         (drop("format"), "not a vidstyle style"),
         (put("format", "pt"), "not a vidstyle style"),
-        (put("version", "2"), "later vidstyle; update"),
+        (put("version", "2"), "later version of vidstyle; update"),
         (put("version", "one"), "damaged"),
         (drop("version"), "damaged"),
         (drop("architecture"), "damaged"),
@@ -305,5 +305,5 @@ def test_a_backbone_that_does_not_fit_its_description(tmp_path: Path) -> None:
     backbone = {**file.backbone, "conv_down.weight": weight}
     wrong = dataclasses.replace(file, backbone=backbone, backbone_id=backbone_hash(backbone))
     path = write_style_file(wrong, tmp_path / "a.safetensors")
-    with pytest.raises(StyleError, match="does not fit its own description"):
+    with pytest.raises(StyleError, match="does not match its architecture"):
         read_style_file(path).network()

@@ -92,7 +92,7 @@ def test_which_styles_are_pictures(spec: str, expected: bool) -> None:
 
 
 def test_what_cannot_be_seen(own: Path) -> None:
-    with pytest.raises(StyleError, match="style 'beta' has no swatch; name a picture"):
+    with pytest.raises(StyleError, match="style 'beta' has no swatch; give a picture"):
         load_paintings("beta")
     with pytest.raises(StyleError, match="'photo' has no swatch"):
         load_paintings("photo")

@@ -642,7 +642,7 @@ def test_no_graph_is_kept(vgg: VGG19) -> None:
         ({"content_weight": 0.0, "style_weight": 0.0}, "nothing to optimize"),
         ({"style_layers": ()}, "no layers"),
         ({"style_layers": (("relu9_1", 1.0),)}, "no layer 'relu9_1'"),
-        ({"content_layers": (("conv4_2", 1.0),)}, "goes by the name relu4_2"),
+        ({"content_layers": (("conv4_2", 1.0),)}, "must be spelled relu4_2"),
         ({"content_layers": (("relu4_2", 0.0),)}, "all zero"),
         ({"iterations": 0}, "iterations must be at least 1, not 0"),
         ({"scales": 0}, "scales must be at least 1"),

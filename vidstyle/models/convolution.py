@@ -1,4 +1,4 @@
-"""3×3 convolutions with fixed weights, by Winograd's algorithm where that is the fastest."""
+"""3×3 convolutions with fixed weights, using Winograd's algorithm where it is fastest."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch.autograd.function import FunctionCtx
 _FEWEST_CHANNELS = 16
 """With fewer, transforming the picture costs more than multiplying it."""
 _STRIP = 96
-"""Rows that are convolved at once, which bounds the memory for the transformed picture."""
+"""Rows convolved at a time, which bounds the memory of the transformed picture."""
 
 
 class FixedConv2d(nn.Conv2d):
-    """A 3×3 convolution of stride 1 that keeps the size and whose weights are not trained.
+    """A size-preserving 3×3 convolution whose weights are not trained.
 
-    On a CPU in float32 it and its gradient go through NNPACK, which takes half of oneDNN's time
-    without AMX (Winograd's algorithm, Lavin and Gray 2016). Its rounding is about ten times that
-    of a direct convolution: 1e-5 of the largest response. PyTorch has no public function for it,
-    and chooses it by itself only where oneDNN is missing.
+    On a CPU in float32, it and its gradient use NNPACK (Winograd's algorithm, Lavin and Gray 2016),
+    which takes half of oneDNN's time without AMX. Its rounding error is about ten times that of a
+    direct convolution: 1e-5 of the largest response. PyTorch has no public function for it, and
+    chooses it only where oneDNN is missing.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -64,5 +64,5 @@ def _convolve_strip(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _has_nnpack() -> bool:
-    """Asking for it also initializes it."""
+    """Whether NNPACK works here; the call also initializes it."""
     return bool(torch._nnpack_available())

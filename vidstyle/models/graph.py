@@ -1,9 +1,9 @@
 """The transfer network as an ONNX graph, for other runtimes.
 
-Built node by node instead of traced by ``torch.onnx``, which would fix the branches of
-``reflect_pad`` and ``ConditionalNorm`` as the traced picture took them. Here sizes are computed in
-the graph, so that pictures may have any, and each picture of a batch has statistics of its own.
-Needs the package ``onnx``.
+The graph is built node by node. Tracing by ``torch.onnx`` would fix the branches that the traced
+picture takes in ``reflect_pad`` and ``ConditionalNorm``. Here sizes are computed in the graph, so
+that pictures may have any size, and each picture of a batch has separate statistics. Needs the
+package ``onnx``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from vidstyle.models.transformer import Architecture, ConditionalNorm, TransformerNet
 
 OPSET = 13
-"""The oldest that has all operators for the types used here: most programs can read it."""
+"""The oldest with all operators for the types used here, which most programs can read."""
 
 Precision = Literal["fp32", "fp16"]
 Pixels = Literal["float", "uint8"]
@@ -32,16 +32,15 @@ def transfer_model(
     pixels: Pixels = "float",
     luma: Sequence[float] | None = None,
 ) -> onnx.ModelProto:
-    """A model that draws as ``network`` does, and clamps.
+    """A model that computes what ``network`` does, and clamps the result.
 
     Its input ``image`` and its output ``painting`` are RGB of any size: float32 N×3×H×W in [0, 1],
     or, with ``pixels="uint8"``, uint8 N×H×W×3.
 
     Args:
-        vector: V numbers, the style to draw in; None makes it a second input, ``style``, float32
-            1×V.
-        precision: of the weights and of what is drawn; the picture itself passes in float32.
-        luma: weights of red, green and blue in luma: take no more than that from the drawing.
+        vector: the style, V numbers; None makes it a second input, ``style``, float32 1×V.
+        precision: number format of weights and drawing; the photo passes through in float32.
+        luma: weights of red, green and blue in luma; if given, the photo keeps its chroma.
     """
     graph = Graph(np.dtype(np.float16 if precision == "fp16" else np.float32))
     kind, shape = _interface(pixels)
@@ -67,17 +66,17 @@ def transfer_model(
 
 
 def _interface(pixels: Pixels) -> tuple[int, list[str | int | None]]:
-    """Type and shape of input and output."""
+    """Element type and shape of input and output."""
     if pixels == "uint8":
         return TensorProto.UINT8, ["batch", "height", "width", 3]
     return TensorProto.FLOAT, ["batch", 3, "height", "width"]
 
 
 class Graph:
-    """Nodes and constants so far. Values go by their names.
+    """The nodes and constants of a graph under construction; values are identified by name.
 
     Args:
-        dtype: what is drawn in, float32 or float16.
+        dtype: number format of the drawing, float32 or float16.
     """
 
     def __init__(self, dtype: np.dtype) -> None:
@@ -94,14 +93,14 @@ class Graph:
         return self.constant(np.array(values, np.int64))
 
     def integer(self, value: int) -> str:
-        """Without dimensions, as is ``number``."""
+        """A scalar, like ``number``."""
         return self.constant(np.array(value, np.int64))
 
     def number(self, value: float) -> str:
         return self.constant(np.array(value, np.float32))
 
     def node(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add an operator; its only output's name."""
+        """Add an operator; returns the name of its only output."""
         output = output or f"{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
@@ -110,11 +109,11 @@ class Graph:
         return self.node("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def drawable(self, x: str) -> str:
-        """Float32 as what is drawn in."""
+        """Convert float32 to the drawing's number format."""
         return x if self.dtype == np.float32 else self.cast(x, self.dtype)
 
     def exact(self, x: str) -> str:
-        """What is drawn as float32."""
+        """Convert the drawing's number format to float32."""
         return x if self.dtype == np.float32 else self.cast(x, np.float32)
 
     def clip(self, x: str, lowest: float, highest: float) -> str:
@@ -137,7 +136,7 @@ class Graph:
 
 def _style(graph: Graph, network: TransformerNet, vector: Tensor | None) -> list[str]:
     """A style's parts in float32, in the order of ``Architecture.style_splits``; the gain of the
-    picture is 3×1×1×1, the others are flat."""
+    photo is 3×1×1×1, the others are flat."""
     splits = network.architecture.style_splits()
     names = [f"style.{number}" for number in range(len(splits))]
     if vector is None:
@@ -151,21 +150,21 @@ def _style(graph: Graph, network: TransformerNet, vector: Tensor | None) -> list
 
 
 def _decoded(graph: Graph) -> str:
-    """The input's whole numbers as colours in [0, 1], N×3×H×W."""
+    """Convert the uint8 input to colours in [0, 1], N×3×H×W."""
     colours = graph.node("Mul", graph.cast("image", np.float32), graph.number(1 / 255))
     return graph.node("Transpose", colours, perm=[0, 3, 1, 2])
 
 
 def _coded(graph: Graph, painting: str) -> str:
-    """Colours as the nearest whole numbers, N×H×W×3."""
+    """Round colours to uint8, N×H×W×3."""
     scaled = graph.node("Mul", painting, graph.number(255))
-    raised = graph.node("Add", scaled, graph.number(0.5))  # as a cast cuts off
+    raised = graph.node("Add", scaled, graph.number(0.5))  # because a cast truncates
     whole = graph.cast(raised, np.uint8)
     return graph.node("Transpose", whole, perm=[0, 2, 3, 1])
 
 
 def _luma_of(graph: Graph, photo: str, painting: str, luma: Sequence[float]) -> str:
-    """The photo, its luma changed to that of the painting."""
+    """The photo with the luma of the painting."""
     weights = graph.constant(np.array(luma, np.float32).reshape(1, 3, 1, 1))
     change = graph.node("Conv", graph.node("Sub", painting, photo), weights)
     return graph.node("Add", photo, change)
@@ -183,16 +182,16 @@ def _restyled(graph: Graph, network: TransformerNet, image: str, style: Sequence
     end = graph.node("Slice", sides, graph.integers(2), graph.integers(4))
     end = graph.node("Add", end, begin)
     drawing = graph.node("Slice", drawing, begin, end, graph.integers(2, 3))
-    # As ``gated`` scales all that is drawn.
+    # ``gated`` does the same to the style's parts.
     drawing = graph.node("Mul", graph.exact(drawing), _contrast_gate(graph, image))
     passing = graph.node("Conv", image, gain, shift, group=3)
     return graph.node("Add", drawing, passing)
 
 
 def _reflected(graph: Graph, image: str, axis: int, sides: str, architecture: Architecture) -> str:
-    """``TransformerNet.surround`` and ``reflect_pad`` along one axis, of any length.
+    """``TransformerNet.surround`` and ``reflect_pad`` along one axis of any length.
 
-    ONNX's own Pad reflects once, so only pictures that are longer than the border.
+    ONNX's Pad reflects only once, which is not enough for pictures smaller than the border.
     """
     cell = 2 * architecture.stride
     around = architecture.margin + cell
@@ -204,7 +203,7 @@ def _reflected(graph: Graph, image: str, axis: int, sides: str, architecture: Ar
     period = graph.node("Max", graph.node("Sub", double, graph.integer(2)), graph.integer(1))
 
     def border(begin: str, end: str) -> str:
-        """As ``mirror_indices``: there and back again."""
+        """Gather by the indices that ``mirror_indices`` computes."""
         there = graph.node("Mod", graph.node("Range", begin, end, graph.integer(1)), period)
         indices = graph.node("Min", there, graph.node("Sub", period, there))
         return graph.node("Gather", image, indices, axis=axis)
@@ -226,7 +225,7 @@ def _contrast_gate(graph: Graph, image: str) -> str:
 
 
 def _drawn(graph: Graph, network: TransformerNet, image: str, style: Iterator[str]) -> str:
-    """``TransformerNet._draw``, without the gate."""
+    """Everything that ``TransformerNet`` draws, without the gate."""
 
     def conv(x: str, name: str) -> str:
         weight = network.get_parameter(f"{name}.weight").detach().numpy()
@@ -235,7 +234,7 @@ def _drawn(graph: Graph, network: TransformerNet, image: str, style: Iterator[st
         return graph.node("Conv", x, kernel, output=name, strides=strides)
 
     def norm(x: str) -> str:
-        # In float32, as a runtime may sum in the type that it is given: squares exceed float16.
+        # In float32: a runtime may sum in the type it is given, and squares exceed float16.
         inputs = graph.exact(x), next(style), next(style)
         y = graph.node("InstanceNormalization", *inputs, epsilon=ConditionalNorm.eps)
         return graph.drawable(y)
@@ -269,12 +268,12 @@ def _drawn(graph: Graph, network: TransformerNet, image: str, style: Iterator[st
         border = 3 if network.architecture.stride == 4 else 1
         part = graph.node("Mul", graph.crop(seen[-1], border), graph.drawable(scale))
         x = graph.node("Add", x, part)
-    # Channels stand in the order row, column, colour.
+    # Channels are in the order row, column, colour.
     return graph.node("DepthToSpace", x, blocksize=2, mode="DCR")
 
 
 def _photo(graph: Graph, network: TransformerNet, image: str) -> list[str]:
-    """What the last two layers see of the photo; at stride 2 the last one alone."""
+    """What the last two layers see of the photo; at stride 2, only the last one does."""
     photo = network.conv_photo
     weight, bias = (
         part.detach().numpy().astype(graph.dtype) for part in (photo.weight, photo.grey_bias())

@@ -1,7 +1,7 @@
 """Perceptual losses (Gatys, Ecker, Bethge 2016; Johnson, Alahi, Fei-Fei 2016), one per picture.
 
-Style and content are normalized per layer by the target's own energy, which the papers do not do:
-layers and paintings then weigh alike, and a loss of 1 means "as far off as a blank picture".
+Unlike in the papers, style and content are normalized per layer by the energy of the target: all
+layers and paintings then weigh the same, and a loss of 1 means "as far off as a blank picture".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu4_2"
 STRUCTURE_LAYERS = ("relu3_1", "relu4_1")
 """Where ``normalized_content`` and ``self_similarity`` compare a painting with its photo. Both are
-style layers too, so nothing more is computed for them."""
+style layers, so they cost nothing extra."""
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -34,8 +34,8 @@ def gram_matrix(features: Tensor) -> Tensor:
 class _InnerProducts(torch.autograd.Function):
     """``rowsᵀ rows``: N×P×C to N×C×C.
 
-    Autograd would compute a product for each of the two factors, the first transposed in memory,
-    and add them up; the sum of both is one product.
+    Autograd would compute one product per factor, transpose the first in memory and add both up;
+    their sum is a single product.
     """
 
     @staticmethod
@@ -69,11 +69,11 @@ def content_distance(features: Tensor, target: Tensor) -> Tensor:
 
 
 def lattice_energy(image: Tensor) -> Tensor:
-    """How much of a checkerboard there is in each picture: N.
+    """Strength of the checkerboard in each picture: N.
 
-    Pixel shuffle puts four pictures of half the size together (Odena, Dumoulin, Olah 2016 on what
-    comes of that). Over an area, the four must agree: the result is the variance between their
-    means over 16×16 pixels, colours in [0, 1].
+    Pixel shuffle interleaves four pictures of half the size, which may differ (Odena, Dumoulin,
+    Olah 2016). Over an area the four must agree, so the result is the variance of their means over
+    16×16 pixels, colours in [0, 1].
     """
     phases = F.avg_pool2d(F.pixel_unshuffle(image, 2), 8)
     n, c, h, w = phases.shape
@@ -81,20 +81,20 @@ def lattice_energy(image: Tensor) -> Tensor:
 
 
 def normalized_content(features: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference of features whose channels have mean 0 and deviation 1: N.
+    """Mean squared difference of features normalized to mean 0 and deviation 1 per channel: N.
 
-    What a painting does to colour and contrast, and so to a channel as a whole, costs nothing;
-    where a channel responds does (as in StyTr2, Deng et al. 2022, and MCCNet, Deng et al. 2021).
-    From 0 to about 2, which is what unrelated features have. In float32.
+    Changes of colour and contrast, which affect a channel as a whole, cost nothing; changes of
+    where a channel responds do (as in StyTr2, Deng et al. 2022, and MCCNet, Deng et al. 2021).
+    From 0 to about 2, the value of unrelated features; computed in float32.
     """
     first, second = (F.instance_norm(f.float(), eps=1e-5) for f in (features, target))
     return (first - second).square().mean(dim=(1, 2, 3))
 
 
 def self_similarity(features: Tensor, cells: int = 20) -> Tensor:
-    """How far each place of a picture is from each other: N×K×K, of which each column sums to 1.
+    """Distances between all places of a picture: N×K×K, each column normalized to sum to 1.
 
-    Features averaged into ``cells``×``cells`` places, less their mean, by cosine distance (STROTSS,
+    Cosine distance of features averaged into ``cells``×``cells`` places, minus their mean (STROTSS,
     Kolkin, Salavon, Shakhnarovich 2019, section 2.2, which samples places instead).
     """
     places = F.adaptive_avg_pool2d(features.float(), cells).flatten(2)
@@ -104,7 +104,7 @@ def self_similarity(features: Tensor, cells: int = 20) -> Tensor:
 
 
 def self_similarity_distance(similarity: Tensor, target: Tensor) -> Tensor:
-    """Mean over columns of the summed absolute difference of two ``self_similarity``: N."""
+    """Mean over columns of the summed absolute difference of two self-similarities: N."""
     return (similarity - target).abs().sum(dim=1).mean(dim=1)
 
 
@@ -120,10 +120,10 @@ def tone_correlation(image: Tensor, photo: Tensor, size: int) -> Tensor:
 
 
 def edge_correlation(image: Tensor, photo: Tensor, size: int, exponent: float = 1.0) -> Tensor:
-    """Pearson correlation of the strength of edges: N.
+    """Pearson correlation of edge strength: N.
 
-    Luma averaged over ``size``×``size`` pixels, the length of its gradient (forward differences),
-    to the power of ``exponent``: below 1, faint edges weigh more.
+    Edge strength is the length of the gradient (forward differences) of luma averaged over
+    ``size``×``size`` pixels, to the power of ``exponent``; below 1, faint edges weigh more.
     """
     first, second = (F.avg_pool2d(luma(picture), size) for picture in (image, photo))
     return correlation(*(_gradient_length(x).pow(exponent) for x in (first, second)))
@@ -132,27 +132,27 @@ def edge_correlation(image: Tensor, photo: Tensor, size: int, exponent: float = 
 def _gradient_length(x: Tensor) -> Tensor:
     corner = x[:, :, :-1, :-1]
     across, down = x[:, :, :-1, 1:] - corner, x[:, :, 1:, :-1] - corner
-    # The length alone has no gradient where it is zero.
+    # The square root has no gradient at zero.
     return (across.square() + down.square() + 1e-6).sqrt()
 
 
 def halo(image: Tensor, photo: Tensor) -> Tensor:
-    """How much lighter a painting is beside dark things than elsewhere on the same ground: N.
+    """How much lighter a painting is beside dark objects than elsewhere on the same ground: N.
 
-    A painting that is to have strong edges draws a light rim along dark outlines. There the photo
-    is as light as further away, so what differs is the painting's doing. Strokes differ, too, but
-    in either direction; over all rims of a picture they cancel out.
+    A network rewarded for strong edges draws light rims along dark outlines. The photo is no
+    lighter there than further away, so any difference comes from the painting. Strokes also differ,
+    but in both directions, and cancel out over all rims of a picture.
 
     Returns:
         The mean difference, in standard deviations of the painting's luma; 0 without dark outlines.
-        0.05 cannot be seen, 0.3 shows at once. Of the negatives of both pictures it is the dark rim
-        along light things.
+        0.05 is invisible, 0.3 obvious. For the negatives of both pictures it measures dark rims
+        along light objects.
     """
     drawn, ground = (F.avg_pool2d(luma(picture), 4) for picture in (image, photo))
     with torch.no_grad():
         flat = _largest(ground, 1) + _largest(-ground, 1) < 0.08
         dark_near = ground + _largest(-ground, _RIM) > 0.2
-        # Means over the surroundings, by the photo's luma: what is as light as the place itself.
+        # For means over those surroundings that are as light in the photo as the place itself.
         levels = torch.linspace(0, 1, _LEVELS, device=photo.device).view(1, -1, 1, 1)
         shares = (1 - (ground - levels).abs() * (_LEVELS - 1)).clamp(min=0)
         elsewhere = shares * (flat & ~dark_near)
@@ -165,14 +165,13 @@ def halo(image: Tensor, photo: Tensor) -> Tensor:
 
 
 _LEVELS = 9
-"""Of luma, among which the grounds of ``halo`` are divided."""
+"""Levels of luma that ``halo`` sorts the grounds into."""
 _RIM, _SURROUNDINGS = 3, 10
-"""How far rims reach from what is dark, and how far around the ground is looked at, in cells of 4×4
-pixels."""
+"""Width of rims around dark objects, and radius of the surroundings, in cells of 4×4 pixels."""
 
 
 def _largest(x: Tensor, radius: int) -> Tensor:
-    """The largest value around each place."""
+    """The largest value within ``radius`` of each place."""
     return F.max_pool2d(x, 2 * radius + 1, stride=1, padding=radius)
 
 
@@ -183,13 +182,13 @@ def _box_mean(x: Tensor, radius: int) -> Tensor:
 
 
 def correlation(first: Tensor, second: Tensor) -> Tensor:
-    """Pearson correlation of all values of each picture: N. Without variance it is 0."""
+    """Pearson correlation of all values of each picture: N; 0 if there is no variance."""
     first, second = (x.flatten(1) - x.flatten(1).mean(dim=1, keepdim=True) for x in (first, second))
     return F.cosine_similarity(first, second, dim=1, eps=1e-6)
 
 
 def content_loss(features: Tensor, target: Tensor, normalization: Normalization) -> Tensor:
-    """How far one layer's responses F, N×C×H×W, are from the photo's P: N.
+    """Distance of one layer's responses F, N×C×H×W, from the photo's P: N.
 
     ``relative``: ``‖F − P‖² / ‖P‖²``; ``gatys``: ``½ Σ (F − P)²`` (Gatys 2016, eq. 1); ``mean``:
     the mean of ``(F − P)²``.
@@ -205,14 +204,14 @@ def content_loss(features: Tensor, target: Tensor, normalization: Normalization)
 def style_loss(
     gram: Tensor, target: Tensor, normalization: Normalization, positions: int
 ) -> Tensor:
-    """How far one layer's Gram matrix G, N×C×C, is from the painting's A: N.
+    """Distance of one layer's Gram matrix G, N×C×C, from the painting's A: N.
 
-    Both as ``gram_matrix`` has them, so divided by their own numbers of positions. ``relative``:
-    ``‖G − A‖² / ‖A‖²``; ``gatys``: ``¼ ‖G − A‖²``, which is eq. 4 of Gatys 2016; ``mean``: the mean
-    of ``(G′ − A′)²``, divided by C·M, where G′ and A′ are the matrices times C·M.
+    Both are as ``gram_matrix`` returns them, divided by their number of positions. ``relative``:
+    ``‖G − A‖² / ‖A‖²``; ``gatys``: ``¼ ‖G − A‖²`` (Gatys 2016, eq. 4); ``mean``: the mean of
+    ``(G′ − A′)²`` divided by C·M, where G′ and A′ are the matrices times C·M.
 
     Args:
-        positions: M, height by width of the layer in the picture.
+        positions: M, the height times the width of the layer in the picture.
     """
     error = (gram - target).square().sum(dim=(1, 2))
     if normalization == "relative":
@@ -226,10 +225,10 @@ def total_variation(image: Tensor, exponent: float = 2.0) -> Tensor:
     """Mean over channels and positions of ``(Δx² + Δy²)^(exponent/2)``: N×C×H×W to N.
 
     Forward differences at the (H−1)×(W−1) positions that have both (Mahendran, Vedaldi 2015, eq. 4,
-    where the exponent is β; there a sum).
+    which takes the sum; the exponent is β there).
 
     Args:
-        exponent: at least 2; below, the gradient has no bounds where the picture is flat.
+        exponent: at least 2; below, the gradient is unbounded where the picture is flat.
     """
     corner = image[:, :, :-1, :-1]
     across, down = image[:, :, :-1, 1:] - corner, image[:, :, 1:, :-1] - corner

@@ -1,7 +1,7 @@
-"""The transfer network by OpenVINO, which fuses what torch computes one by one.
+"""The transfer network in OpenVINO, which fuses layers that torch computes one by one.
 
-It reads the ONNX graph of ``vidstyle.models.graph``, compiled for one size of picture at a time:
-with sizes that are left open it takes a fifth longer.
+OpenVINO compiles the ONNX graph of ``vidstyle.models.graph`` for each size of picture, because a
+graph for any size takes a fifth longer.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from vidstyle.models.graph import transfer_model
 from vidstyle.models.transformer import TransformerNet
 
 _KEPT_SIZES = 2
-"""Sizes of pictures whose graphs stay compiled, a third of a second's work each."""
+"""Number of picture sizes whose compiled graphs are cached; each takes a third of a second."""
 _HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
 class OpenVinoNetwork:
-    """Draws single pictures as ``TransformerNet`` does, on the CPU. Threads may share it.
+    """Draws single pictures on the CPU like ``TransformerNet``; safe to share between threads.
 
     Args:
-        dtype: in which inner layers compute, float32 or bfloat16.
-        at_once: pictures that threads draw at the same time, sharing the processor's cores.
+        dtype: number format of the inner layers, float32 or bfloat16.
+        at_once: number of pictures that threads draw at the same time.
     """
 
     def __init__(self, network: TransformerNet, dtype: torch.dtype, at_once: int = 1) -> None:
@@ -37,7 +37,7 @@ class OpenVinoNetwork:
             "INFERENCE_PRECISION_HINT": _HINTS[dtype],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "NUM_STREAMS": min(at_once, torch.get_num_threads()),
-            # Pinned threads would wait for their core while another stage has it.
+            # Pinned threads would wait for their core while another stage uses it.
             "ENABLE_CPU_PINNING": False,
         }
         self._compiled: dict[object, _Compiled] = {}
@@ -46,11 +46,11 @@ class OpenVinoNetwork:
     def __call__(
         self, image: np.ndarray, style: Tensor, luma: tuple[float, float, float] | None = None
     ) -> np.ndarray:
-        """H×W×3 uint8 to the same.
+        """Draw a picture, H×W×3 uint8 to the same shape.
 
         Args:
             style: V numbers.
-            luma: weights of red, green and blue in luma: take no more than that from the drawing.
+            luma: weights of red, green and blue in luma; if given, the photo keeps its chroma.
         """
         height, width = image.shape[:2]
         return self._compiled_for(height, width, luma)(image, style)
@@ -79,13 +79,13 @@ class OpenVinoNetwork:
 
 @cache
 def _core() -> ov.Core:
-    """One for the process: the last of several to end would leave its thread a stack for signals
-    that is none any more, and the next Ctrl-C would be a crash."""
+    """The core of this process. With several, the last one to be destroyed leaves its thread with a
+    dangling signal stack, and the next Ctrl-C crashes."""
     return ov.Core()
 
 
 class _Compiled:
-    """A graph that is ready to run, with a request for each thread that runs it."""
+    """A compiled graph, with one inference request per thread that runs it."""
 
     def __init__(self, model: ov.CompiledModel) -> None:
         self._model = model

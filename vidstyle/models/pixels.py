@@ -1,4 +1,4 @@
-"""Pictures as the networks take them: float in [0, 1], and back to whole numbers."""
+"""Conversion between uint8 pictures and the networks' floats in [0, 1]."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def as_tensor(image: np.ndarray) -> Tensor:
-    """H×W×3 of 0 to 255 to float32 1×3×H×W in [0, 1], channels_last."""
+    """H×W×C of 0 to 255 to float32 1×C×H×W in [0, 1], channels_last."""
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
     return pixels.permute(2, 0, 1)[None].float() / 255
 

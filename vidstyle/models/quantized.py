@@ -1,4 +1,4 @@
-"""Convolutions in 8-bit integers, for processors that multiply these fastest (VNNI, AMX)."""
+"""Convolutions in 8-bit integers, for processors that multiply them fastest (VNNI, AMX)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from vidstyle.models.transformer import ResidualBlock, TransformerNet
 class Int8Conv2d(nn.Module):
     """A convolution without padding, stride or bias: float32 in and out, 8 bits in between.
 
-    Weights have a scale for each output channel. The input's scale comes from its own range, so
-    pictures must come one at a time to be independent of each other.
+    Weights have one scale per output channel, the input one scale from its range. Pictures must
+    therefore be passed one at a time, or they would depend on each other.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -24,10 +24,10 @@ class Int8Conv2d(nn.Module):
         self.packed: Tensor | None = None
 
     def forward(self, x: Tensor, limits: tuple[float, float] | None = None) -> Tensor:
-        """``limits``: the range of all inputs of which x is a part; its own unless given."""
+        """``limits`` is the range of the whole input if x is a part of it; computed by default."""
         ops = torch.ops.onednn
         low, high = limits or value_range(x)
-        # 254 steps: rounding the zero point may add one, and nothing needs clamping.
+        # 254 steps, because rounding the zero point may add one; so nothing needs clamping.
         scale = max(high - low, 1e-12) / 254
         zero_point = round(-low / scale)
         coded = (x * (1 / scale)).add_(zero_point + 0.5).to(torch.uint8)
@@ -42,14 +42,14 @@ class Int8Conv2d(nn.Module):
 
 
 def value_range(x: Tensor) -> tuple[float, float]:
-    """The least and the largest number, and zero between them."""
-    # Seen as it lies in memory: aminmax would copy channels_last into another order first.
+    """Minimum and maximum of the numbers and zero."""
+    # In memory order: aminmax would first copy channels_last to another order.
     low, high = (float(v) for v in torch.aminmax(x.permute(0, 2, 3, 1)))
     return min(low, 0.0), max(high, 0.0)
 
 
 def quantize_blocks(network: TransformerNet) -> TransformerNet:
-    """Replace the convolutions of all residual blocks, where three quarters of the work is."""
+    """Quantize the residual blocks, which do three quarters of the work; changes the network."""
     for block in network.modules():
         if isinstance(block, ResidualBlock):
             block.conv1 = Int8Conv2d(block.conv1)  # type: ignore[assignment]

@@ -1,16 +1,16 @@
-"""The transfer network on pictures that are too large for it as a whole.
+"""The transfer network in strips, for pictures too large to draw as a whole.
 
-Tiles drawn by themselves would each have normalization statistics of their own, and show where
-they meet. A thumbnail's statistics in place of the picture's (thumbnail instance normalization,
-Chen et al. 2022) leave no seams, but are others: the smaller a picture, the more happens from pixel
-to pixel. Here the picture is drawn layer by layer. Each layer is computed in tiles, strips as wide
-as the picture, and its statistics are those of all of them together. So the drawing is that of
-``TransformerNet`` within rounding, and nothing is computed twice but one small convolution.
+Tiles drawn independently would differ in their normalization statistics, and seams would show.
+Statistics from a thumbnail (thumbnail instance normalization, Chen et al. 2022) avoid seams but are
+wrong, because a smaller picture varies more from pixel to pixel. Here the picture is drawn layer by
+layer: each layer is computed in strips as wide as the picture, and normalized by the statistics of
+all strips together. The result equals that of ``TransformerNet`` up to rounding, and only one small
+convolution is computed twice.
 
-What a layer yields is kept whole, at a quarter or an eighth of the picture's size, and a
-convolution within a residual block writes over its own input: at most two such planes exist at
-once, 24 bytes a pixel in fp32. What runs at half and at full size is never kept: of the last
-normalization only the statistics are, and it is computed again when the picture is drawn.
+The output of a layer at a quarter or an eighth of the picture's size is kept whole, and the
+convolutions of a residual block overwrite their input. At most two such planes exist at a time, 24
+bytes per pixel in fp32. Layers at half and at full size are never kept: for the last normalization
+only the statistics are, and the layer is computed again when the picture is drawn.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from vidstyle.models.transformer import (
 )
 
 TILE_STEP = 8
-"""Tiles have a multiple of so many rows: one of the smallest layer."""
+"""The rows of a tile are a multiple of this: one row of the smallest layer."""
 
 Rows = Callable[[int, int], Tensor]
-"""Makes rows of a layer, from the first to before the last: 1×C×h×W."""
+"""Computes rows ``start`` to ``stop`` of a layer: 1×C×h×W."""
 
 
 def draw_in_tiles(
@@ -51,18 +51,18 @@ def draw_in_tiles(
     tile: int,
     photo: Callable[[Tensor], Tensor],
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Restyle one picture, strip by strip, as ``network`` would as a whole.
+    """Restyle one picture strip by strip, with the result of ``network`` on the whole picture.
 
     Args:
-        network: its residual blocks may have 8-bit convolutions.
+        network: may have 8-bit convolutions in its residual blocks.
         pixels: 1×3×H×W of any type.
         style: 1×V.
-        tile: rows of the picture in a strip, a multiple of ``TILE_STEP``.
-        photo: colours in [0, 1] of any part of ``pixels``.
+        tile: rows of the picture per strip, a multiple of ``TILE_STEP``.
+        photo: converts any part of ``pixels`` to colours in [0, 1].
 
     Yields:
-        rows, the photo there, and what is drawn of it, both 1×3×h×W of the photo's type, not
-        clamped; from the top.
+        From the top: the rows, the photo there and its drawing, both 1×3×h×W of the photo's type,
+        not clamped.
     """
     *drawn, gain, shift = style.split(network.architecture.style_splits(), dim=1)
     strength = gate(photo(pixels[:, :, ::4, ::4])).to(style.dtype)
@@ -72,7 +72,7 @@ def draw_in_tiles(
     source_rows = mirror_indices(height, top, bottom).to(pixels.device)
 
     def padded(start: int, stop: int) -> Tensor:
-        # Gathered as it lies in memory, so that it stays channels_last.
+        # Gathered in memory order, so that it stays channels_last.
         rows = pixels.permute(0, 2, 3, 1)[:, source_rows[start:stop]].permute(0, 3, 1, 2)
         return reflect_pad(photo(rows).to(style.dtype), left, right, 0, 0)
 
@@ -85,11 +85,11 @@ def draw_in_tiles(
 
 
 class _Drawing:
-    """What ``TransformerNet`` draws of one picture, all but the last layers computed beforehand.
+    """The drawing of one picture; all layers but the last ones are computed at construction.
 
     Args:
-        padded: rows of the padded picture.
-        height: how many there are.
+        padded: returns rows of the padded picture.
+        height: number of rows of the padded picture.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class _Drawing:
         self.padded = padded
         self.vectors = iter(parts)
         x = self._coarse(padded, height)
-        # What the convolutions still to come take away: 2 a block, 1, and twice a half.
+        # The remaining convolutions remove a border of 2 per block, 1, and twice a half.
         border = 2 * len(network.fine) + 2
         for block in network.fine:
             x, border = self._block(block, x, border, 4), 0
@@ -115,7 +115,7 @@ class _Drawing:
         self.photo_scale = next(self.vectors)[:, :, None, None] if skip else None
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Rows of the drawing, its margin included; the first is an even one."""
+        """Rows of the drawing including its margin; ``start`` must be even."""
         first, last = start // 2, -(-stop // 2)
         half = self.half_norm(self._half(first, last + 2)).relu_()
         x = self.network.conv_out(half)
@@ -124,7 +124,7 @@ class _Drawing:
         return pixel_shuffle(x)[:, :, : stop - start]
 
     def _coarse(self, padded: Rows, height: int) -> Tensor:
-        """All that is drawn at an eighth of the size, enlarged to a quarter."""
+        """Everything drawn at an eighth of the size, enlarged to a quarter."""
         network = self.network
         quarter = self._layer(
             lambda start, stop: network.conv_in(padded(4 * start, 4 * stop + 8)), height // 4 - 2, 4
@@ -162,7 +162,7 @@ class _Drawing:
         return result
 
     def _merge(self, x: Tensor, quarter: Tensor) -> Tensor:
-        """The enlarged drawing of an eighth's size, plus the first layer's output."""
+        """Enlarge the drawing from an eighth of the size, and add the first layer's output."""
         conv = self.network.conv_up
 
         def merged(start: int, stop: int) -> Tensor:
@@ -182,9 +182,8 @@ class _Drawing:
         return x.add_(self._photo(start, stop, 0, x)) if self.network.architecture.skip else x
 
     def _photo(self, start: int, stop: int, layer: int, like: Tensor) -> Tensor:
-        """Rows of what ``conv_half`` (0) or ``conv_out`` (1) is given of the photo."""
-        # The photo's convolution begins 2 rows of half of the size before the first, and 3 before
-        # the second.
+        """Rows of the photo's convolution as added to ``conv_half`` (0) or ``conv_out`` (1)."""
+        # In rows of half the size, it begins 2 before the former and 3 before the latter.
         begin = 2 * (start + 2 + layer)
         seen = self.network.conv_photo(self.padded(begin, 2 * (stop - start) + begin + 4))
         part = seen.split(self.network.photo_outputs, dim=1)[layer]
@@ -202,9 +201,9 @@ class _Drawing:
         """Compute all rows, and normalize them.
 
         Args:
-            shrink: pixels of the picture to one of the layer.
-            into: a plane whose memory may be written over. What the layer computes must be smaller,
-                and of each row only what lies below it.
+            shrink: pixels of the picture per pixel of the layer.
+            into: a plane whose memory may be overwritten. The layer must be smaller than it, and
+                may only read what lies below the row that it writes.
         """
         plane: Tensor | None = None
 
@@ -218,14 +217,14 @@ class _Drawing:
 
         norm = self._statistics(keep, height, shrink)
         assert plane is not None
-        for start, stop in _strips(height, TILE_STEP):  # few, for they stay in the cache
+        for start, stop in _strips(height, TILE_STEP):  # few rows, which stay in the cache
             part = norm(plane[:, :, start:stop])
             if relu:
                 part.relu_()
         return plane
 
     def _statistics(self, compute: Rows, height: int, shrink: int) -> _Norm:
-        """What normalizes a layer: by the statistics of all of its rows."""
+        """The normalization of a layer by the statistics of all of its rows."""
         counts, means, variances = [], [], []
         for start, stop in _strips(height, self.tile // shrink):
             part = compute(start, stop)
@@ -244,14 +243,14 @@ class _Drawing:
 
 
 class _Norm:
-    """A factor and an offset for each channel, C numbers in at least float32."""
+    """A factor and an offset per channel, C numbers of at least float32."""
 
     def __init__(self, factor: Tensor, offset: Tensor) -> None:
         self.factor = factor
         self.offset = offset
 
     def __call__(self, x: Tensor) -> Tensor:
-        """In place."""
+        """Normalize in place."""
         flat = x.permute(0, 2, 3, 1)
         torch.addcmul(self.offset, flat, self.factor, out=flat)
         return x
@@ -259,7 +258,7 @@ class _Norm:
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and unbiased variance of each channel, C numbers in at least float32."""
-    # The kernel of batch normalization sums in channels_last; what it normalizes is not needed.
+    # The kernel of batch normalization sums in channels_last; its normalized output is not needed.
     dtype = torch.promote_types(x.dtype, torch.float32)
     mean, variance = (torch.zeros(x.shape[1], device=x.device, dtype=dtype) for _ in range(2))
     F.batch_norm(x, mean, variance, training=True, momentum=1.0)
@@ -267,18 +266,18 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _prepared(conv: nn.Module, x: Tensor) -> Callable[[Tensor], Tensor]:
-    """A convolution for parts of x, which codes them all alike."""
+    """A convolution for parts of x, which quantizes them all with the same scale."""
     return partial(conv, limits=value_range(x)) if isinstance(conv, Int8Conv2d) else conv
 
 
 def _strips(height: int, step: int) -> Iterator[tuple[int, int]]:
-    """The first row of each strip, and the one after its last."""
+    """Start and stop row of each strip."""
     for start in range(0, height, step):
         yield start, min(start + step, height)
 
 
 def _plane(part: Tensor, height: int, memory: Tensor | None) -> Tensor:
-    """Room for a layer of which ``part`` has some rows: channels_last, in the front of a memory."""
+    """Storage for the layer that ``part`` belongs to, channels_last, in ``memory`` if given."""
     _, channels, _, width = part.shape
     shape = (1, height, width, channels)
     if memory is None:
@@ -302,6 +301,6 @@ def _extended(x: Tensor, start: int, stop: int, border: int) -> Tensor:
 def _enlarged(
     x: Tensor, start: int, stop: int, change: Callable[[Tensor], Tensor] = lambda x: x
 ) -> Tensor:
-    """Rows of ``enlarge(change(x))``, where ``change`` acts on each place by itself."""
+    """Rows of ``enlarge(change(x))``, where ``change`` acts on each pixel separately."""
     first, last = max(start // 2 - 1, 0), min((stop + 1) // 2 + 1, x.shape[2])
     return enlarge(change(x[:, :, first:last]))[:, :, start - 2 * first : stop - 2 * first]

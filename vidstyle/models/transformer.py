@@ -1,23 +1,23 @@
-"""The fast transfer network: one small backbone, and styles as vectors that steer it.
+"""The fast transfer network: one small backbone, conditioned on a vector per style.
 
-The idea is Johnson, Alahi, Fei-Fei 2016 (a feed-forward network trained with perceptual losses)
-with the conditional instance normalization of Dumoulin, Shlens, Kudlur 2017: every style shares
-all convolutions, and is itself only the scale and shift of each normalization layer. What departs
-from both:
+It combines the feed-forward network trained with perceptual losses of Johnson, Alahi, Fei-Fei 2016
+with the conditional instance normalization of Dumoulin, Shlens, Kudlur 2017: all styles share the
+convolutions, and a style is only the scale and shift of each normalization layer. It departs from
+both as follows:
 
-* the first convolution strides by 4, and most blocks work at an eighth of the size, where a wide
-  receptive field is cheap; nothing but the last addition runs at full size;
-* features are enlarged bilinearly. Pixel-shuffle (Shi et al. 2016) is used for the last factor of
-  two alone: higher up it fills flat regions with a lattice of 4 or 8 pixels' period;
-* no convolution pads with zeros, from which a network learns how far the border is and paints
-  it otherwise. The picture is reflected outwards and inner features are repeated outwards, once
-  for several convolutions, which then shrink them again;
-* the picture itself reaches the output through a gain per channel that belongs to the style.
-  The identity style is that gain at one, so a blend with it keeps the photo's exposure and
-  sharpness, which normalization would otherwise discard;
-* the last two layers also see the photo (as those of the generator of Texler et al. 2020 do),
-  through a convolution of their own. What the trunk cannot carry at an eighth of the size, such as
-  the features of a small face, they draw from the photo.
+* The first convolution has stride 4, and most blocks work at an eighth of the size, where a wide
+  receptive field is cheap. Only the last addition runs at full size.
+* Features are enlarged bilinearly. Pixel shuffle (Shi et al. 2016) is used only for the last factor
+  of two; higher up it fills flat regions with a lattice of 4 or 8 pixels' period.
+* No convolution pads with zeros, because a network learns from them where the border is and paints
+  it differently. The picture is reflected outwards, and inner features are repeated outwards, once
+  for several convolutions, which shrink them again.
+* The picture reaches the output through a gain per channel that belongs to the style. The identity
+  style has a gain of one, so blending with it keeps the photo's exposure and sharpness, which
+  normalization would otherwise discard.
+* The last two layers also see the photo through a separate convolution (like the generator of
+  Texler et al. 2020). It supplies what an eighth of the size cannot carry, such as the features of
+  a small face.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the backbone; enough, with its weights, to rebuild it."""
+    """Sizes of the backbone, from which it can be rebuilt."""
 
     width: int = 48
     """Channels at a quarter of the picture's size."""
@@ -45,22 +45,22 @@ class Architecture:
     half: int = 16
     """Channels at half of the size."""
     margin: int = 24
-    """Reflected pixels around the picture that are drawn and cut off again: a multiple of twice the
+    """Reflected pixels around the picture that are drawn and then cropped; a multiple of twice the
     stride."""
     stride: int = 4
-    """Of the first convolution: 4, or 2 for pictures at half of their size. With 2, all that is
-    said of sizes here and below is meant of the whole picture, and no layer but the input and the
-    output runs at half of it."""
+    """Stride of the first convolution: 4, or 2 for pictures at half of their size. With 2, all
+    sizes mentioned here and below refer to the full-size picture, and only the input and the output
+    are at half of it."""
     skip: bool = True
-    """Whether the last two layers see the photo, too; at stride 2 the last one alone."""
+    """Whether the last two layers also see the photo; at stride 2, only the last one does."""
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
 
     def style_splits(self) -> list[int]:
-        """Lengths of a style vector's parts: scale and shift of each normalization in the order
-        of use; with ``skip``, the scale of what the last layer draws of the photo; then gain and
-        shift of the picture itself."""
+        """Lengths of a style vector's parts: scale and shift of each normalization in order of
+        use; with ``skip``, the scale of what the last layer draws from the photo; then gain and
+        shift of the photo."""
         norms = [
             self.width,
             *[self.deep] * (1 + 2 * self.deep_blocks),
@@ -72,32 +72,32 @@ class Architecture:
         return [size for channels in norms for size in (channels, channels)] + [*photo, 3, 3]
 
     def drawing_parts(self) -> int:
-        """How many of a style vector's parts, the last before gain and shift, scale the whole
-        drawing: those of the last normalization and, with ``skip``, of the photo."""
+        """Number of parts before gain and shift that scale the whole drawing: those of the last
+        normalization and, with ``skip``, the scale of the photo."""
         return 3 if self.skip else 2
 
 
 class ConditionalNorm(nn.Module):
     """Instance normalization whose scale and shift are slices of a style vector.
 
-    ``y = scale · (x − mean(x)) / std(x) + shift`` with mean and deviation over each picture's
-    own pixels (Dumoulin et al. 2017, eq. 5).
+    ``y = scale · (x − mean(x)) / std(x) + shift`` with mean and deviation over the pixels of each
+    picture (Dumoulin et al. 2017, eq. 5).
     """
 
     eps = 1e-5
 
     def forward(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """``x``: N×C×H×W; ``scale``, ``shift``: N×C, or 1×C for all pictures alike."""
+        """``x`` is N×C×H×W; ``scale`` and ``shift`` are N×C, or 1×C for all pictures."""
         if x.shape[0] == 1:
-            # The same arithmetic in one fused kernel that keeps channels_last, which
-            # instance_norm does not.
+            # The same arithmetic in one fused kernel, which unlike instance_norm keeps
+            # channels_last.
             return F.batch_norm(x, None, None, scale[0], shift[0], training=True, eps=self.eps)
         y = F.instance_norm(x, eps=self.eps)
         return y * scale[:, :, None, None] + shift[:, :, None, None]
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions and the input; the result is smaller by 2 pixels on each side."""
+    """Two convolutions plus the input; the result is 2 pixels smaller on each side."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class ResidualBlock(nn.Module):
 
 
 class PhotoConv(nn.Conv2d):
-    """What the last layers see of the photo, at half of its size: of the photo less mid-grey."""
+    """Convolves the photo minus mid-grey, at half of its size, for the last layers."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(3, channels, 6, stride=2, bias=False)
@@ -123,7 +123,7 @@ class PhotoConv(nn.Conv2d):
         return F.conv2d(image, self.weight, self.grey_bias(), self.stride)
 
     def grey_bias(self) -> Tensor:
-        """What takes mid-grey away, as a bias: C numbers."""
+        """The bias that subtracts mid-grey: C numbers."""
         return -0.5 * self.weight.sum(dim=(1, 2, 3))
 
 
@@ -153,11 +153,11 @@ class TransformerNet(nn.Module):
 
     def _initialize(self) -> None:
         if self.conv_out.weight.is_meta:
-            return  # weights are to come; to draw none, torch would first import its compiler
+            return  # weights will be loaded; initializing them would import torch's compiler
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        # ICNR (Aitken et al. 2017): the four pixels of a shuffle start alike, so that training
+        # ICNR (Aitken et al. 2017): the four pixels of a shuffle start out equal, so that training
         # begins without a checkerboard.
         last = [self.conv_out.weight.data]
         if self.architecture.skip:
@@ -167,7 +167,7 @@ class TransformerNet(nn.Module):
 
     @property
     def photo_outputs(self) -> tuple[int, int]:
-        """Channels that ``conv_photo`` adds before the last normalization, and to what is drawn."""
+        """Channels of ``conv_photo`` added before the last normalization, and to the drawing."""
         return self.architecture.half if self.architecture.stride == 4 else 0, 12
 
     @property
@@ -176,15 +176,15 @@ class TransformerNet(nn.Module):
         return sum(self.architecture.style_splits())
 
     def new_style(self) -> Tensor:
-        """The vector that training starts from: unit scales, no shift, mid-grey, no gain."""
+        """The initial vector for training: unit scales, no shift, mid-grey, no gain."""
         parts = torch.zeros(self.style_size).split(self.architecture.style_splits())
-        for scale in parts[:-2:2]:  # the photo's in the last convolution among them
+        for scale in parts[:-2:2]:  # including the scale of the photo in the last convolution
             scale.fill_(1.0)
         parts[-1].fill_(0.5)
         return torch.cat(parts)
 
     def identity_style(self) -> Tensor:
-        """A vector that returns the picture as it is; training may only keep it so."""
+        """A vector that returns the picture unchanged."""
         parts = self.new_style().split(self.architecture.style_splits())
         for part in parts[-2 - self.architecture.drawing_parts() :]:
             part.zero_()
@@ -195,30 +195,29 @@ class TransformerNet(nn.Module):
         """Restyle pictures.
 
         Args:
-            image: N×3×H×W in [0, 1], any size; its type may be a finer one than the network's.
-            style: N×V, or 1×V for all pictures alike.
+            image: N×3×H×W in [0, 1], of any size; may have a more precise type than the network.
+            style: N×V, or 1×V for all pictures.
 
         Returns:
-            N×3×H×W of the image's type, not clamped: training needs to see what lies outside
+            N×3×H×W of the image's type, not clamped, since training penalizes colours outside
             [0, 1].
         """
         height, width = image.shape[-2:]
         margin = self.architecture.margin
         padded = reflect_pad(image.to(style.dtype), *self.surround(height, width))
         *drawn, gain, shift = style.split(self.architecture.style_splits(), dim=1)
-        # A flat picture holds nothing to draw, yet normalization would blow its rounding noise up
-        # to full contrast.
+        # Normalization would amplify the rounding noise of a flat picture to full contrast.
         gate = contrast_gate(image).to(style.dtype)
         drawing = self._draw(padded, gated(drawn, gate, self.architecture))
         drawing = drawing[:, :, margin : margin + height, margin : margin + width]
         return add_scaled(drawing.to(image.dtype), image, gain, shift)
 
     def surround(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Pixels that a picture is reflected outwards by: left, right, top, bottom."""
+        """Pixels by which a picture is reflected outwards: left, right, top, bottom."""
         stride = self.architecture.stride
-        # At least two cells of an eighth's size a side: statistics need more than one.
+        # At least two cells of an eighth's size per side, because statistics need more than one.
         right, bottom = (max(-side % (2 * stride), 4 * stride - side) for side in (width, height))
-        # Two cells of a quarter's size more: one each for conv_in and conv_down.
+        # Plus two cells of a quarter's size: one each for conv_in and conv_down.
         around = self.architecture.margin + 2 * stride
         return around, around + right, around, around + bottom
 
@@ -230,7 +229,7 @@ class TransformerNet(nn.Module):
             x = block(repeat_pad(x, 2), vectors)
         x = enlarge(self.conv_up(x)).add_(crop(quarter, 1))
         x = self.norm_up(x, next(vectors), next(vectors)).relu_()
-        # What the convolutions still to come take away: 2 a block, 1, and twice a half or 1.
+        # The remaining convolutions remove a border of 2 per block, 1, and twice a half or 1.
         x = repeat_pad(x, 2 * len(self.fine) + 2)
         for block in self.fine:
             x = block(x, vectors)
@@ -249,45 +248,45 @@ class TransformerNet(nn.Module):
 
 
 def gated(parts: Sequence[Tensor], gate: Tensor, architecture: Architecture) -> list[Tensor]:
-    """A style's parts but for gain and shift, so that what is drawn is ``gate`` times as strong.
+    """A style's parts without gain and shift, changed so that the drawing is scaled by ``gate``.
 
-    Everything drawn passes the last normalization or comes of the photo, so to scale these two
-    scales all of it.
+    Everything drawn comes from the last normalization or from the photo, so scaling both scales
+    the drawing.
     """
     first = len(parts) - architecture.drawing_parts()
     return [*parts[:first], *(part * gate for part in parts[first:])]
 
 
 def contrast_gate(image: Tensor) -> Tensor:
-    """From 0 for a flat picture to 1 for any ordinary one: N×1.
+    """From 0 for a flat picture to 1 for an ordinary one: N×1.
 
-    ``v / (v + n²)`` with the picture's variance v and a noise floor n of 2/255; so a fade to black
-    takes the drawing with it, smoothly.
+    ``v / (v + n²)`` with the picture's variance v and a noise floor n of 2/255, so the drawing
+    fades smoothly with a fade to black.
     """
     return gate(image[:, :, ::4, ::4])
 
 
 def gate(sample: Tensor) -> Tensor:
-    """``contrast_gate`` of a picture, given every fourth pixel of every fourth row."""
+    """``contrast_gate`` from a sample: every fourth pixel of every fourth row."""
     variance = sample.float().var(dim=(2, 3), correction=0).mean(dim=1, keepdim=True)
     return (variance / (variance + (2 / 255) ** 2)).to(sample.dtype)
 
 
 def crop(x: Tensor, border: int) -> Tensor:
-    """Without the outermost pixels; a view."""
+    """Remove the outermost pixels; returns a view."""
     return x[:, :, border:-border, border:-border]
 
 
 def enlarge(x: Tensor) -> Tensor:
-    """Twice the size, bilinearly."""
+    """Double the size bilinearly."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def pixel_shuffle(x: Tensor) -> Tensor:
-    """N×12×H×W to N×3×2H×2W; channels stand in the order row, column, colour.
+    """N×12×H×W to N×3×2H×2W, with channels in the order row, column, colour.
 
-    ``F.pixel_shuffle`` has them in the order colour, row, column, which takes four times as long
-    in channels_last: here whole rows of six numbers move.
+    The order of ``F.pixel_shuffle``, colour, row, column, takes four times as long in
+    channels_last; here whole rows of six numbers move.
     """
     n, c, h, w = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(n, h, w, 2, c // 2).transpose(2, 3)
@@ -295,13 +294,13 @@ def pixel_shuffle(x: Tensor) -> Tensor:
 
 
 def centre(x: Tensor, like: Tensor) -> Tensor:
-    """The middle of x, as large as another layer of its scale; a view."""
+    """Crop x to the size of another layer of the same scale; returns a view."""
     border = (x.shape[-1] - like.shape[-1]) // 2
     return crop(x, border) if border else x
 
 
 def add_scaled(drawing: Tensor, image: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    """``drawing + gain · image + shift``, with a gain and a shift for each channel.
+    """``drawing + gain · image + shift``, with a gain and a shift per channel.
 
     Works on rows of W·C numbers, which vectorize; broadcasting along C = 3 does not.
     """
@@ -316,12 +315,12 @@ def add_scaled(drawing: Tensor, image: Tensor, gain: Tensor, shift: Tensor) -> T
 
 
 def repeat_pad(x: Tensor, border: int) -> Tensor:
-    """The outermost pixels repeated outwards."""
+    """Repeat the outermost pixels outwards."""
     return F.pad(x, (border, border, border, border), mode="replicate")
 
 
 def reflect_pad(image: Tensor, left: int, right: int, top: int, bottom: int) -> Tensor:
-    """Mirror a picture outwards, again and again where it is smaller than the border."""
+    """Reflect a picture outwards, repeatedly if it is smaller than the border."""
     height, width = image.shape[-2:]
     if height > max(top, bottom) and width > max(left, right):
         return F.pad(image, (left, right, top, bottom), mode="reflect")
@@ -331,7 +330,7 @@ def reflect_pad(image: Tensor, left: int, right: int, top: int, bottom: int) -> 
 
 
 def mirror_indices(size: int, before: int, after: int) -> Tensor:
-    """Indices −before … size+after−1, reflected into 0 … size−1 as often as it takes."""
+    """Indices −before … size+after−1, reflected into 0 … size−1 as often as needed."""
     period = max(2 * (size - 1), 1)
     position = torch.arange(-before, size + after).remainder(period)
     return torch.where(position < size, position, period - position)

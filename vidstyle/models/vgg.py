@@ -27,14 +27,14 @@ class VGG19(nn.Module):
     """The convolutional part up to a layer, frozen, for RGB in [0, 1].
 
     Args:
-        state: torchvision's names, ``features.0.weight`` …; what lies beyond ``last`` may be
-            missing.
-        last: name of the deepest layer that will be asked for, such as ``relu4_2``.
-        pooling: ``average`` gives "slightly more appealing results" (Gatys, Ecker, Bethge 2016,
-            section 2) by the authors' account; the weights were trained with ``max``.
+        state: weights under torchvision's names, ``features.0.weight`` …; those of layers after
+            ``last`` may be missing.
+        last: the deepest layer that will be used, such as ``relu4_2``.
+        pooling: ``average`` gives "slightly more appealing results" according to Gatys, Ecker,
+            Bethge 2016, section 2; the weights were trained with ``max``.
 
     Raises:
-        WeightsError: a layer up to ``last`` is missing.
+        WeightsError: a layer up to ``last`` is missing, or is not one of VGG19's.
     """
 
     mean: Tensor
@@ -49,7 +49,7 @@ class VGG19(nn.Module):
         self.pooling = pooling
         for name in self.names:
             if f"features.{indices[name]}.weight" not in state:
-                raise WeightsError(f"layer {name} is missing, and needed for {last}")
+                raise WeightsError(f"layer {name} is missing; it is needed for {last}")
         self.convolutions = nn.ModuleList()
         channels = 3
         for name in self.names:
@@ -67,9 +67,9 @@ class VGG19(nn.Module):
         self.requires_grad_(False)
 
     def fitted(self, device: torch.device, dtype: torch.dtype, pooling: Pooling) -> VGG19:
-        """A copy for a device, with weights and responses of another type and its own pooling.
+        """A copy on a device, with another number format for weights and responses.
 
-        The picture is normalized before its numbers lose precision.
+        Pictures are normalized before they lose precision.
         """
         other = deepcopy(self).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         other.convolutions.to(dtype)
@@ -77,17 +77,17 @@ class VGG19(nn.Module):
         return other
 
     def require(self, layers: Iterable[str]) -> None:
-        """Raises OptionError when a layer lies beyond the last that was built."""
+        """Raise OptionError if a layer comes after the last one of this network."""
         if beyond := set(layers) - {"relu" + name[-3:] for name in self.names}:
             raise OptionError(f"this VGG19 ends with {self.names[-1]}, before {min(beyond)}")
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Features of N×3×H×W pictures at ``relu…`` layers, each N×C×h×w.
 
-        Nothing beyond the deepest of them is run.
+        Layers after the deepest of them are not computed.
 
         Raises:
-            OptionError: a layer lies beyond the last that was built.
+            OptionError: a layer comes after the last one of this network.
         """
         wanted = set(layers)
         self.require(wanted)
@@ -107,29 +107,28 @@ class VGG19(nn.Module):
 
 
 def _check_weights(name: str, weight: Tensor, bias: Tensor, channels: int) -> None:
-    """Raises WeightsError unless a layer's weights are numbers, and no more than VGG19 has."""
+    """Raise WeightsError unless a layer's weights are finite and of a shape that VGG19 can have."""
     widest = BLOCKS[int(name[4]) - 1][0]
     fits = weight.ndim == 4 and weight.shape[1:] == (channels, 3, 3)
     if not fits or not 1 <= weight.shape[0] <= widest or bias.shape != weight.shape[:1]:
-        raise WeightsError(f"layer {name} has weights of {tuple(weight.shape)}, which is no VGG19")
+        raise WeightsError(f"layer {name} has weights of {tuple(weight.shape)}, unlike VGG19")
     if not (weight.isfinite().all() and bias.isfinite().all()):
-        raise WeightsError(f"layer {name} is damaged: some of its weights are no numbers")
+        raise WeightsError(f"layer {name} is damaged: some of its weights are NaN or infinite")
 
 
 def load_vgg19(
     path: str | Path | None = None, last: str = "relu5_4", pooling: Pooling = "max"
 ) -> VGG19:
-    """VGG19 from a ``.safetensors`` or ``.pth`` file, else ``VIDSTYLE_VGG19``, else torchvision.
+    """Load VGG19 from a ``.safetensors`` or ``.pth`` file, ``VIDSTYLE_VGG19``, or torchvision.
 
-    A file that ends early will do if ``last`` is in it. Nothing in a ``.pth`` file is run.
+    Layers after ``last`` may be missing. Code in a ``.pth`` file is not run.
 
     Raises:
-        WeightsError: no weights are to be had, a layer is missing, or the file holds something
-            else.
+        WeightsError: there are no weights, a layer is missing, or the file holds something else.
     """
     path = path or os.environ.get("VIDSTYLE_VGG19")
     state = _read_weights(Path(path)) if path else _download_weights()
-    foreign = f"{path}: not VGG19 weights under torchvision's names"
+    foreign = f"{path}: not VGG19 weights with torchvision's names"
     if not isinstance(state, Mapping) or "features.0.weight" not in state:
         raise WeightsError(foreign)
     try:
@@ -145,7 +144,7 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such VGG19 weights file")
     if path.stat().st_size > _MOST_BYTES or _unpacked_bytes(path) > _MOST_BYTES:
-        raise WeightsError(f"{path}: too large for VGG19 weights, which are 550 MB")
+        raise WeightsError(f"{path}: too large for VGG19 weights, which have 550 MB")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -153,16 +152,16 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # PyTorch's own message advises to run whatever program is in the file.
+        # PyTorch's message suggests running whatever code is in the file.
         raise WeightsError(
-            f"{path}: cannot be read as VGG19 weights (damaged, or a program, which is not run)"
+            f"{path}: cannot be read as VGG19 weights (damaged, or contains code, which is not run)"
         ) from error
-    except Exception as error:  # each format has error types of its own
+    except Exception as error:  # every format has different error types
         raise WeightsError(f"{path}: cannot be read as VGG19 weights ({error})") from error
 
 
 def _unpacked_bytes(path: Path) -> int:
-    """Of a .pth file, which is a zip archive; 0 for anything else."""
+    """Unpacked size of a .pth file, which is a zip archive; 0 for anything else."""
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(entry.file_size for entry in archive.infolist())
@@ -171,20 +170,20 @@ def _unpacked_bytes(path: Path) -> int:
 
 
 def _download_weights() -> Mapping[str, Tensor]:
-    """Through torchvision, into torch's cache, with a bar and the hash compared."""
+    """Download through torchvision into torch's cache, with a progress bar and a hash check."""
     try:
         from torchvision.models import VGG19_Weights
     except ImportError as error:
         raise WeightsError(
             "VGG19 needs torchvision (pip install 'vidstyle[train]'); "
-            "or name a file with --vgg or VIDSTYLE_VGG19"
+            "or give a file with --vgg or VIDSTYLE_VGG19"
         ) from error
     weights = VGG19_Weights.IMAGENET1K_V1
     try:
         return weights.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network; another hash than expected
+    except (OSError, RuntimeError) as error:  # no network, or an unexpected hash
         place = Path(torch.hub.get_dir()) / "checkpoints"
         raise WeightsError(
             f"VGG19 weights could not be downloaded ({error}); download {weights.url} elsewhere "
-            f"and put it into {place}, or name a file with --vgg or VIDSTYLE_VGG19"
+            f"and put it into {place}, or give a file with --vgg or VIDSTYLE_VGG19"
         ) from error

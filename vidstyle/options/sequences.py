@@ -20,7 +20,8 @@ def exact_rate(fps: Fraction | float) -> Fraction:
 
 
 RANGES: dict[str, Any] = {
-    "help": "Frame numbers: 1001-1100,1150; 1001- and -1100 are open ranges, and 1001-1100x10 is every tenth.",
+    "help": "Frame numbers: 1001-1100,1150; 1001- and -1100 are open ranges, and 1001-1100x10 is "
+    "every tenth.",
     "panel": SEQUENCES,
     "metavar": "RANGES",
     "unset": "all",

@@ -1,8 +1,8 @@
-"""Drafts: a leaner network that draws what a backbone draws, at half of the size.
+"""Drafts: a smaller network that imitates a backbone at half of the size.
 
-It was distilled from the backbone (``vidstyle.train.draft``) and obeys the same style vectors: each
-of its normalizations has a linear map from the scales, and one from the shifts, of one of the
-backbone's. So every style of the backbone has its draft, and so have blends and strengths.
+It is distilled from the backbone (``vidstyle.train.draft``) and takes the same style vectors: each
+of its normalizations has linear maps from the scales and the shifts of one of the backbone's.
+Drafts therefore exist for every style of the backbone, every blend and every strength.
 """
 
 from __future__ import annotations
@@ -15,34 +15,33 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from vidstyle.disk import complete_file
 from vidstyle.errors import StyleError
 from vidstyle.models.transformer import Architecture, TransformerNet
-from vidstyle.styles.file import BACKBONE, backbone_hash
+from vidstyle.styles.file import backbone_hash, build_network, with_prefix, write_tensors
+from vidstyle.styles.header import BACKBONE, all_tensors
 from vidstyle.styles.registry import SUFFIX, user_styles_dir
 
 BUNDLED_DRAFT = Path(__file__).with_name("draft.safetensors")
 FORMAT = "vidstyle-draft"
 SHRINK = 2
-"""How many times smaller than a picture its draft is drawn."""
+"""How many times smaller than the picture a draft is drawn."""
 _MAP = "map."
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A leaner network for the styles of a backbone.
+    """A smaller network for the styles of a backbone.
 
     Attributes:
-        network: of stride 2; draws pictures at half of their size.
+        network: has stride 2; draws pictures at half of their size.
         splits: lengths of the parts of the backbone's style vectors.
-        maps: for scale and shift of each of the network's normalizations in turn, from those of the
-            backbone's in the same place, counted from the first, or from the last where both scale
-            the whole drawing: c×C. So the backbone's last but one has none, nor have fine blocks
-            that the draft lacks. With ``skip`` also for the scale of the photo.
-        backbone_id: of the backbone it was distilled from.
+        maps: c×C matrices for scale and shift of each of the network's normalizations in order,
+            from those of the backbone. Normalizations are matched from the first; those that scale
+            the whole drawing are matched from the last. The backbone's second-to-last one and
+            missing fine blocks have no counterpart. With ``skip``, also for the scale of the photo.
+        backbone_id: the backbone it was distilled from.
     """
 
     network: TransformerNet
@@ -51,7 +50,7 @@ class Draft:
     backbone_id: str
 
     def vector(self, style: Tensor) -> Tensor:
-        """V numbers that steer the backbone, as v that steer the draft's network."""
+        """Convert a style vector of the backbone, V numbers, to one of the draft's network."""
         *parts, gain, shift = style.float().split(list(self.splits))
         last = self.network.architecture.drawing_parts()
         used = parts[: len(self.maps) - last] + parts[-last:]
@@ -60,7 +59,7 @@ class Draft:
 
 
 def find_draft(backbone: TransformerNet) -> Draft:
-    """The draft of a backbone: bundled, or in the folder ``drafts`` of the user's styles.
+    """Find the draft of a backbone: the bundled one, or one in ``drafts`` in the user's styles.
 
     Raises:
         StyleError: there is none, or a file is damaged.
@@ -73,7 +72,7 @@ def find_draft(backbone: TransformerNet) -> Draft:
         if draft.backbone_id == wanted:
             return draft
     raise StyleError(
-        "of this style's backbone there is no draft: use --quality standard, or make one "
+        "there is no draft for this style's backbone; use --quality standard, or make one "
         f"(vidstyle distil) in {user_styles_dir() / 'drafts'}"
     )
 
@@ -82,30 +81,23 @@ def find_draft(backbone: TransformerNet) -> Draft:
 def _read_draft(path: Path) -> Draft:
     try:
         with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
-        with torch.device("meta"):
-            network = TransformerNet(
-                Architecture(**{"skip": False, **json.loads(metadata["architecture"])})
-            )
-        weights = {
-            k.removeprefix(BACKBONE): v for k, v in tensors.items() if k.startswith(BACKBONE)
-        }
-        network.load_state_dict(weights, assign=True)
-        maps = [tensors[f"{_MAP}{n}"] for n in range(len(tensors) - len(weights))]
+            metadata, tensors = stored.metadata() or {}, all_tensors(stored)
+        architecture = Architecture(**{"skip": False, **json.loads(metadata["architecture"])})
+        weights = with_prefix(tensors, BACKBONE)
+        maps = [tensors[f"{_MAP}{n}"].float() for n in range(len(tensors) - len(weights))]
         splits = json.loads(metadata["splits"])
-        return Draft(network.requires_grad_(False).eval(), splits, maps, metadata["backbone_id"])
+        network = build_network(architecture, weights)
+        return Draft(network, splits, maps, metadata["backbone_id"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise StyleError(f"{path}: damaged, or no draft ({repr(error)[:200]})") from error
+        raise StyleError(f"{path}: damaged, or not a draft ({repr(error)[:200]})") from error
 
 
 def write_draft(draft: Draft, path: str | Path) -> Path:
-    """Write in fp16, under the final name only when complete.
+    """Write a draft in fp16; the file appears under its name when complete.
 
     Raises:
-        OutputError: the file cannot be written there.
+        OutputError: the file cannot be written.
     """
-    path = Path(path)
     tensors = {BACKBONE + k: v for k, v in draft.network.state_dict().items()}
     tensors |= {f"{_MAP}{n}": weight for n, weight in enumerate(draft.maps)}
     metadata = {
@@ -114,7 +106,4 @@ def write_draft(draft: Draft, path: str | Path) -> Path:
         "splits": json.dumps(list(draft.splits)),
         "backbone_id": draft.backbone_id,
     }
-    halves = {k: v.detach().half().contiguous() for k, v in tensors.items()}
-    with complete_file(path) as temporary:
-        temporary.write_bytes(save(halves, metadata))
-    return path
+    return write_tensors(path, tensors, metadata)

@@ -1,8 +1,8 @@
-"""Style files: safetensors that describe themselves.
+"""Style files: safetensors with metadata about the styles in them.
 
-A file holds any number of style vectors and, unless it builds on the bundled backbone, the
-backbone that they steer. Metadata says which: ``backbone_id`` is a hash of the backbone's
-weights as stored. Nothing is ever unpickled.
+A file holds any number of style vectors and, unless it uses the bundled backbone, the backbone
+that the vectors belong to. ``backbone_id`` in the metadata is a hash of the backbone's weights as
+stored. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from vidstyle.styles.header import (
     STYLE,
     VERSION,
     StyleInfo,
+    all_tensors,
     check_names,
     opened,
     parse_infos,
@@ -47,22 +48,36 @@ class StyleFile:
     licence: str = ""
 
     def network(self) -> TransformerNet:
-        """The backbone, rebuilt from its own sizes, in float32."""
+        """The backbone in float32.
+
+        Raises:
+            StyleError: the file has no backbone, or it does not match the architecture.
+        """
         if self.backbone is None:
-            raise StyleError(f"{self.path}: holds style vectors only, no backbone")
-        # Without memory for weights of its own: the description may claim any number of them.
-        with torch.device("meta"):
-            network = TransformerNet(self.architecture)
+            raise StyleError(f"{self.path}: contains only style vectors, no backbone")
         try:
-            weights = {name: weight.float() for name, weight in self.backbone.items()}
-            network.load_state_dict(weights, assign=True)
+            return build_network(self.architecture, self.backbone)
         except RuntimeError as error:
-            raise StyleError(f"{self.path}: backbone does not fit its own description") from error
-        return network.requires_grad_(False).eval()
+            raise StyleError(
+                f"{self.path}: the backbone does not match its architecture"
+            ) from error
+
+
+def build_network(architecture: Architecture, weights: Mapping[str, Tensor]) -> TransformerNet:
+    """A network in float32, ready for inference.
+
+    Raises:
+        RuntimeError: the weights do not match the architecture.
+    """
+    # On the meta device, which allocates no memory for whatever size a file claims.
+    with torch.device("meta"):
+        network = TransformerNet(architecture)
+    network.load_state_dict({k: weight.float() for k, weight in weights.items()}, assign=True)
+    return network.requires_grad_(False).eval()
 
 
 def backbone_hash(backbone: Mapping[str, Tensor]) -> str:
-    """Identity of a backbone: a hash of its weights in fp16."""
+    """Hash of a backbone's weights in fp16."""
     digest = hashlib.sha256()
     for name in sorted(backbone):
         digest.update(name.encode())
@@ -71,15 +86,13 @@ def backbone_hash(backbone: Mapping[str, Tensor]) -> str:
 
 
 def write_style_file(file: StyleFile, path: str | Path) -> Path:
-    """Write in fp16, under the final name only when complete.
+    """Write a style file in fp16; it appears under its name when complete.
 
     Raises:
-        OutputError: the file cannot be written there.
+        OutputError: the file cannot be written.
     """
-    path = Path(path)
-    tensors = {STYLE + name: vector.half().contiguous() for name, vector in file.vectors.items()}
-    for name, weight in (file.backbone or {}).items():
-        tensors[BACKBONE + name] = weight.half().contiguous()
+    tensors = {STYLE + name: vector for name, vector in file.vectors.items()}
+    tensors |= {BACKBONE + name: weight for name, weight in (file.backbone or {}).items()}
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -88,28 +101,45 @@ def write_style_file(file: StyleFile, path: str | Path) -> Path:
         "styles": json.dumps({name: asdict(info) for name, info in file.infos.items()}),
         "licence": file.licence,
     }
+    return write_tensors(path, tensors, metadata)
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]
+) -> Path:
+    """Write safetensors in fp16; the file appears under its name when complete.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    path = Path(path)
+    halves = {name: tensor.detach().half().contiguous() for name, tensor in tensors.items()}
     with complete_file(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+        temporary.write_bytes(save(halves, metadata))
     return path
+
+
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def read_style_file(path: str | Path) -> StyleFile:
     """Read and check a style file.
 
     Raises:
-        StyleError: missing, damaged, too large, foreign, or of a later version.
+        StyleError: missing, damaged, too large, not a style file, or of a later version.
     """
     path = Path(path)
     with opened(path, "pt") as stored:
-        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        return _parse(path, stored.metadata() or {}, tensors)
+        return _parse(path, stored.metadata() or {}, all_tensors(stored))
 
 
 def _architecture(sizes: object) -> Architecture:
-    """Raises TypeError or ValueError unless the sizes are those of a network that can be built."""
+    """Read the sizes of a network; raise TypeError or ValueError if they make no sense."""
     if not isinstance(sizes, dict) or not all(type(size) in (int, bool) for size in sizes.values()):
-        raise TypeError("the network's sizes are whole numbers")
-    made = Architecture(**{"skip": False, **sizes})  # files of before there was one
+        raise TypeError("the network's sizes must be integers")
+    made = Architecture(**{"skip": False, **sizes})  # old files have no entry for it
     channels, blocks = (made.width, made.deep, made.half), (made.deep_blocks, made.fine_blocks)
     if not all(1 <= size <= _MOST_CHANNELS for size in channels):
         raise ValueError(f"a network of {channels} channels")
@@ -127,21 +157,13 @@ def _parse(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor
     architecture = _architecture(json.loads(metadata["architecture"]))
     odd = {tensor.dtype for tensor in tensors.values()} - {torch.float16, torch.float32}
     if odd:
-        raise StyleError(f"{path}: damaged, its numbers are of the type {min(map(str, odd))}")
-    backbone = {
-        name.removeprefix(BACKBONE): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(BACKBONE)
-    }
-    vectors = {
-        name.removeprefix(STYLE): tensor.float()
-        for name, tensor in tensors.items()
-        if name.startswith(STYLE)
-    }
+        raise StyleError(f"{path}: damaged, its numbers have the type {min(map(str, odd))}")
+    backbone = with_prefix(tensors, BACKBONE)
+    vectors = {name: vector.float() for name, vector in with_prefix(tensors, STYLE).items()}
     if backbone and backbone_hash(backbone) != metadata["backbone_id"]:
-        raise StyleError(f"{path}: damaged, its weights are not those it was written with")
+        raise StyleError(f"{path}: damaged, its weights do not match their hash")
     if not all(torch.isfinite(weight).all() for weight in backbone.values()):
-        raise StyleError(f"{path}: damaged, some of its weights are no numbers")
+        raise StyleError(f"{path}: damaged, some of its weights are NaN or infinite")
     check_names(path, infos, vectors)
     size = sum(architecture.style_splits())
     for name, vector in vectors.items():

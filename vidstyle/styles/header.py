@@ -1,4 +1,4 @@
-"""The headers of style files: which styles are in one. Reading them needs no torch."""
+"""The headers of style files, which list their styles. Reading them needs no torch."""
 
 from __future__ import annotations
 
@@ -20,48 +20,50 @@ BACKBONE = "backbone."
 STYLE = "style."
 MAX_BYTES = 256 << 20
 MAX_HEADER_BYTES = 4 << 20
-"""Of the description at the beginning of a file, which is JSON."""
+"""Largest JSON header at the beginning of a file."""
 _LONGEST_TEXT = 1000
 FORBIDDEN = ",:#/\\"
-"""What separates names in a blend, or folders."""
+"""Characters that separate names in a blend, or folders."""
 _DTYPE_BYTES = {"F16": 2, "F32": 4}
 
 
 @dataclass(frozen=True)
 class StyleInfo:
-    """What is known of a style besides its numbers."""
+    """A style's description."""
 
     name: str
     title: str = ""
     artist: str = ""
     year: str = ""
     training: dict[str, object] = field(default_factory=dict)
-    """The recipe: steps, weights, the painting's size."""
+    """Options it was trained with: steps, weights, size of the painting."""
 
     def __post_init__(self) -> None:
         for text in (self.name, self.title, self.artist, self.year):
             if not isinstance(text, str):
-                raise OptionError(f"a style's name, title, artist and year are text, not {text!r}")
+                raise OptionError(
+                    f"a style's name, title, artist and year must be text, not {text!r}"
+                )
             if len(text) > _LONGEST_TEXT or not text.isprintable():
                 raise OptionError(
-                    f"a style's name, title, artist and year are a line of {_LONGEST_TEXT} "
-                    f"characters at most, not {text[:40]!r}"
+                    "a style's name, title, artist and year must be one line of at most "
+                    f"{_LONGEST_TEXT} characters, not {text[:40]!r}"
                 )
         if not self.name or any(mark in self.name for mark in FORBIDDEN):
             raise OptionError(
-                f"'{self.name}' cannot name a style: none of {FORBIDDEN} may be in it"
+                f"'{self.name}' cannot name a style; it must not contain any of {FORBIDDEN}"
             )
 
 
 @dataclass(frozen=True)
 class StyleHeader:
-    """What a style file says of itself.
+    """Description of a style file.
 
     Attributes:
-        infos: of its styles, by name.
+        infos: descriptions of its styles, by name.
         bytes: sizes of their vectors in the file, by name.
-        backbone_id: of the backbone that they steer.
-        has_backbone: whether that is in the file.
+        backbone_id: the backbone that they belong to.
+        has_backbone: whether the file contains that backbone.
     """
 
     path: Path
@@ -72,10 +74,10 @@ class StyleHeader:
 
 
 def read_header(path: str | Path) -> StyleHeader:
-    """Read and check which styles are in a file; their numbers are not looked at.
+    """Read which styles are in a file, without reading their vectors.
 
     Raises:
-        StyleError: missing, damaged, too large, foreign, or of a later version.
+        StyleError: missing, damaged, too large, not a style file, or of a later version.
     """
     path = Path(path)
     with opened(path, "np") as stored:
@@ -91,12 +93,17 @@ def read_header(path: str | Path) -> StyleHeader:
         return StyleHeader(path, infos, sizes, metadata["backbone_id"], has_backbone)
 
 
+def all_tensors(stored: Any) -> dict[str, Any]:
+    """All tensors of an open safetensors file, by name."""
+    return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+
+
 @contextmanager
 def opened(path: Path, framework: Literal["np", "pt"]) -> Iterator[Any]:
-    """A style file in safetensors' hands; what goes wrong in the block names the file.
+    """Open a style file with ``safe_open``.
 
     Raises:
-        StyleError.
+        StyleError: names the file, for whatever goes wrong in the block.
     """
     try:
         _check_sizes(path)
@@ -111,21 +118,21 @@ def opened(path: Path, framework: Literal["np", "pt"]) -> Iterator[Any]:
 
 
 def parse_infos(path: Path, metadata: Mapping[str, str]) -> dict[str, StyleInfo]:
-    """What is known of the styles in a file, by name.
+    """Descriptions of the styles in a file, by name.
 
     Raises:
-        StyleError: foreign, or of a later version.
-        KeyError, TypeError, ValueError, AttributeError, RecursionError: damaged.
+        StyleError: not a style file, or of a later version.
+        KeyError, TypeError, ValueError, AttributeError, RecursionError: the metadata is damaged.
     """
     if metadata.get("format") != FORMAT:
         raise StyleError(f"{path}: a safetensors file, but not a vidstyle style")
     if int(metadata["version"]) > VERSION:
-        raise StyleError(f"{path}: made by a later vidstyle; update this one")
+        raise StyleError(f"{path}: made by a later version of vidstyle; update vidstyle")
     return {name: _info(entry) for name, entry in json.loads(metadata["styles"]).items()}
 
 
 def check_names(path: Path, infos: Mapping[str, StyleInfo], vectors: Mapping[str, Any]) -> None:
-    """Raises StyleError unless there is a description of every vector, under its name."""
+    """Raise StyleError unless every vector has a description with its name."""
     if not vectors or {name: name for name in vectors} != {k: v.name for k, v in infos.items()}:
         raise StyleError(f"{path}: style vectors and their descriptions do not match")
 
@@ -133,23 +140,23 @@ def check_names(path: Path, infos: Mapping[str, StyleInfo], vectors: Mapping[str
 def _info(description: object) -> StyleInfo:
     info = StyleInfo(**description)  # type: ignore[arg-type]
     if not isinstance(info.training, dict):
-        raise TypeError("the recipe of a style is no table")
+        raise TypeError("a style's training options must be a table")
     return info
 
 
 def _size(path: Path, stored: Any) -> int:
-    """Bytes of a vector."""
+    """Size of a vector in bytes."""
     (length,), kind = stored.get_shape(), stored.get_dtype()
     if kind not in _DTYPE_BYTES:
-        raise StyleError(f"{path}: damaged, its numbers are of the type {kind}")
+        raise StyleError(f"{path}: damaged, its numbers have the type {kind}")
     return length * _DTYPE_BYTES[kind]
 
 
 def _check_sizes(path: Path) -> None:
-    """Before anything is allocated for what the file claims."""
+    """Raise StyleError if a file claims a size that it does not have, or that is too large."""
     size = path.stat().st_size
     if not path.is_file():
-        raise StyleError(f"{path}: is no regular file")
+        raise StyleError(f"{path}: is not a regular file")
     if size > MAX_BYTES:
         raise StyleError(f"{path}: too large for a style file")
     with path.open("rb") as file:

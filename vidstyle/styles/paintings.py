@@ -1,4 +1,4 @@
-"""The paintings behind a style, for engines that need to see them."""
+"""The paintings behind a style, for the optimization engine."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vidstyle.styles.registry import find_style, find_swatch, parse_blend
 
 @dataclass(frozen=True)
 class Paintings:
-    """Pictures with weights, ready to be imitated.
+    """Pictures with weights.
 
     Attributes:
-        label: fit for a file name: ``scream``, ``monet+wave``.
+        label: usable in a file name: ``scream``, ``monet+wave``.
         weighted: RGB uint8 H×W×3 pictures, each with its weight.
         paths: their files.
     """
@@ -28,20 +28,20 @@ class Paintings:
 
 
 def has_pictures(spec: str) -> bool:
-    """Whether a style is given, if only in part, by pictures, which no network has learned."""
+    """Whether a style names any picture file, which only the optimization engine can imitate."""
     return any(is_picture_name(name) for name, _ in parse_blend(spec))
 
 
 def load_paintings(spec: str | Path) -> Paintings:
-    """The paintings of a style: pictures by their files, styles by their swatches.
+    """Load the paintings of a style: picture files, and the swatches of named styles.
 
     Args:
         spec: ``monet.jpg``, ``scream``, or several with weights: ``monet.jpg:0.7,scream:0.3``.
 
     Raises:
         InputError: a picture cannot be read.
-        StyleError: a style is unknown, or has no swatch.
-        OptionError: weights that are negative or all zero.
+        StyleError: a style is unknown or has no swatch.
+        OptionError: weights are negative or all zero.
     """
     parts = parse_blend(str(spec))
     found = [_find(name) for name, _ in parts]
@@ -53,11 +53,11 @@ def load_paintings(spec: str | Path) -> Paintings:
 
 
 def _find(name: str) -> tuple[str, Path]:
-    """What to call it, and its picture."""
+    """Label and picture file of a style."""
     if is_picture_name(name):
         return Path(name).stem, Path(name)
     header, style = find_style(name)
     swatch = find_swatch(header.path, style)
     if swatch is None:
-        raise StyleError(f"style '{name}' has no swatch; name a picture of its painting instead")
+        raise StyleError(f"style '{name}' has no swatch; give a picture of its painting instead")
     return style, swatch

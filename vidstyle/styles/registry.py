@@ -1,11 +1,10 @@
-"""One registry with two verbs: which styles are there, and load one (or a blend).
+"""The styles that are available, and loading one of them or a blend.
 
-torch is imported to load one, not to say which there are.
+torch is only imported to load a style, not to list them.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import warnings
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidstyle.errors import OptionError, StyleError
+from vidstyle.errors import OptionError, StyleError, suggestion
 from vidstyle.styles.header import IDENTITY, StyleHeader, StyleInfo, read_header
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ SWATCHES = "swatches"
 
 @dataclass(frozen=True)
 class StyleEntry:
-    """A style that can be asked for by name, and where it lives."""
+    """A style that is available by name, and its file."""
 
     info: StyleInfo
     path: Path
@@ -37,19 +36,19 @@ class StyleEntry:
     """Size of its vector in the file."""
     swatch: Path | None = None
     """A picture of its painting's texture, for lists and for the optimization engine:
-    ``swatches/NAME.jpg`` beside the style's file, where there is one."""
+    ``swatches/NAME.jpg`` beside the style's file, if it exists."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """A style, or a blend of styles, ready to be used.
+    """A style, or a blend of styles, loaded into memory.
 
     Attributes:
-        label: fit for a file name: ``scream``, ``scream+wave``.
+        label: usable in a file name: ``scream``, ``scream+wave``.
         network: the backbone, in float32 on the CPU.
-        vector: V numbers; what makes the style.
-        identity: V numbers that return the photo; ``strength`` mixes towards it.
-        licence: of the files it comes from, as far as they tell.
+        vector: the style vector, V numbers.
+        identity: the vector that returns the photo, V numbers; a lower strength mixes it in.
+        licence: the licence of its files, as far as they state one.
     """
 
     label: str
@@ -67,11 +66,11 @@ class Style:
 
 
 def user_styles_dir() -> Path:
-    """Where a user's own styles live: ``VIDSTYLE_STYLES``, or the platform's data folder."""
+    """The folder of the user's styles: ``VIDSTYLE_STYLES``, or in the platform's data folder."""
     chosen = os.environ.get("VIDSTYLE_STYLES")
     if chosen:
         return Path(chosen)
-    import platformdirs  # not on bare GPU machines, which need no more than the bundled styles
+    import platformdirs  # bare GPU machines do not have it, and only need the bundled styles
 
     return platformdirs.user_data_path("vidstyle") / "styles"
 
@@ -84,10 +83,10 @@ def style_files() -> list[Path]:
 
 
 def available_styles() -> dict[str, StyleEntry]:
-    """All styles by name. A user's style takes precedence over a bundled one of its name.
+    """All styles by name. A user's style replaces a bundled one of the same name.
 
-    Only the headers of files are read. One of the user's that is damaged is passed over with a
-    Python warning.
+    Only the headers of files are read. A damaged file of the user's is skipped with a Python
+    warning.
 
     Raises:
         StyleError: the bundled style file is damaged.
@@ -103,7 +102,7 @@ def available_styles() -> dict[str, StyleEntry]:
 
 
 def find_swatch(file: Path, name: str) -> Path | None:
-    """The swatch of a style that lives in a style file, if it has one."""
+    """The swatch of a style in a style file, if it has one."""
     swatch = file.parent / SWATCHES / f"{name}.jpg"
     return swatch if swatch.is_file() else None
 
@@ -112,13 +111,13 @@ def load_style(spec: str | Path) -> Style:
     """Load a style by name, from a file, or as a blend of several.
 
     Args:
-        spec: ``scream``; ``my.safetensors`` or, where the file holds several,
-            ``my.safetensors#name``; or a blend, ``scream:0.7,wave:0.3`` (weights are brought to
-            a sum of 1, and are equal where none is given).
+        spec: ``scream``; ``my.safetensors``, or ``my.safetensors#name`` if the file has several
+            styles; or a blend, ``scream:0.7,wave:0.3`` (weights are normalized to add up to 1, and
+            are equal if none are given).
 
     Raises:
-        StyleError: unknown (the nearest names are listed), damaged or foreign.
-        OptionError: weights that are negative or all zero.
+        StyleError: unknown (the message suggests similar names), damaged, or not a style file.
+        OptionError: weights are negative or all zero.
     """
     import torch
 
@@ -142,12 +141,12 @@ def load_style(spec: str | Path) -> Style:
 
 
 def style_label(spec: str | Path) -> str:
-    """The label that ``load_style`` gives a style, without loading it; raises the same errors."""
+    """The label of a style without loading it; raises the errors of ``load_style``."""
     return "+".join(find_style(name)[1] for name, _ in parse_blend(str(spec)))
 
 
 def parse_blend(spec: str) -> list[tuple[str, float]]:
-    """``a:0.7,b:0.3`` as pairs of name and weight; the weight is 1 where none is given."""
+    """Parse ``a:0.7,b:0.3`` to pairs of name and weight; weights default to 1."""
     parts = []
     for part in spec.split(","):
         name, colon, weight = part.strip().rpartition(":")
@@ -160,15 +159,15 @@ def parse_blend(spec: str) -> list[tuple[str, float]]:
     if sum(weight for _, weight in parts) == 0:
         raise OptionError(f"'{spec}': the weights of a blend cannot all be zero")
     if any(not name for name, _ in parts):
-        raise OptionError(f"'{spec}': a style has no name; write name:weight,name:weight")
+        raise OptionError(f"'{spec}': a style has no name; use name:weight,name:weight")
     return parts
 
 
 def find_style(name: str) -> tuple[StyleHeader, str]:
-    """The file in which a style lives, and its name there; ``name`` may be a file's.
+    """The file of a style and its name in it; ``name`` may be a file's name.
 
     Raises:
-        StyleError: unknown (the nearest names are listed), damaged or foreign.
+        StyleError: unknown (the message suggests similar names), damaged, or not a style file.
     """
     path, _, inner = name.partition("#")
     if path.endswith(SUFFIX) or os.sep in path or Path(path).is_file():
@@ -176,10 +175,7 @@ def find_style(name: str) -> tuple[StyleHeader, str]:
     for header in reversed(_headers()):
         if name in header.infos:
             return header, name
-    known = sorted(available_styles())
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
-    raise StyleError(f"unknown style '{name}'; {hint}")
+    raise StyleError(f"unknown style '{name}'; {suggestion(name, sorted(available_styles()))}")
 
 
 def _find_in_file(path: Path, inner: str) -> tuple[StyleHeader, str]:
@@ -189,10 +185,10 @@ def _find_in_file(path: Path, inner: str) -> tuple[StyleHeader, str]:
     names = [n for n in header.infos if n != IDENTITY]
     if inner:
         if inner not in header.infos:
-            raise StyleError(f"{path}: no style '{inner}'; it holds {', '.join(names)}")
+            raise StyleError(f"{path}: no style '{inner}'; it contains {', '.join(names)}")
         return header, inner
     if len(names) > 1:
-        raise StyleError(f"{path}: holds {', '.join(names)}; choose one as {path.name}#{names[0]}")
+        raise StyleError(f"{path}: contains {', '.join(names)}; use {path.name}#{names[0]}")
     return header, (names or [IDENTITY])[0]
 
 
@@ -203,18 +199,18 @@ def _backbone(file: StyleFile) -> StyleFile:
         if header.backbone_id == file.backbone_id and header.has_backbone:
             return _read(header.path)
     raise StyleError(
-        f"{file.path}: its vectors are for backbone {file.backbone_id}, which is not installed"
+        f"{file.path}: its styles need backbone {file.backbone_id}, which is not installed"
     )
 
 
 def _headers() -> list[StyleHeader]:
-    """Of all style files; one damaged file of the user's must not make the others unusable."""
+    """The headers of all style files; a damaged file must not make the others unusable."""
     headers = [read_header(BUNDLED)]
     for path in style_files()[1:]:
         try:
             headers.append(read_header(path))
         except StyleError as error:
-            warnings.warn(f"{error}; passed over", stacklevel=1)
+            warnings.warn(f"{error}; skipped", stacklevel=1)
     return headers
 
 

@@ -1,18 +1,17 @@
-"""Recipes of style transfer by optimization, each with its source and what departs from it.
+"""Recipes for style transfer by optimization, with their sources and where they depart from them.
 
-Where a source has absolute weights, they were made for a VGG19 of Oxford's, whose mean responses
-are 24, 145, 160, 590, 52 at relu1_1 to relu5_1, 390 at relu4_2 and 21 at relu5_2. Here responses
-are divided by their means first, and these numbers are folded into the weights.
+Absolute weights in a source were made for Oxford's VGG19, whose mean responses are 24, 145, 160,
+590, 52 at relu1_1 to relu5_1, 390 at relu4_2 and 21 at relu5_2. Here responses are divided by their
+means first, and these numbers are folded into the weights.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from vidstyle.errors import OptionError
+from vidstyle.errors import OptionError, suggestion
 from vidstyle.models.layers import Layers, layer_names
 from vidstyle.models.vgg import IMAGENET_STD
 from vidstyle.options import OptimizeOptions
@@ -20,10 +19,10 @@ from vidstyle.options import OptimizeOptions
 
 @dataclass(frozen=True)
 class Recipe:
-    """Options that belong together.
+    """A named set of options.
 
     Attributes:
-        source: who made it, and when.
+        source: author and year.
         about: what it does, and where it departs from the source.
     """
 
@@ -33,15 +32,15 @@ class Recipe:
 
 
 def _first_layers(*weights: float) -> Layers:
-    """relu1_1, relu2_1 … with these weights."""
+    """relu1_1, relu2_1 … with the given weights."""
     return tuple((f"relu{block}_1", weight) for block, weight in enumerate(weights, 1))
 
 
 _DEFAULT = Recipe(
     OptimizeOptions(),
     "vidstyle",
-    "From the photo, coarse to fine, each layer measured by the painting's own energy: the best "
-    "look in the least time of what was tried.",
+    "Starts from the photo, coarse to fine, with each layer normalized by the painting's energy: "
+    "the best look in the least time of everything tried.",
 )
 
 _GATYS = Recipe(
@@ -59,11 +58,11 @@ _GATYS = Recipe(
         pooling="average",
     ),
     "Gatys, Ecker, Bethge 2016, Image Style Transfer Using Convolutional Neural Networks",
-    "From noise, five layers alike, average pooling, L-BFGS. Content to style is our choice, such "
-    "that photos of 512×512 are seen in it: the paper's 10⁻³ belongs to a network whose every "
-    "channel was rescaled to a mean response of 1 over many photos, here each layer is, over the "
-    "pictures at hand. Content being a sum (eq. 1), it counts for less in smaller pictures. 500 "
-    "evaluations; the paper gives no number.",
+    "Starts from noise; five layers with equal weights, average pooling, L-BFGS. The ratio of "
+    "content to style is ours, chosen so that photos of 512×512 stay recognizable: the paper's "
+    "10⁻³ is for a network whose channels were each rescaled to a mean response of 1 over many "
+    "photos, while here each layer is rescaled over the given pictures. Content is a sum (eq. 1), "
+    "so it counts for less in smaller pictures. 500 evaluations; the paper gives no number.",
 )
 
 _KERAS = Recipe(
@@ -83,11 +82,11 @@ _KERAS = Recipe(
         pooling="max",
     ),
     "Chollet 2015 and later, Neural style transfer, among the examples of Keras",
-    "From noise as wide as uniform colours, content of block5_conv2, total variation to the power "
-    "of 1.25, ten rounds of twenty L-BFGS evaluations. Its Gram losses are divided by the whole "
-    "picture's pixels in every layer, so that block4_conv1 has nearly all of the weight; so here. "
-    "Content has a thousand times the example's weight: later versions start from the photo and "
-    "need none to show it.",
+    "Starts from noise as wide as uniform colours; content of block5_conv2, total variation to "
+    "the power of 1.25, ten rounds of twenty L-BFGS evaluations. As in the example, Gram losses "
+    "are divided by the pixels of the full-size picture in every layer, so block4_conv1 has "
+    "nearly all of the weight. Content has a thousand times the example's weight, because later "
+    "versions start from the photo and hardly need it.",
 )
 
 _NOTEBOOK = Recipe(
@@ -106,9 +105,9 @@ _NOTEBOOK = Recipe(
         pooling="max",
     ),
     "Udacity 2018, Style Transfer with Deep Neural Networks, a notebook of its PyTorch course",
-    "From the photo, 2000 steps of Adam, style 10⁶ times as heavy as content: it is the start and "
-    "the short steps that keep the photo. The rate of 0.003 for normalized colours is the mean of "
-    "the channels' in colours of [0, 1].",
+    "Starts from the photo; 2000 steps of Adam, style 10⁶ times as heavy as content, so only the "
+    "start and the short steps preserve the photo. Its learning rate of 0.003 for normalized "
+    "colours is converted to colours in [0, 1] by the mean over the channels.",
 )
 
 _LECTURE = Recipe(
@@ -126,8 +125,9 @@ _LECTURE = Recipe(
         pooling="max",
     ),
     "course lectures on deep learning",
-    "Style from all sixteen convolutions alike, content from the fourth block, from the photo in "
-    "50 to 100 evaluations of L-BFGS (from noise, take 200). The weights are those of gatys.",
+    "Style from all sixteen convolutions with equal weights, content from the fourth block; "
+    "starts from the photo, 50 to 100 evaluations of L-BFGS (use 200 from noise). The weights are "
+    "those of gatys.",
 )
 
 _OWL = Recipe(
@@ -147,10 +147,10 @@ _OWL = Recipe(
         pooling="max",
     ),
     "after Athalye 2015, Neural Style, an early one in TensorFlow",
-    "From nearly flat grey (noise of 0.256 of 255 levels), 250 steps of Adam with a rate of ten "
-    "levels, content 5 to style 20. Its mean squared errors of Gram matrices are folded into the "
-    "layers' weights for 512×512. The name and these numbers are as they were handed down to us; "
-    "pictures used to be saved every 50 steps.",
+    "Starts from nearly flat grey (noise of 0.256 of 255 levels); 250 steps of Adam with a rate "
+    "of ten levels, content 5 to style 20. The scale of its mean squared errors of Gram matrices "
+    "at 512×512 is folded into the layers' weights. The name and these numbers were handed down "
+    "to us; pictures used to be saved every 50 steps.",
 )
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
@@ -167,13 +167,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 
 
 def find_recipe(name: str) -> Recipe:
-    """A recipe of ``RECIPES`` by its name.
+    """Find a recipe of ``RECIPES`` by its name.
 
     Raises:
-        OptionError: there is none; the nearest are named.
+        OptionError: there is none; the message suggests similar names.
     """
     if name in RECIPES:
         return RECIPES[name]
-    near = difflib.get_close_matches(name.lower(), RECIPES, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(RECIPES)}"
-    raise OptionError(f"no recipe '{name}'; {hint}")
+    raise OptionError(f"unknown recipe '{name}'; {suggestion(name, RECIPES)}")
