@@ -15,7 +15,7 @@ from vidstyle.options.commands import PreviewOptions
 if TYPE_CHECKING:
     import numpy as np
 
-app = typer.Typer(help="List the styles; show one; preview all on a picture.")
+app = typer.Typer(name="styles", add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
