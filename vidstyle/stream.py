@@ -41,8 +41,9 @@ from vidstyle.live.sinks import (
 from vidstyle.live.size import SizeController
 from vidstyle.live.sound import AudioPacket
 from vidstyle.live.source import LiveFrame, LiveSource, open_live
-from vidstyle.live.stylizer import LIVE_TEMPORAL, LiveStylizer
+from vidstyle.live.stylizer import LiveStylizer
 from vidstyle.options import FastOptions, SourceOptions, StreamOptions, TemporalOptions
+from vidstyle.options.live import LIVE_TEMPORAL
 from vidstyle.styles.registry import Style
 
 logger = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ from torch import Tensor
 from vidstyle.errors import OptionError
 from vidstyle.live.morph import Morph
 from vidstyle.models.transformer import TransformerNet
+from vidstyle.options.live import LIVE_TEMPORAL
 from vidstyle.styles.file import backbone_hash
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
@@ -31,8 +32,6 @@ from vidstyle.temporal import (
     thumbnail,
 )
 
-LIVE_TEMPORAL = TemporalOptions(flow="fast")
-"""Flow at a quarter of the time that exact flow takes; the photometric veto finds its errors."""
 _THUMBNAIL_SIDE = 320
 """Longest side, in pixels, for flow and masks: of pictures of 640, 40 % less time for steadying
 than with 512, and about a point less of the flicker cut."""

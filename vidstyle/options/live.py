@@ -5,7 +5,11 @@ from typing import Literal
 
 from vidstyle.errors import OptionError
 from vidstyle.options.base import BASIC, INPUT, LIVE, OUTPUT, Options, option
+from vidstyle.options.drawing import TemporalOptions
 from vidstyle.options.values import parse_bitrate, parse_names, parse_size
+
+LIVE_TEMPORAL = TemporalOptions(flow="fast")
+"""Flow at a quarter of the time that exact flow takes; the photometric veto finds its errors."""
 
 X264Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
