@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from vidstyle.cli.logs import LogLevel, logging_to
 from vidstyle.cli.output import unwritable_stdout
-from vidstyle.cli.renamed import new_spelling
+from vidstyle.cli.usage import usage_message
 from vidstyle.errors import ExitCode, Interrupted, VidstyleError
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         code = _fail("interrupted", ExitCode.interrupted)
     except TyperException as error:
-        code = _fail(new_spelling(error) or error.format_message(), error.exit_code)
+        code = _fail(usage_message(error), error.exit_code)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         code = _fail(f"{place}{error.strerror or error}", ExitCode.failed)

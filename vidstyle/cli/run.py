@@ -82,7 +82,7 @@ def run(
     if job.many:
         check_batch(job)
     if clip and (job.many or not job.has_pictures):
-        raise OptionError(f"{', '.join(clip.flags)} are for pictures, not for videos")
+        raise OptionError(f"{', '.join(clip.flags)}: only for image sequences, not for videos")
     if engine == "fast":
         reject_options("optimize", engines, losses, video)
         check_fast(style.style, fast)
