@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -108,10 +108,6 @@ class Job:
     to_pictures: bool
 
     @property
-    def source(self) -> Path:
-        return self.sources[0]
-
-    @property
     def output(self) -> Path | None:
         return Path(self.options.output) if self.options.output else None
 
@@ -183,60 +179,39 @@ def run_fast(job: Job, fast: FastOptions, shown: ProgressOptions) -> None:
         records = job.temporal, job.read, job.write
         compare, resume = job.options.compare, job.options.resume
         run_many(job, FastWork(job.style, fast, *records, compare, resume), shown)
-    elif job.from_pictures and job.to_pictures:
-        run_one(partial(stylize_pictures, job, fast), shown)
-    else:
-        run_one(partial(stylize, job, fast), shown)
+    run_one(partial(restyle, job, fast), shown)
 
 
-def stylize(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
-    """Make a video, or pictures from a video."""
+def restyle(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
+    """From a video or pictures to a video or pictures."""
     from vidstyle import pipeline
     from vidstyle.sequences.clip import stylize_clip
-
-    convert = partial(stylize_clip, clip=job.clip) if job.has_pictures else pipeline.stylize_video
-    return convert(
-        job.source,
-        job.output,
-        job.style,
-        fast=fast,
-        temporal=job.temporal,
-        read=job.read,
-        write=job.write,
-        compare=job.options.compare,
-        resume=job.options.resume,
-        listener=listener,
-    )
-
-
-def stylize_pictures(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
-    """Make pictures from pictures; ``vidstyle frames`` has more options."""
     from vidstyle.sequences.run import stylize_frames
 
-    assert job.output is not None
+    files: tuple[Any, ...] = job.sources[0], job.output, job.style
+    drawing: dict[str, Any] = {"fast": fast, "temporal": job.temporal, "listener": listener}
+    if job.from_pictures and job.to_pictures:
+        return stylize_frames(*files, frames=frame_options(job), **drawing)
+    filming = {"read": job.read, "write": job.write, "compare": job.options.compare}
+    drawing |= {**filming, "resume": job.options.resume}
+    if job.has_pictures:
+        return stylize_clip(*files, clip=job.clip, **drawing)
+    return pipeline.stylize_video(*files, **drawing)
+
+
+def frame_options(job: Job) -> FrameOptions:
+    """How pictures are made from pictures; ``vidstyle frames`` has more options.
+
+    Raises:
+        OptionError: one was given that is for videos.
+    """
     if job.options.compare or job.read != ReadOptions(strict=job.read.strict):
         raise OptionError(
             "--start, --end, --max-side, --scale, --bit-depth, --deinterlace and --compare "
             "need a video as input or output"
         )
-    clip = job.clip
-    frames = FrameOptions(
-        input_space=clip.input_space,
-        layer=clip.layer,
-        jpeg_quality=clip.jpeg_quality,
-        frames=clip.frames,
-        overwrite=job.write.overwrite,
-        fps=clip.fps or FrameOptions.fps,
-    )
-    return stylize_frames(
-        job.source,
-        job.output,
-        job.style,
-        fast=fast,
-        temporal=job.temporal,
-        frames=frames,
-        listener=listener,
-    )
+    fps = job.clip.fps or FrameOptions.fps
+    return FrameOptions(**{**vars(job.clip), "fps": fps}, overwrite=job.write.overwrite)
 
 
 # ---- the optimization engine --------------------------------------------------------------
@@ -278,5 +253,6 @@ def run_optimized(job: Job, work: OptimizeWork, shown: ProgressOptions) -> None:
 
     if job.many:
         run_many(job, work, shown)
-    output = job.output or default_output(job.source, work.label)
-    run_one(lambda listener: work.load(work.device)(job.source, output, listener), shown)
+    source = job.sources[0]
+    output = job.output or default_output(source, work.label)
+    run_one(lambda listener: work.load(work.device)(source, output, listener), shown)
