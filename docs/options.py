@@ -47,8 +47,9 @@ def section(name: str, command: Any) -> Iterator[str]:
                 yield f"### {panel.title}\n"
             yield "| option | values | default | |\n|---|---|---|---|"
             yield "\n".join(rows) + "\n"
-    for child in getattr(command, "commands", {}).values():
-        yield from section(f"{name} {child.name}", child)
+    if hasattr(command, "list_commands"):
+        for child in command.list_commands(None):
+            yield from section(f"{name} {child}", command.get_command(None, child))
 
 
 def row(command: Any, param: Any) -> str:

@@ -26,7 +26,6 @@ from vidstyle import (
     FastOptions,
     FastStylizer,
     MotionTracker,
-    OptimizeOptions,
     OptimizeStylizer,
     ReadOptions,
     Step,
@@ -234,9 +233,7 @@ def synthesis() -> np.ndarray:
     """Two seeds of a texture, and two of what layers remember."""
     style = images.resize_short_side(painting("starry_night"), 256)
     vgg, cells = load_vgg19(), [images.label(style[:256, :256], "The Starry Night, a part")]
-    options = OptimizeOptions(
-        style_weight=1.0, tv_weight=TEXTURE.tv_weight, iterations=100, scales=2
-    )
+    options = replace(TEXTURE, content_weight=1.0, iterations=100, scales=2)
     for seed in (1, 2):
         made = synthesize_texture(
             [(style, 1.0)],

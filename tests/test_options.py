@@ -21,6 +21,7 @@ from vidstyle.image import write_image
 from vidstyle.models.vgg import VGG19
 from vidstyle.optimized import optimize_video
 from vidstyle.options import (
+    ClipOptions,
     FastOptions,
     FrameOptions,
     OptimizeOptions,
@@ -33,7 +34,10 @@ from vidstyle.options import (
 )
 from vidstyle.options.base import PANELS, about, choices, words
 from vidstyle.pipeline import Progress, stylize_video
+from vidstyle.sequences.clip import stylize_clip
 from vidstyle.sequences.run import stylize_frames
+from vidstyle.settings import drawing_settings
+from vidstyle.stylizers import FastStylizer
 
 RECORDS = [
     record
@@ -64,6 +68,7 @@ OTHER: dict[str, Any] = {
     "style_size": 40,
     "long_term": (1, 2),
     "fps": 25,
+    "frames": "1-30",
 }
 """Other values of options whose type does not suggest one."""
 
@@ -214,6 +219,35 @@ def test_a_video_is_not_continued_with_another_option(
             write=records[WriteOptions],
             resume=True,
         )
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures, and what an interrupted run has left of a video."""
+    folder = tmp_path_factory.mktemp("clip")
+    write_shot(folder / "in", range(1, 33))
+    with pytest.raises(Interrupted):
+        film(folder, listener=stop_after(26))
+    return folder
+
+
+def film(folder: Path, clip: ClipOptions = ClipOptions(fps=24), **more: Any) -> None:
+    stylize_clip(folder / "in", folder / "out.mp4", toy_style(), fast=FAST, clip=clip, **more)
+
+
+@pytest.mark.parametrize(("record", "one"), deciding(ClipOptions, without=("layer",)))
+def test_a_video_of_pictures_is_not_continued_with_another_option(
+    clip: Path, record: type[Options], one: Field
+) -> None:
+    changed = replace(ClipOptions(fps=24), **{one.name: another(one)})
+    with pytest.raises(OptionError, match=f"was begun with .*{words(one.name)} .*, not "):
+        film(clip, changed, resume=True)
+
+
+def test_the_device_is_among_the_settings() -> None:
+    """There may be no other device here to continue on."""
+    stylizer = FastStylizer(toy_style(), FAST)
+    assert drawing_settings([stylizer], TemporalOptions())["device"] == "cpu"
 
 
 STILL = OptimizeOptions(

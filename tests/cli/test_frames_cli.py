@@ -153,7 +153,7 @@ def test_regions(source: Path, tmp_path: Path, style: Path) -> None:
             "--watch-timeout must be more than 0",
         ),
         (("{in}", "{out}", "--jpeg-quality", "0"), 2, "--jpeg-quality must be from 1 to 100"),
-        (("{in}", "{out}", "--quality", "80"), 2, "JPEG quality is now --jpeg-quality"),
+        (("{in}", "{out}", "--quality", "80"), 2, "quality of JPEG files is --jpeg-quality"),
         (
             ("{in}", "{out}", "--quality", "good"),
             2,
@@ -256,7 +256,7 @@ def test_pictures_to_pictures(source: Path, tmp_path: Path, style: Path) -> None
     [
         (("{in}", "-o", "{tmp}/a.mp4"), "--fps"),
         (("{in}", "-o", "{tmp}/a.mp4", "--fps", "24", "--start", "1"), "--frames"),
-        (("{clip}", "-o", "{tmp}/a.mp4", "--fps", "24"), "are for pictures"),
+        (("{clip}", "-o", "{tmp}/a.mp4", "--fps", "24"), "only for image sequences"),
         (("{clip}", "-o", "{tmp}/%d.png", "--frames", "1-2"), "are for pictures"),
         (("{in}", "-o", "{tmp}/%d.png", "--max-side", "32"), "need a video as input or output"),
         (("{in}", "-o", "{tmp}/a.mp4", "--engine", "optimize"), "are for --engine fast"),

@@ -149,7 +149,7 @@ def test_one_file_into_a_directory(folder: Path) -> None:
         (("a.mp4", "a.mp4"), "would both become"),
         (("a.mp4", "sub", "-o", "out/"), "sub: is an image sequence"),
         (("a.mp4", "x_%04d.png"), "is an image sequence"),
-        (("a.mp4", "b.mp4", "--fps", "3"), "are for pictures"),
+        (("a.mp4", "b.mp4", "--fps", "3"), "only for image sequences"),
         (("a.mp4", "b.mp4", "-o", "out/", "--jobs", "0"), "--jobs"),
     ],
 )

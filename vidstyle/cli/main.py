@@ -8,38 +8,60 @@ import platform
 import signal
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
+from typer.main import get_command
 
-from vidstyle.cli import (
-    distil,
-    doctor,
-    evaluate,
-    export,
-    features,
-    frames,
-    image,
-    reconstruct,
-    run,
-    stream,
-    styles,
-    texture,
-    train,
-)
 from vidstyle.cli.logs import LogLevel, logging_to
 from vidstyle.cli.output import unwritable_stdout
-from vidstyle.cli.renamed import new_spelling
+from vidstyle.cli.usage import usage_message
 from vidstyle.errors import ExitCode, Interrupted, VidstyleError
 
 logger = logging.getLogger(__name__)
 
 
+COMMANDS = {
+    "run": "Turn videos into moving paintings.",
+    "frames": "Restyle an image sequence: PNG, TIFF, JPEG or EXR.",
+    "stream": "Restyle a camera, a network stream or a file while it runs.",
+    "image": "Turn a photo into a painting.",
+    "styles": "List the styles; show one; preview all on a picture.",
+    "train": "Learn styles from paintings.",
+    "distil": "Teach a leaner network to draw drafts.",
+    "export": "Write a style as an ONNX file, for other programs.",
+    "evaluate": "Measure flicker, detail, timing and sound against the original.",
+    "texture": "Synthesize a texture like a painting's.",
+    "reconstruct": "Find a picture to which VGG19 responds as to a photo.",
+    "features": "Draw how VGG19 responds to a picture.",
+    "doctor": "Print versions, devices, encoders and paths.",
+}
+"""Each is a module of this package."""
+
+
 class Commands(TyperGroup):
-    """Says what was kept after Ctrl-C, which typer would pass over in silence."""
+    """Imports a command's module when it is called: help and version need none of them.
+
+    Also says what was kept after Ctrl-C, which typer would pass over in silence.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = load_command(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.commands = {
+            name: TyperCommand(name, short_help=about) for name, about in COMMANDS.items()
+        }
+        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -64,19 +86,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("run")(run.run)
-app.command("frames")(frames.frames)
-app.command("stream")(stream.stream)
-app.command("image")(image.image)
-app.add_typer(styles.app, name="styles")
-app.command("train")(train.train)
-app.command("distil")(distil.distil)
-app.command("export")(export.export)
-app.command("evaluate")(evaluate.evaluate)
-app.command("texture")(texture.texture)
-app.command("reconstruct")(reconstruct.reconstruct)
-app.command("features")(features.features)
-app.command("doctor")(doctor.doctor)
+
+
+def load_command(name: str) -> Any:
+    """The command of a module, which has a function or an app of its name."""
+    module = import_module(f"vidstyle.cli.{name}")
+    loaded: typer.Typer | None = getattr(module, "app", None)
+    if loaded is None:
+        loaded = typer.Typer(add_completion=False)
+        loaded.command(name)(getattr(module, name))
+    return get_command(loaded)
 
 
 def _print_version(asked: bool) -> None:
@@ -98,10 +117,10 @@ def _options(
     ] = False,
     log_level: Annotated[
         LogLevel | None,
-        typer.Option(help="Log so much: to --log-file, where it is info unless given, or stderr."),
+        typer.Option(help="How much to log to --log-file (info unless given), or to stderr."),
     ] = None,
     log_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Log to the end of this file.")
+        Path | None, typer.Option(metavar="FILE", help="Append the log to this file.")
     ] = None,
 ) -> None:
     from vidstyle import __version__
@@ -123,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Abort:
         code = _fail("interrupted", ExitCode.interrupted)
     except TyperException as error:
-        code = _fail(new_spelling(error) or error.format_message(), error.exit_code)
+        code = _fail(usage_message(error), error.exit_code)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         code = _fail(f"{place}{error.strerror or error}", ExitCode.failed)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from vidstyle import image as images
 from vidstyle.cli.output import print_json, print_line
+from vidstyle.cli.progress import Bar
 from vidstyle.cli.summary import stages_json
 from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
 from vidstyle.models.vgg import VGG19, load_vgg19
@@ -86,7 +85,7 @@ class Watch:
         self.output = output
         self.size = size
         self.kind = shown.progress
-        self.as_json = shown.json or shown.progress == "json"
+        self.as_json = shown.as_json
         self.times = times or StageTimes()
         self.kept = kept
         self.steps = 0
@@ -94,7 +93,7 @@ class Watch:
         self.starts: list[int] = []
         self.last: Step | None = None
         self._began = time.perf_counter()
-        self._bar: tqdm | None = None
+        self._bar = Bar("steps")
 
     def __call__(self, step: Step) -> None:
         if self.last and step.scale != self.last.scale:
@@ -118,15 +117,15 @@ class Watch:
             with self.times.measure("inference"):
                 picture = work()
         except KeyboardInterrupt as interrupt:
-            self._close()
+            self._bar.close()
             raise Interrupted(self._keep(self.last.picture() if self.last else None)) from interrupt
         except OptimizationError as error:
-            self._close()
+            self._bar.close()
             kept = self._keep(error.picture)
             where = f"; the last good picture is in {kept}" if kept else ""
             raise OptimizationError(f"{error}{where}", error.picture) from error
         finally:
-            self._close()
+            self._bar.close()
             if self.kept.plot is not None and self.losses:
                 write_losses(self.kept.plot, curves(self.losses), self.starts, self.output.name)
         with self.times.measure("encode"):
@@ -155,16 +154,7 @@ class Watch:
                 **parts(step.losses),
             )
         elif self.kind == "bar":
-            if self._bar is None:
-                self._bar = tqdm(unit=" steps", dynamic_ncols=True, file=sys.stderr, smoothing=0.1)
-            self._bar.total = step.total
-            self._bar.set_postfix_str(words(step.losses), refresh=False)
-            self._bar.update(step.iteration - self._bar.n)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+            self._bar.update(step.iteration, step.total, words(step.losses))
 
     def _done(self) -> None:
         seconds = time.perf_counter() - self._began

@@ -111,13 +111,6 @@ class Parameter:
         return list[str] if get_origin(kind) is tuple else kind
 
     @property
-    def default_text(self) -> str:
-        """The default, as one would write it."""
-        if self.default in (None, (), "", False):
-            return self.details.unset
-        return written(self.default)
-
-    @property
     def typer_default(self) -> Any:
         """The default before it is made a value of the field; None where nothing is to be shown."""
         if self.default in (None, (), ""):
@@ -219,20 +212,13 @@ def typer_parameter(name: str, alike: Sequence[Parameter]) -> inspect.Parameter:
     # The record that knows most values has the help for them.
     leading = max(alike, key=lambda parameter: len(parameter.choices))
     details, kind = leading.details, leading.type
-    default: Any = None
-    if len({parameter.default_text for parameter in alike}) == 1:
-        default = leading.typer_default
-    shown: bool | str = kind is not bool
-    if default is None and kind is not bool:
-        shown = details.unset or False
-    metavar = details.metavar
-    if metavar is None and details.min is not None and details.max is not None:
-        metavar = f"{details.min:g}..{details.max:g}"
+    agreed = all(parameter.default == leading.default for parameter in alike)
+    default = leading.typer_default if agreed else None
     info = typer.Option(
         *leading.flags,
         help=details.help,
-        metavar=metavar,
-        show_default=shown,
+        metavar=details.metavar or details.limits,
+        show_default=details.unset or default is not None if kind is not bool else False,
         rich_help_panel=details.panel.title if details.panel else None,
     )
     return inspect.Parameter(

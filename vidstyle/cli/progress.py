@@ -22,6 +22,41 @@ if TYPE_CHECKING:
     from vidstyle.summary import Progress, Summary
 
 
+class Bar:
+    """A progress bar on stderr, from the first update until it is closed.
+
+    Args:
+        unit: what it counts.
+        name: what is worked on, where there is something else.
+    """
+
+    def __init__(self, unit: str, name: str | None = None) -> None:
+        self.unit = unit
+        self.name = name
+        self._bar: tqdm | None = None
+
+    def update(self, count: int, total: int | None, note: str = "") -> None:
+        """Show how much is done, of how much, and a word about it."""
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=self.name,
+                unit=f" {self.unit}",
+                dynamic_ncols=True,
+                file=sys.stderr,
+                smoothing=0.1,
+            )
+        self._bar.total = total
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(count - self._bar.n)
+
+    def close(self) -> None:
+        """End it; a later update begins another."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
 class Reporter(AbstractContextManager["Reporter"]):
     """Shows a run as it goes, and its end.
 
@@ -34,13 +69,13 @@ class Reporter(AbstractContextManager["Reporter"]):
         self, shown: ProgressOptions = ProgressOptions(), source: Path | None = None
     ) -> None:
         self.kind = shown.progress
-        self.as_json = shown.json or shown.progress == "json"
+        self.as_json = shown.as_json
         self.source = source
         self._named = {} if source is None else {"input": str(source)}
-        self._bar: tqdm | None = None
+        self._bar = Bar("frames", source.name if source else None)
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
+        self._bar.close()
 
     def __call__(self, progress: Progress) -> None:
         if self.kind == "json":
@@ -57,25 +92,16 @@ class Reporter(AbstractContextManager["Reporter"]):
                 **({} if progress.loss is None else {"loss": progress.loss}),
             )
         elif self.kind == "bar":
-            self._update(progress)
-
-    def _update(self, progress: Progress) -> None:
-        if self._bar is None:
-            name = self.source.name if self.source else None
-            self._bar = tqdm(
-                desc=name, unit=" frames", dynamic_ncols=True, file=sys.stderr, smoothing=0.1
+            total = progress.total
+            self._bar.update(
+                progress.frames,
+                max(total, progress.frames) if total else None,
+                "" if progress.loss is None else f"loss {progress.loss:.3g}",
             )
-        total = progress.total
-        self._bar.total = max(total, progress.frames) if total else None
-        if progress.loss is not None:
-            self._bar.set_postfix_str(f"loss {progress.loss:.3g}", refresh=False)
-        self._bar.update(progress.frames - self._bar.n)
 
     def close(self) -> None:
         """End the bar."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._bar.close()
 
     def done(self, summary: Summary) -> None:
         """Print what came out of it.
@@ -106,7 +132,7 @@ class BatchReporter(AbstractContextManager["BatchReporter"]):
     def __init__(self, shown: ProgressOptions, tasks: Sequence[Task], jobs: int = 1) -> None:
         self.shown = shown
         self.kind = shown.progress
-        self.as_json = shown.json or shown.progress == "json"
+        self.as_json = shown.as_json
         self._tasks = tasks
         self._outcomes: list[Outcome] = []
         self._began = time.perf_counter()

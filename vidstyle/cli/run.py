@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -82,7 +82,7 @@ def run(
     if job.many:
         check_batch(job)
     if clip and (job.many or not job.has_pictures):
-        raise OptionError(f"{', '.join(clip.flags)} are for pictures, not for videos")
+        raise OptionError(f"{', '.join(clip.flags)}: only for image sequences, not for videos")
     if engine == "fast":
         reject_options("optimize", engines, losses, video)
         check_fast(style.style, fast)
@@ -106,10 +106,6 @@ class Job:
     clip: ClipOptions
     from_pictures: bool
     to_pictures: bool
-
-    @property
-    def source(self) -> Path:
-        return self.sources[0]
 
     @property
     def output(self) -> Path | None:
@@ -183,59 +179,42 @@ def run_fast(job: Job, fast: FastOptions, shown: ProgressOptions) -> None:
         records = job.temporal, job.read, job.write
         compare, resume = job.options.compare, job.options.resume
         run_many(job, FastWork(job.style, fast, *records, compare, resume), shown)
-    elif job.from_pictures and job.to_pictures:
-        run_one(partial(stylize_pictures, job, fast), shown)
-    else:
-        run_one(partial(stylize, job, fast), shown)
+    run_one(partial(restyle, job, fast), shown)
 
 
-def stylize(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
-    """Make a video, or pictures from a video."""
+def restyle(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
+    """From a video or pictures to a video or pictures."""
     from vidstyle import pipeline
+    from vidstyle.sequences.run import stylize_frames
 
+    files: tuple[Any, ...] = job.sources[0], job.output, job.style
+    drawing: dict[str, Any] = {"fast": fast, "temporal": job.temporal, "listener": listener}
+    if job.from_pictures and job.to_pictures:
+        return stylize_frames(*files, frames=frame_options(job), **drawing)
     return pipeline.stylize_video(
-        job.source,
-        job.output,
-        job.style,
-        fast=fast,
-        temporal=job.temporal,
+        *files,
         read=job.read,
         write=job.write,
         clip=job.clip,
         compare=job.options.compare,
         resume=job.options.resume,
-        listener=listener,
+        **drawing,
     )
 
 
-def stylize_pictures(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
-    """Make pictures from pictures; ``vidstyle frames`` has more options."""
-    from vidstyle.sequences.run import stylize_frames
+def frame_options(job: Job) -> FrameOptions:
+    """How pictures are made from pictures; ``vidstyle frames`` has more options.
 
-    assert job.output is not None
+    Raises:
+        OptionError: one was given that is for videos.
+    """
     if job.options.compare or job.read != ReadOptions(strict=job.read.strict):
         raise OptionError(
             "--start, --end, --max-side, --scale, --bit-depth, --deinterlace and --compare "
             "need a video as input or output"
         )
-    clip = job.clip
-    frames = FrameOptions(
-        input_space=clip.input_space,
-        layer=clip.layer,
-        jpeg_quality=clip.jpeg_quality,
-        frames=clip.frames,
-        overwrite=job.write.overwrite,
-        fps=clip.fps or FrameOptions.fps,
-    )
-    return stylize_frames(
-        job.source,
-        job.output,
-        job.style,
-        fast=fast,
-        temporal=job.temporal,
-        frames=frames,
-        listener=listener,
-    )
+    fps = job.clip.fps or FrameOptions.fps
+    return FrameOptions(**{**vars(job.clip), "fps": fps}, overwrite=job.write.overwrite)
 
 
 # ---- the optimization engine --------------------------------------------------------------
@@ -277,5 +256,6 @@ def run_optimized(job: Job, work: OptimizeWork, shown: ProgressOptions) -> None:
 
     if job.many:
         run_many(job, work, shown)
-    output = job.output or default_output(job.source, work.label)
-    run_one(lambda listener: work.load(work.device)(job.source, output, listener), shown)
+    source = job.sources[0]
+    output = job.output or default_output(source, work.label)
+    run_one(lambda listener: work.load(work.device)(source, output, listener), shown)

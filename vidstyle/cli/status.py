@@ -6,11 +6,12 @@ import shutil
 import sys
 from contextlib import AbstractContextManager
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from vidstyle.cli.output import print_json
+from vidstyle.cli.output import print_json, print_warning
+from vidstyle.cli.summary import milliseconds, rounded, stream_sentence
 from vidstyle.errors import ExitCode
 from vidstyle.options.commands import ProgressKind
 
@@ -70,16 +71,15 @@ class StreamReporter(AbstractContextManager["StreamReporter"]):
                     event="done", outputs=sinks, fps=round(summary.rate, 3), **rounded(summary)
                 )
             else:
-                print(f"{', '.join(sinks)}: {sentence(summary)}", file=self._stdout, flush=True)
+                print(
+                    f"{', '.join(sinks)}: {stream_sentence(summary)}", file=self._stdout, flush=True
+                )
         if summary.lost:
             raise typer.Exit(ExitCode.partial)
 
     def _note(self, message: str) -> None:
         self._clear()
-        if self.kind == "json":
-            print_json(event="warning", message=message)
-        else:
-            print(f"vidstyle: note: {message}", file=sys.stderr, flush=True)
+        print_warning(self.kind, message)
 
     def _show(self, status: StreamStatus) -> None:
         line = status_line(status)
@@ -109,24 +109,3 @@ def status_line(status: StreamStatus) -> str:
     ]
     lost = [f"{name} {drops} dropped" for name, drops in status.sink_drops.items() if drops]
     return " | ".join([*parts, *lost])
-
-
-def sentence(summary: StreamSummary) -> str:
-    """What came of a stream."""
-    return (
-        f"{summary.shown} pictures in {summary.seconds:.1f} s, {summary.rate:.1f} pictures/s, "
-        f"latency {milliseconds(summary.latency_median)} "
-        f"(p95 {milliseconds(summary.latency_p95)}), {summary.dropped} dropped; {summary.reason}"
-    )
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms"
-
-
-def rounded(record: Any) -> dict[str, Any]:
-    """A record's values for JSON, with figures to four decimal places."""
-    return {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in vars(record).items()
-    }

@@ -23,6 +23,7 @@ from vidstyle.options import (
     WriteOptions,
 )
 from vidstyle.options.commands import ProgressOptions, SinkOptions, StyleOptions
+from vidstyle.options.live import LIVE_TEMPORAL
 
 STDOUT = "-"
 ONE_BY_ONE = ("batch_size", "tile", "stroke_size")
@@ -44,7 +45,7 @@ def stream(
     options: StreamOptions,
     capture: SourceOptions,
     fast: Annotated[FastOptions, Take(FastOptions(), without=ONE_BY_ONE)],
-    temporal: Annotated[TemporalOptions, Take(TemporalOptions(flow="fast"))],
+    temporal: Annotated[TemporalOptions, Take(LIVE_TEMPORAL)],
     send: SendOptions,
     record: RecordOptions,
     sound: Annotated[WriteOptions, Take(WriteOptions(), only=("audio",))],

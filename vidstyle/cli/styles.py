@@ -15,13 +15,15 @@ from vidstyle.options.commands import PreviewOptions
 if TYPE_CHECKING:
     import numpy as np
 
-app = typer.Typer(help="List the styles; show one; preview all on a picture.")
+app = typer.Typer(name="styles", add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
 def styles(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per line.")
+    ] = False,
 ) -> None:
     """List the styles: name, title, artist, year, size, where each lives."""
     if context.invoked_subcommand:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vidstyle.batch import Outcome, Task
     from vidstyle.pipeline import Summary
     from vidstyle.stages import StageTime
+    from vidstyle.live.status import StreamSummary
 
 
 def batch_line(task: Task, outcome: Outcome | None) -> str:
@@ -71,4 +72,25 @@ def stages_json(stages: Mapping[str, StageTime]) -> dict[str, Any]:
     return {
         stage: {name: round(value, 3) for name, value in asdict(time).items()}
         for stage, time in stages.items()
+    }
+
+
+def stream_sentence(summary: StreamSummary) -> str:
+    """What came of a stream."""
+    return (
+        f"{summary.shown} pictures in {summary.seconds:.1f} s, {summary.rate:.1f} pictures/s, "
+        f"latency {milliseconds(summary.latency_median)} "
+        f"(p95 {milliseconds(summary.latency_p95)}), {summary.dropped} dropped; {summary.reason}"
+    )
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"
+
+
+def rounded(record: Any) -> dict[str, Any]:
+    """A record's values for JSON, with figures to four decimal places."""
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in vars(record).items()
     }

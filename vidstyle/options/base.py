@@ -51,6 +51,12 @@ class Option:
     parse: Callable[[str], Any] | None = None
 
     @property
+    def limits(self) -> str | None:
+        """``0..1``, where there are both."""
+        both = self.min is not None and self.max is not None
+        return f"{self.min:g}..{self.max:g}" if both else None
+
+    @property
     def range(self) -> str:
         """``from 0 to 1``, ``at least 1 pixel``, ``more than 0``, or nothing."""
         unit = f" {self.unit}" if self.unit else ""

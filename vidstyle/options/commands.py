@@ -34,6 +34,11 @@ class ProgressOptions(Options):
     )
     json: bool = LOGGING.option(False, "Print the summary as one JSON object.")
 
+    @property
+    def as_json(self) -> bool:
+        """Whether the summary is JSON, as it is the last of JSON events."""
+        return self.json or self.progress == "json"
+
 
 @dataclass(frozen=True)
 class EngineOptions(Options):

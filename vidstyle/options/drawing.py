@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidstyle.errors import OptionError
+from vidstyle.options import shared
 from vidstyle.options.base import BASIC, MOTION, SIZE, SPEED, STYLE, Options
 from vidstyle.options.values import StrokeSize, parse_stroke_size
 
@@ -19,17 +20,12 @@ STROKE_SIZES = (0.25, 32.0)
 class FastOptions(Options):
     """How the fast engine draws, and where it computes."""
 
-    strength: float = BASIC.option(
-        1.0,
-        "How strongly to apply the style: 0 leaves the picture as it is, 1 is the full style.",
-        min=0,
-        max=1,
-    )
+    strength: float = shared.strength()
     color: Literal["style", "keep"] = STYLE.option(
         "style",
         "Whose colours to use: the style's, or the picture's own (keep: only brightness changes).",
     )
-    device: str = SPEED.option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    device: str = shared.device()
     precision: str = SPEED.option(
         "auto",
         "auto, fp32, bf16, fp16 or int8; auto picks the fastest here. "

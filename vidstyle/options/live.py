@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vidstyle.errors import OptionError
+from vidstyle.options import shared
 from vidstyle.options.base import BASIC, INPUT, LIVE, OUTPUT, Options, option
 from vidstyle.options.drawing import TemporalOptions
 from vidstyle.options.values import parse_bitrate, parse_names, parse_size
 
 LIVE_TEMPORAL = TemporalOptions(flow="fast")
 """Takes a quarter of the time of exact flow; the photometric check rejects its errors."""
+
 X264Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
@@ -29,13 +31,7 @@ class SourceOptions(Options):
     rate: float | None = option(
         None, "Ask the camera or the test pattern for this many frames per second.", above=0
     )
-    max_side: int | None = BASIC.option(
-        None,
-        "Scale down so that the longer side has at most this many pixels.",
-        metavar="PIXELS",
-        min=2,
-        unit="pixels",
-    )
+    max_side: int | None = shared.max_side()
     open_timeout: float = INPUT.option(
         10.0,
         "Seconds to wait for the first picture.",
@@ -118,4 +114,4 @@ class RecordOptions(Options):
         20, "Quality of recordings; lower is better and larger.", min=0, max=51
     )
     preset: X264Preset = OUTPUT.option("veryfast", "x264's speed preset.")
-    overwrite: bool = BASIC.option(False, "Replace existing recordings.")
+    overwrite: bool = shared.overwrite()

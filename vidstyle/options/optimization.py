@@ -15,6 +15,7 @@ from vidstyle.models.layers import (
     parse_layers,
     smallest_side,
 )
+from vidstyle.options import shared
 from vidstyle.options.base import OPTIMIZATION, SPEED, STYLE, Options, option
 
 OptimizerName = Literal["lbfgs", "adam"]
@@ -109,7 +110,7 @@ class OptimizeOptions(Options):
         "End a scale early when 10 steps lower the loss by less than this share; 0 never does.",
         min=0,
     )
-    device: str = SPEED.option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    device: str = shared.device()
     precision: str = SPEED.option("auto", "Precision of VGG19: auto, fp32 or bf16.")
 
     def check(self) -> None:

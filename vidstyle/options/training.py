@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vidstyle.errors import OptionError
+from vidstyle.options import shared
 from vidstyle.options.base import BASIC, LOSSES, SPEED, TRAINING, Options, option
 
 SMALLEST_CROP = 32
@@ -23,7 +24,7 @@ class LoopOptions(Options):
         256, "Side of the training crops.", metavar="PIXELS", min=SMALLEST_CROP, unit="pixels"
     )
     seed: int = TRAINING.option(0, "Seed of photos, crops and styles.")
-    device: str = SPEED.option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    device: str = shared.device()
     precision: str = SPEED.option("auto", "auto, fp32 or bf16.")
     checkpoint_minutes: float = option(3.0, "Minutes between two checkpoints.", min=0)
     log_every: int = option(25, "Steps between two events.", min=1)

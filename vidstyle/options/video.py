@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vidstyle.errors import OptionError
+from vidstyle.options import shared
 from vidstyle.options.base import BASIC, INPUT, OUTPUT, SIZE, Options, option
 from vidstyle.options.values import parse_time
 
@@ -33,13 +34,7 @@ class ReadOptions(Options):
         unit="seconds",
         parse=parse_time,
     )
-    max_side: int | None = BASIC.option(
-        None,
-        "Scale down so that the longer side has at most this many pixels.",
-        metavar="PIXELS",
-        min=2,
-        unit="pixels",
-    )
+    max_side: int | None = shared.max_side()
     scale: float | None = SIZE.option(
         None, "Scale by this factor, in place of --max-side.", metavar="FACTOR", above=0
     )
@@ -87,7 +82,7 @@ class WriteOptions(Options):
     audio: Literal["copy", "none"] = OUTPUT.option(
         "copy", "Copy the audio streams, or leave them out."
     )
-    overwrite: bool = BASIC.option(False, "Replace existing output.", results=False)
+    overwrite: bool = shared.overwrite()
     hdr: Hdr = OUTPUT.option(
         "sdr", "PQ and HLG input: convert to BT.709, or keep HDR and write at least 10 bits."
     )
