@@ -442,7 +442,7 @@ BAD = {
     "small photo": (
         ["--max-side", "24", "--style-layers", "relu5_1"],
         2,
-        "24×20 pixels; the layers need 32",
+        "24×20 pixels, but the layers need at least 32",
     ),
     "no size": (["--max-side", "0"], 2, "--max-side must be at least 2 pixels"),
     "missing photo": (["{folder}/no.png"], 1, r"no\.png: No such file"),
@@ -467,7 +467,7 @@ BAD = {
     "no suffix": (["-o", "{folder}/a"], 1, "no picture format ''"),
     "no folder": (["-o", "{folder}/no/a.png"], 1, "no directory"),
     "output is a folder": (["-o", "{folder}/dir.png", "--overwrite"], 1, "not a regular file"),
-    "plot is no PNG": (["--plot", "{folder}/a.jpg"], 2, "the plot is a PNG"),
+    "plot is no PNG": (["--plot", "{folder}/a.jpg"], 2, "plots are written as PNG"),
     "plot in no folder": (["--plot", "{folder}/no/a.png"], 1, "no folder"),
 }
 

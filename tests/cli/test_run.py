@@ -244,7 +244,7 @@ BAD_OPTIONS = {
     "negative weights": (["--style", "scream:-1,wave:2"], 2, "cannot be negative"),
     "no weights": (["--style", "scream:0"], 2, "all be zero"),
     "output is input": (["-o", "{clip}"], 1, "is the input itself"),
-    "unknown container": (["-o", "{folder}/a.xyz"], 1, "no container is known by .*xyz"),
+    "unknown container": (["-o", "{folder}/a.xyz"], 1, "unknown extension .xyz"),
     "no extension": (["-o", "{folder}/a"], 1, "has no extension"),
     "no folder": (["-o", "{folder}/no/a.mp4"], 1, "no directory"),
     "unwritable folder": (["-o", "/proc/a.mp4"], 1, "cannot be written|no directory"),

@@ -118,7 +118,7 @@ BAD = {
     "no size": (["--size", "large"], 2, "'large' is not a size"),
     "three sides": (["--size", "4x4x4"], 2, "'4x4x4' is not a size"),
     "no pixels": (["--size", "0x64"], 2, "'0x64' is not a size"),
-    "too small": (["--size", "40x12"], 2, "40×12 pixels; the layers need 16"),
+    "too small": (["--size", "40x12"], 2, "40×12 pixels, but the layers need at least 16"),
     "unknown layer": (["--style-layers", "rely3_1"], 2, "no layer 'rely3_1'; did you mean relu3_1"),
     "weights": (["--style-layers", "relu1_1:0,relu2_1:0"], 2, "all zero"),
     "old spelling": (["--layers", "relu1_1"], 2, "--layers is now --style-layers"),
@@ -171,7 +171,7 @@ def test_a_smaller_reconstruction_by_several_layers(folder: Path, painting: Path
     ("given", "code", "reason"),
     [
         (["--content-layer", "relu6_1"], 2, "no layer 'relu6_1'; did you mean"),
-        (["--content-layer", "relu5_1", "--max-side", "28"], 2, "28×24 pixels; the layers need 32"),
+        (["--content-layer", "relu5_1", "--max-side", "28"], 2, "28×24 pixels, but the layers need at least 32"),
         (["-o", "{painting}", "--overwrite"], 1, "is the input itself"),
         (["{folder}/no.png"], 1, r"no\.png: No such file"),
     ],

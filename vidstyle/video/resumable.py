@@ -300,8 +300,10 @@ class ResumableWriter:
 
 def _lock(output: Path) -> FileLock:
     """Raises OutputError while another process writes the same file."""
-    lock = FileLock(output.with_name(f".{output.name}.lock"), thread_local=False)
+    path = output.with_name(f".{output.name}.lock")
+    lock = FileLock(path, thread_local=False)
     with writing(output):
+        path.touch()  # where no file can be made, filelock would report that it is taken
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
