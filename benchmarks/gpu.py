@@ -47,11 +47,11 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(ROOT))
 
-from vidstyle.consistency import TemporalMemory
 from vidstyle.models.transformer import TransformerNet
 from vidstyle.styles.registry import BUNDLED, Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import (
+from vidstyle.temporal.consistency import TemporalMemory
+from vidstyle.temporal.motion import (
     TemporalOptions,
     estimate_motion,
     thumbnail,

@@ -58,8 +58,8 @@ def drawing(way: str, options: argparse.Namespace) -> tuple[Callable[[np.ndarray
 
 
 def steadying(photo: np.ndarray) -> tuple[Callable[[np.ndarray], object], str]:
-    from vidstyle.consistency import TemporalMemory
-    from vidstyle.temporal import TemporalOptions, estimate_motion, thumbnail
+    from vidstyle.temporal.consistency import TemporalMemory
+    from vidstyle.temporal.motion import TemporalOptions, estimate_motion, thumbnail
 
     memory = TemporalMemory(TemporalOptions())
     small = thumbnail(photo)

@@ -32,9 +32,9 @@ from vidstyle import image as images
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluate.metrics import gradient_energy
 from vidstyle.models.vgg import VGG19, load_vgg19
-from vidstyle.optimized import FRAMES, VideoOptions, optimize_video
+from vidstyle.pipeline.optimized import FRAMES, VideoOptions, optimize_video
 from vidstyle.stylizers import FastStylizer, OptimizeOptions, OptimizeStylizer, Step
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, WriteOptions
 
 CLIPS = ["bear_davis.mp4", "paragliding_launch_davis.mp4", "rollercoaster_davis.mp4"]

@@ -20,11 +20,11 @@ from typing import Any
 
 from machine import cores
 
-from vidstyle import pipeline
 from vidstyle.cli.main import main as program
 from vidstyle.frame import Frame
-from vidstyle.process import FrameStylizer, Store, Writer, batches
-from vidstyle.temporal import MotionTracker, TrackedFrame
+from vidstyle.pipeline import video as pipeline
+from vidstyle.pipeline.process import FrameStylizer, Store, Writer, batches
+from vidstyle.temporal.motion import MotionTracker, TrackedFrame
 
 Times = dict[str, dict[str, float]]
 

@@ -45,7 +45,7 @@ def parts(clip: str) -> dict[str, float]:
     import torch
 
     clock.append(time.perf_counter())
-    import vidstyle.pipeline  # noqa: F401
+    import vidstyle.pipeline.video  # noqa: F401
 
     clock.append(time.perf_counter())
     from vidstyle.stylizers import FastStylizer

@@ -28,17 +28,17 @@ import numpy as np
 import torch
 
 from vidstyle import image as images
-from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import VidstyleError
 from vidstyle.evaluate.metrics import gradient_energy, static_mask, valid_mask, warping_error
-from vidstyle.flow import dense_flow
 from vidstyle.models.losses import STYLE_LAYERS, gram_matrices, style_distance
 from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19, load_vgg19
-from vidstyle.pipeline import stylize_video
+from vidstyle.pipeline.video import stylize_video
 from vidstyle.styles import load_style
 from vidstyle.stylizers import FastStylizer
-from vidstyle.temporal import (
+from vidstyle.temporal.consistency import TemporalMemory
+from vidstyle.temporal.flow import dense_flow
+from vidstyle.temporal.motion import (
     Motion,
     TemporalOptions,
     estimate_motion,

@@ -39,9 +39,9 @@ from vidstyle import (
 from vidstyle import image as images
 from vidstyle.cli.texture import TEXTURE
 from vidstyle.features import draw_grid, feature_maps
-from vidstyle.flow import dense_flow, warp
 from vidstyle.models.vgg import load_vgg19
 from vidstyle.stylizers import RECIPES
+from vidstyle.temporal.flow import dense_flow, warp
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("VIDSTYLE_DATA", HERE.parents[1] / "shared"))

@@ -21,7 +21,7 @@ from vidstyle.evaluate.audio import read_sound
 from vidstyle.evaluate.compare import repeated
 from vidstyle.evaluate.pairing import match_times
 from vidstyle.frame import Frame
-from vidstyle.summary import Progress
+from vidstyle.pipeline.summary import Progress
 from vidstyle.video import VideoReader
 
 Draw = Callable[[int], np.ndarray]

@@ -30,16 +30,16 @@ from toys import identity, toy_photo, toy_style, write_toy
 
 from vidstyle import temporal as temporal_module
 from vidstyle.cli.main import main
-from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
 from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.models.transformer import TransformerNet
-from vidstyle.pipeline import stylize_video
-from vidstyle.sequences import run as sequences_run
+from vidstyle.pipeline import frames as sequences_run
+from vidstyle.pipeline.summary import Progress, Summary
+from vidstyle.pipeline.video import stylize_video
 from vidstyle.stylizers import FastOptions
-from vidstyle.summary import Progress, Summary
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.consistency import TemporalMemory
+from vidstyle.temporal.motion import TemporalOptions
 from vidstyle.video import ReadOptions, ResumableWriter, WriteOptions
 from vidstyle.video.conversion import UprightPicture
 

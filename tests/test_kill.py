@@ -14,14 +14,19 @@ from pathlib import Path
 import av
 import pytest
 from clips import Recipe, Sound, frame_times, packets, write_clip
-from test_resume_video import moving, names, same
+from pipeline.test_resume_video import moving, names, same
 from toys import write_toy
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 KILLS = 50
 FRAMES = 150
 OPTIONS = "--device cpu --precision fp32 --batch-size 2 --preset ultrafast --progress none"
-LOADED = ["vidstyle.cli.main", "vidstyle.sequences.clip", "vidstyle.pipeline", "vidstyle.stylizers"]
+LOADED = [
+    "vidstyle.cli.main",
+    "vidstyle.sequences.clip",
+    "vidstyle.pipeline.video",
+    "vidstyle.stylizers",
+]
 
 
 def vidstyle(arguments: list[str], log: Path) -> None:

@@ -19,7 +19,7 @@ from vidstyle.evaluate.metrics import (
     valid_mask,
     warping_error,
 )
-from vidstyle.flow import dense_flow
+from vidstyle.temporal.flow import dense_flow
 
 
 def texture(width: int, height: int, seed: int = 0, grain: float = 1.5) -> np.ndarray:

@@ -19,7 +19,6 @@ from vidstyle import options
 from vidstyle.errors import Interrupted, OptionError
 from vidstyle.image import write_image
 from vidstyle.models.vgg import VGG19
-from vidstyle.optimized import optimize_video
 from vidstyle.options import (
     ClipOptions,
     FastOptions,
@@ -33,10 +32,11 @@ from vidstyle.options import (
     WriteOptions,
 )
 from vidstyle.options.base import PANELS, about, choices, words
-from vidstyle.pipeline import Progress, stylize_video
-from vidstyle.sequences.clip import stylize_clip
-from vidstyle.sequences.run import stylize_frames
-from vidstyle.settings import drawing_settings
+from vidstyle.pipeline.frames import stylize_frames
+from vidstyle.pipeline.optimized import optimize_video
+from vidstyle.pipeline.settings import drawing_settings
+from vidstyle.pipeline.summary import Progress
+from vidstyle.pipeline.video import stylize_video
 from vidstyle.stylizers import FastStylizer
 
 RECORDS = [
@@ -232,7 +232,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def film(folder: Path, clip: ClipOptions = ClipOptions(fps=24), **more: Any) -> None:
-    stylize_clip(folder / "in", folder / "out.mp4", toy_style(), fast=FAST, clip=clip, **more)
+    stylize_video(folder / "in", folder / "out.mp4", toy_style(), fast=FAST, clip=clip, **more)
 
 
 @pytest.mark.parametrize(("record", "one"), deciding(ClipOptions, without=("layer",)))

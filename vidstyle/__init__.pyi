@@ -4,9 +4,6 @@ from .batch import (
     Outcome,
     stylize_videos,
 )
-from .consistency import (
-    TemporalMemory,
-)
 from .errors import (
     CutShortError,
     DeviceError,
@@ -41,9 +38,6 @@ from .live import (
     open_live,
     stream,
 )
-from .optimized import (
-    optimize_video,
-)
 from .options import (
     ClipOptions,
     ExportOptions,
@@ -57,11 +51,18 @@ from .options import (
     VideoOptions,
     WriteOptions,
 )
-from .pipeline import (
-    stylize_video,
-)
-from .sequences.run import (
+from .pipeline.frames import (
     stylize_frames,
+)
+from .pipeline.optimized import (
+    optimize_video,
+)
+from .pipeline.summary import (
+    Progress,
+    Summary,
+)
+from .pipeline.video import (
+    stylize_video,
 )
 from .styles import (
     Style,
@@ -81,11 +82,10 @@ from .stylizers import (
     reconstruct,
     synthesize_texture,
 )
-from .summary import (
-    Progress,
-    Summary,
+from .temporal.consistency import (
+    TemporalMemory,
 )
-from .temporal import (
+from .temporal.motion import (
     Motion,
     MotionTracker,
 )

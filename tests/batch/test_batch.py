@@ -31,10 +31,10 @@ from vidstyle.batch.ledger import NAME
 from vidstyle.batch.tasks import Event, Restyle
 from vidstyle.batch.workers import _whole
 from vidstyle.errors import DeviceError, Interrupted, OptionError, OutputError, StyleError
-from vidstyle.pipeline import restyle_video, stylize_video
+from vidstyle.pipeline.video import restyle_video, stylize_video
 from vidstyle.styles import Paintings
 from vidstyle.stylizers import FastOptions, FastStylizer, OptimizeOptions
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 from vidstyle.video import WriteOptions
 
 FAST = FastOptions(device="cpu", precision="fp32")

@@ -18,10 +18,10 @@ from toys import write_toy
 
 from vidstyle.cli.main import main
 from vidstyle.image import read_image, write_image
-from vidstyle.sequences.run import FrameOptions
+from vidstyle.pipeline.frames import FrameOptions
+from vidstyle.pipeline.summary import Summary
 from vidstyle.stylizers import FastOptions
-from vidstyle.summary import Summary
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 
 QUICK = ("--device", "cpu", "--precision", "fp32", "--progress", "none")
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def test_options_reach_the_work(
         heard.append((arguments, more))
         return Summary(tmp_path, 8, 1.0)
 
-    monkeypatch.setattr("vidstyle.sequences.run.stylize_frames", stylize_frames)
+    monkeypatch.setattr("vidstyle.pipeline.frames.stylize_frames", stylize_frames)
     assert vidstyle("frames", source, "out") == 0
     given = (
         *("-s", "scream", "--style", "wave", "--matte", "a.png", "--matte", "b", "--invert-matte"),

@@ -21,7 +21,7 @@ from toys import write_toy
 from vidstyle.cli.main import main
 from vidstyle.options import TemporalOptions
 from vidstyle.options.values import parse_time
-from vidstyle.summary import Summary
+from vidstyle.pipeline.summary import Summary
 
 SHORT = Recipe(ticks=tuple(range(6)))
 QUICK = ("--device", "cpu", "--precision", "fp32", "--preset", "ultrafast")
@@ -133,7 +133,7 @@ def test_options_of_memory_reach_the_work(
         heard.append(temporal)
         return Summary(clip, 6, 1.0)
 
-    monkeypatch.setattr("vidstyle.pipeline.stylize_video", stylize_video)
+    monkeypatch.setattr("vidstyle.pipeline.video.stylize_video", stylize_video)
     assert run(clip, "-s", style) == 0
     given = ("--temporal", "0.25", "--flow", "ultrafast", "--cuts", "my cuts.txt")
     assert run(clip, "-s", style, *given) == 0

@@ -171,7 +171,11 @@ def test_a_smaller_reconstruction_by_several_layers(folder: Path, painting: Path
     ("given", "code", "reason"),
     [
         (["--content-layer", "relu6_1"], 2, "no layer 'relu6_1'; did you mean"),
-        (["--content-layer", "relu5_1", "--max-side", "28"], 2, "28×24 pixels, but the layers need at least 32"),
+        (
+            ["--content-layer", "relu5_1", "--max-side", "28"],
+            2,
+            "28×24 pixels, but the layers need at least 32",
+        ),
         (["-o", "{painting}", "--overwrite"], 1, "is the input itself"),
         (["{folder}/no.png"], 1, r"no\.png: No such file"),
     ],

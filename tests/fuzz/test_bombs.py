@@ -21,7 +21,6 @@ from safetensors.torch import save_file
 from tests.clips import write_clip
 from tests.tiffs import Directory, build, header, numbers_tag
 from tests.toys import toy_file, toy_vgg, write_toy
-from vidstyle.cuts import read_cuts
 from vidstyle.errors import InputError, StyleError, VidstyleError, WeightsError, printable
 from vidstyle.evaluate.audio import read_sound
 from vidstyle.image import read_image
@@ -30,6 +29,7 @@ from vidstyle.models.vgg import load_vgg19
 from vidstyle.sequences import read_picture
 from vidstyle.sequences.picture import PictureOptions
 from vidstyle.styles import load_style, read_header, read_style_file, write_style_file
+from vidstyle.temporal.cuts import read_cuts
 from vidstyle.video import VideoReader
 from vidstyle.video.boxes import MOST_SAMPLES
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from tests.clips import write_clip
 from tests.tiffs import Directory, Tag, build, header
 from tests.toys import toy_file, write_toy
-from vidstyle.cuts import read_cuts
 from vidstyle.errors import OptionError, OutputError, StyleError, VidstyleError
 from vidstyle.models.layers import parse_layers
+from vidstyle.pipeline.journal import Journal
 from vidstyle.sequences import (
     find_sequence,
     is_pattern,
@@ -31,10 +31,10 @@ from vidstyle.sequences import (
     read_picture,
     write_picture,
 )
-from vidstyle.sequences.journal import Journal
 from vidstyle.sequences.pattern import SequenceFile
 from vidstyle.styles import load_style, read_style_file
 from vidstyle.styles.registry import parse_blend
+from vidstyle.temporal.cuts import read_cuts
 from vidstyle.video import VideoReader
 from vidstyle.video.boxes import check_index
 

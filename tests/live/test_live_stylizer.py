@@ -17,7 +17,7 @@ from vidstyle.live.stylizer import LiveStylizer
 from vidstyle.live.transition import Transition
 from vidstyle.styles import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 
 FP32 = FastOptions(precision="fp32")
 ALONE = TemporalOptions(temporal=0)

@@ -30,7 +30,7 @@ from vidstyle.live.source import LiveFrame
 from vidstyle.live.status import StreamNotice, StreamStatus, StreamSummary
 from vidstyle.options import SourceOptions, StreamOptions
 from vidstyle.stylizers import FastOptions
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 
 SMALL = SourceOptions(size=(96, 64), open_timeout=15)
 FP32 = FastOptions(precision="fp32")

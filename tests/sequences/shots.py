@@ -9,10 +9,10 @@ import numpy as np
 from toys import toy_photo, toy_style
 
 from vidstyle.image import write_image
-from vidstyle.sequences.run import FrameOptions, stylize_frames
+from vidstyle.pipeline.frames import FrameOptions, stylize_frames
+from vidstyle.pipeline.summary import Summary
 from vidstyle.styles import Style
 from vidstyle.stylizers import FastOptions
-from vidstyle.summary import Summary
 
 FAST = FastOptions(device="cpu", precision="fp32", batch_size=1)
 

@@ -15,11 +15,11 @@ from toys import identity, toy_style
 
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.image import read_image, write_image
-from vidstyle.pipeline import default_output, stylize_video
+from vidstyle.pipeline.summary import Summary
+from vidstyle.pipeline.video import default_output, stylize_video
 from vidstyle.sequences.clip import ClipOptions, is_sequence
 from vidstyle.stylizers import FastOptions
-from vidstyle.summary import Summary
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 
 FAST = FastOptions(device="cpu", precision="fp32")

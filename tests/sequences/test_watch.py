@@ -12,9 +12,9 @@ from sequences.shots import contents, write_shot
 from toys import toy_style
 
 from vidstyle.errors import InputError
-from vidstyle.sequences.run import FrameOptions, stylize_frames
+from vidstyle.pipeline.frames import FrameOptions, stylize_frames
+from vidstyle.pipeline.summary import Summary
 from vidstyle.stylizers import FastOptions
-from vidstyle.summary import Summary
 
 FAST = FastOptions(device="cpu", precision="fp32")
 

@@ -13,13 +13,13 @@ import torch
 
 from vidstyle.device import has_int8
 from vidstyle.evaluate.metrics import valid_mask, warping_error
-from vidstyle.flow import dense_flow
 from vidstyle.image import read_image, resize_short_side
 from vidstyle.models.losses import STYLE_LAYERS, gram_matrices, style_distance
 from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import load_vgg19
 from vidstyle.styles.registry import available_styles
 from vidstyle.stylizers import FastOptions, FastStylizer
+from vidstyle.temporal.flow import dense_flow
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "harbour.mp4"
 STYLES = sorted(set(available_styles()) - {"photo"})

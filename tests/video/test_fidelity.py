@@ -32,10 +32,10 @@ from toys import identity
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, HdrInfo, Mastering, VideoInfo
-from vidstyle.pipeline import stylize_video
+from vidstyle.pipeline.summary import Summary
+from vidstyle.pipeline.video import stylize_video
 from vidstyle.stylizers import FastOptions
-from vidstyle.summary import Summary
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, plan_output
 from vidstyle.video.hdr import SdrView, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg
 from vidstyle.video.writer import is_timecode
@@ -566,7 +566,7 @@ def test_eight_bits_can_become_ten(tmp_path: Path) -> None:
 def test_ten_bits_become_pictures_of_sixteen(tmp_path: Path) -> None:
     import cv2
 
-    from vidstyle.pipeline import stylize_video
+    from vidstyle.pipeline.video import stylize_video
 
     ramp = np.full((16, 877, 3), 512, np.uint16)
     ramp[..., 0] = np.arange(64, 941)

@@ -21,10 +21,10 @@ from vidstyle.batch.tasks import (
 from vidstyle.batch.workers import assign_devices, run_parallel
 from vidstyle.batch.works import FastWork, OptimizeWork
 from vidstyle.errors import Interrupted, OptionError
-from vidstyle.pipeline import ADVICE
+from vidstyle.pipeline.video import ADVICE
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 from vidstyle.video import ReadOptions, WriteOptions
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 from vidstyle.batch.tasks import Outcome, Task, Work
 from vidstyle.disk import sync
 from vidstyle.errors import OutputError
-from vidstyle.summary import Summary
+from vidstyle.pipeline.summary import Summary
 
 NAME = ".vidstyle.done"
 

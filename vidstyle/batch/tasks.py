@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from vidstyle.errors import OptionError, OutputError, VidstyleError, printable
-from vidstyle.pipeline import default_output
-from vidstyle.summary import Listener, Progress, Summary
+from vidstyle.pipeline.summary import Listener, Progress, Summary
+from vidstyle.pipeline.video import default_output
 
 logger = logging.getLogger(__name__)
 

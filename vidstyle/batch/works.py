@@ -9,7 +9,6 @@ from typing import Any
 import vidstyle
 from vidstyle.batch.tasks import Restyle
 from vidstyle.models.vgg import load_vgg19
-from vidstyle.optimized import optimize_video
 from vidstyle.options import (
     FRAMES,
     FastOptions,
@@ -20,12 +19,13 @@ from vidstyle.options import (
     WriteOptions,
     settings_of,
 )
-from vidstyle.pipeline import restyle_video
-from vidstyle.settings import arrays, file_or_word, fingerprint, input_settings
+from vidstyle.pipeline.optimized import optimize_video
+from vidstyle.pipeline.settings import arrays, file_or_word, fingerprint, input_settings
+from vidstyle.pipeline.summary import Listener, Summary
+from vidstyle.pipeline.video import restyle_video
 from vidstyle.styles.paintings import Paintings
 from vidstyle.styles.registry import Style, find_style, parse_blend, style_label
 from vidstyle.stylizers import FastStylizer
-from vidstyle.summary import Listener, Summary
 
 
 @dataclass(frozen=True)

@@ -31,18 +31,18 @@ def frames(
     options: FrameOptions,
     shown: ProgressOptions,
 ) -> None:
-    """Restyle an image sequence: PNG, TIFF, JPEG or EXR.
+    """Restyle an image sequence: PNG, TIFF, JPEG, EXR or DPX.
 
     Names, numbers, bit depth, alpha, metadata and other layers stay as they are. The same command
     continues a run that was interrupted.
     """
     from vidstyle.cli.progress import Reporter
-    from vidstyle.sequences import run
+    from vidstyle.pipeline import frames
 
     for style in styles.style:
         check_fast(style, fast)
     with Reporter(shown) as reporter:
-        summary = run.stylize_frames(
+        summary = frames.stylize_frames(
             source,
             output,
             list(styles.style),

@@ -19,7 +19,7 @@ from vidstyle.options.commands import ProgressOptions
 
 if TYPE_CHECKING:
     from vidstyle.batch import FileProgress, Outcome, Task
-    from vidstyle.summary import Progress, Summary
+    from vidstyle.pipeline.summary import Progress, Summary
 
 
 class Bar:

@@ -29,7 +29,7 @@ from vidstyle.options.commands import EngineOptions, ProgressOptions, RunOptions
 if TYPE_CHECKING:
     from vidstyle.batch import OptimizeWork, Work
     from vidstyle.cli.progress import Reporter
-    from vidstyle.summary import Summary
+    from vidstyle.pipeline.summary import Summary
 
 
 @with_options
@@ -184,8 +184,8 @@ def run_fast(job: Job, fast: FastOptions, shown: ProgressOptions) -> None:
 
 def restyle(job: Job, fast: FastOptions, listener: Reporter) -> Summary:
     """From a video or pictures to a video or pictures."""
-    from vidstyle import pipeline
-    from vidstyle.sequences.run import stylize_frames
+    from vidstyle.pipeline import video as pipeline
+    from vidstyle.pipeline.frames import stylize_frames
 
     files: tuple[Any, ...] = job.sources[0], job.output, job.style
     drawing: dict[str, Any] = {"fast": fast, "temporal": job.temporal, "listener": listener}
@@ -252,7 +252,7 @@ def optimize_work(job: Job, engines: Given, losses: Given, video: VideoOptions) 
 
 def run_optimized(job: Job, work: OptimizeWork, shown: ProgressOptions) -> None:
     """One video by optimization, or many."""
-    from vidstyle.pipeline import default_output
+    from vidstyle.pipeline.video import default_output
 
     if job.many:
         run_many(job, work, shown)

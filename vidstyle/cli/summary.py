@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidstyle.batch import Outcome, Task
-    from vidstyle.pipeline import Summary
-    from vidstyle.stages import StageTime
     from vidstyle.live.status import StreamSummary
+    from vidstyle.pipeline.stages import StageTime
+    from vidstyle.pipeline.video import Summary
 
 
 def batch_line(task: Task, outcome: Outcome | None) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vidstyle.cuts import CutDetector
 from vidstyle.errors import InputError
 from vidstyle.evaluate.audio import match_sounds
 from vidstyle.evaluate.evaluation import Evaluation, Steadiness
@@ -31,11 +30,12 @@ from vidstyle.evaluate.pairing import (
     pair,
     read_times,
 )
-from vidstyle.flow import FlowPreset, check_preset, dense_flow, resize_flow
 from vidstyle.frame import Frame
 from vidstyle.image import resize
-from vidstyle.summary import Listener, Progress
-from vidstyle.temporal import thumbnail
+from vidstyle.pipeline.summary import Listener, Progress
+from vidstyle.temporal.cuts import CutDetector
+from vidstyle.temporal.flow import FlowPreset, check_preset, dense_flow, resize_flow
+from vidstyle.temporal.motion import thumbnail
 from vidstyle.video import ReadOptions, VideoReader
 
 CutTest = Callable[[np.ndarray, np.ndarray, np.ndarray], bool]

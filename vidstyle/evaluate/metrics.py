@@ -1,7 +1,7 @@
 """Metrics of steadiness, stillness and detail: pure functions of arrays.
 
 Images are H×W×C, uint8 or float in [0, 1], RGB where colour matters; flows and masks are those of
-``vidstyle.flow``.
+``vidstyle.temporal.flow``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from vidstyle.flow import motion_boundary_mask, occlusion_mask, square_norm, warp
+from vidstyle.temporal.flow import motion_boundary_mask, occlusion_mask, square_norm, warp
 
 
 def unit(image: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ from vidstyle.options import SourceOptions, StreamOptions
 from vidstyle.options.live import LIVE_TEMPORAL
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions
-from vidstyle.temporal import TemporalOptions
+from vidstyle.temporal.motion import TemporalOptions
 
 logger = logging.getLogger(__name__)
 

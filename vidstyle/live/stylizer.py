@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import torch
 
-from vidstyle.consistency import TemporalMemory
 from vidstyle.errors import OptionError
 from vidstyle.image import resize
 from vidstyle.live.size import fit_size
@@ -24,7 +23,8 @@ from vidstyle.options.live import LIVE_TEMPORAL
 from vidstyle.styles.registry import Style, load_style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.stylizers.color import LUMA
-from vidstyle.temporal import (
+from vidstyle.temporal.consistency import TemporalMemory
+from vidstyle.temporal.motion import (
     Motion,
     TemporalOptions,
     estimate_motion,

@@ -14,11 +14,11 @@ from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
 from vidstyle.options import ClipOptions, ReadOptions
 from vidstyle.options.sequences import exact_rate
-from vidstyle.sequences.course import alike
+from vidstyle.pipeline.resume_plan import alike
+from vidstyle.pipeline.stages import StageTimes
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
 from vidstyle.sequences.picture import read_picture, write_picture
-from vidstyle.stages import StageTimes
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.hdr import sdr_notice
 from vidstyle.video.reader import working_depth, working_size

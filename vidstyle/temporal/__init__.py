@@ -1,0 +1,1 @@
+"""Time: optical flow, cuts, and what earlier frames say of the next one."""
