@@ -21,7 +21,7 @@ from vidstyle import OptimizeOptions, Step, image, synthesize_texture
 from vidstyle.cli.texture import TEXTURE
 from vidstyle.models.vgg import load_vgg19
 from vidstyle.styles import read_style_file
-from vidstyle.styles.header import IDENTITY
+from vidstyle.styles.header import IDENTITY, StyleInfo
 from vidstyle.styles.registry import BUNDLED, SWATCHES
 
 HERE = Path(__file__).parent
@@ -57,12 +57,20 @@ def sheet() -> np.ndarray:
     return image.contact_sheet(cells, 4)
 
 
+def find_painting(info: StyleInfo) -> Path:
+    """The picture that a style was learned from."""
+    name = str(info.training["painting"])
+    folders = (DATA / "paintings", DATA / "paintings/more")
+    return next(folder / name for folder in folders if (folder / name).is_file())
+
+
 def main() -> None:
-    bundled = [name for name in read_style_file(BUNDLED).vectors if name != IDENTITY]
+    infos = read_style_file(BUNDLED).infos
+    bundled = [name for name in infos if name != IDENTITY]
     FOLDER.mkdir(exist_ok=True)
     vgg = load_vgg19(DATA / VGG_FILE, "relu4_1")
     for name in sys.argv[1:] or bundled:
-        painting = image.read_image(DATA / "paintings" / f"{name}.jpg")
+        painting = image.read_image(find_painting(infos[name]))
         options = replace(OPTIONS, scales=SCALES.get(name, OPTIONS.scales))
         with tqdm(desc=name) as bar:
 

@@ -18,7 +18,7 @@ from toys import toy_photo, write_toy
 from vidstyle.cli.main import main
 from vidstyle.errors import ExitCode
 from vidstyle.image import write_image
-from vidstyle.pipeline.stages import STAGES
+from vidstyle.stages import STAGES
 
 QUICK = ("--device", "cpu", "--precision", "fp32", "--progress", "none")
 VIDEO = ("--preset", "ultrafast")

@@ -16,10 +16,10 @@ from vidstyle.evaluate import evaluate
 from vidstyle.evaluate.audio import read_sound
 from vidstyle.image import read_image
 from vidstyle.models.vgg import load_vgg19
-from vidstyle.pipeline.store import Checkpoints
 from vidstyle.pipeline.video import stylize_video
 from vidstyle.sequences import read_picture, write_picture
 from vidstyle.sequences.clip import ClipOptions, SequenceReader
+from vidstyle.store import Checkpoints
 from vidstyle.styles import load_style, read_header, read_style_file
 from vidstyle.stylizers import FastOptions
 from vidstyle.temporal.cuts import read_cuts

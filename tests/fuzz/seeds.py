@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from tests.clips import Recipe, Sound, Subtitle, write_clip
 from tests.toys import toy_file, toy_photo, toy_vgg
-from vidstyle.pipeline.store import Checkpoint, Checkpoints
+from vidstyle.store import Checkpoint, Checkpoints
 from vidstyle.styles import write_style_file
 
 SMALL = 48, 32

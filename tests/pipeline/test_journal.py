@@ -10,7 +10,7 @@ import pytest
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.pipeline.journal import Entry, Journal, identity, link
-from vidstyle.pipeline.store import Checkpoint, Checkpoints
+from vidstyle.store import Checkpoint, Checkpoints
 
 SETTINGS = {"style": "scream", "strength": 1.0, "mattes": ("a", "b")}
 FIRST = Entry("a.0001.png", "abc", 1234, (64, 48), "uint8", cut=True)

@@ -12,7 +12,7 @@ from clips import number_of, numbered
 
 from vidstyle.frame import Frame
 from vidstyle.pipeline.process import process
-from vidstyle.pipeline.store import Checkpoint
+from vidstyle.store import Checkpoint
 from vidstyle.temporal.motion import MotionTracker, TemporalOptions, TrackedFrame
 
 

@@ -22,7 +22,7 @@ from vidstyle.options.commands import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from vidstyle.pipeline.stages import StageTimes
+    from vidstyle.stages import StageTimes
 
 
 @with_options
@@ -76,7 +76,7 @@ class Job:
 def draw_fast(job: Job, fast: FastOptions) -> None:
     """Draw in one pass through the network."""
     from vidstyle.cli.optimizing import Watch, place
-    from vidstyle.pipeline.stages import StageTimes
+    from vidstyle.stages import StageTimes
     from vidstyle.stylizers import FastStylizer
 
     stylizer = FastStylizer(job.style, fast)
@@ -92,7 +92,7 @@ def draw_fast(job: Job, fast: FastOptions) -> None:
 def draw_optimized(job: Job, engines: Given, losses: Given, kept: PictureOutput) -> None:
     """Draw step by step."""
     from vidstyle.cli.optimizing import Watch, fast_stylizer, load_vgg, place
-    from vidstyle.pipeline.stages import StageTimes
+    from vidstyle.stages import StageTimes
     from vidstyle.styles import load_paintings
     from vidstyle.stylizers import OptimizeStylizer
 

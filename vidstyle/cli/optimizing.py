@@ -17,8 +17,8 @@ from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputE
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.options import FastOptions, OptimizeOptions
 from vidstyle.options.commands import PictureOutput, ProgressOptions
-from vidstyle.pipeline.stages import StageTimes
 from vidstyle.plots import check_plot, write_losses
+from vidstyle.stages import StageTimes
 from vidstyle.styles import has_pictures
 from vidstyle.stylizers import FastStylizer, Losses, Step
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vidstyle.batch import Outcome, Task
     from vidstyle.live.status import StreamSummary
-    from vidstyle.pipeline.stages import StageTime
     from vidstyle.pipeline.video import Summary
+    from vidstyle.stages import StageTime
 
 
 def batch_line(task: Task, outcome: Outcome | None) -> str:

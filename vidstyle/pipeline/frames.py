@@ -23,15 +23,13 @@ from vidstyle.pipeline.passes import PassFolders, PassWriter
 from vidstyle.pipeline.process import process
 from vidstyle.pipeline.resume_plan import (
     Counts,
-    Course,
+    ResumePlan,
     Rules,
     SequenceFrame,
     UnreadableFrame,
 )
 from vidstyle.pipeline.settings import drawing_settings
-from vidstyle.pipeline.stages import StageTimes
 from vidstyle.pipeline.steady import SteadyStylizer, effective_consistency
-from vidstyle.pipeline.store import EVERY, Checkpoint, Checkpoints
 from vidstyle.pipeline.summary import Listener, Progress, Summary, log_summary
 from vidstyle.sequences.alpha import extend_colors
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, output_path, output_paths
@@ -41,6 +39,8 @@ from vidstyle.sequences.picture import (
     write_picture,
 )
 from vidstyle.sequences.watch import Watch
+from vidstyle.stages import StageTimes
+from vidstyle.store import EVERY, Checkpoint, Checkpoints
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastStylizer
 from vidstyle.temporal.cuts import read_cuts
@@ -149,11 +149,11 @@ class _Run:
         checkpoints = Checkpoints(notes)
         fast = as_before(self.fast, None if self.options.overwrite else journal.settings)
         stylizers = [FastStylizer(style, fast) for style in self.styles]
-        course = Course(self._rules(), journal, checkpoints)
-        self.counts = course.counts
-        self._clear_way(course, first)
+        plan = ResumePlan(self._rules(), journal, checkpoints)
+        self.counts = plan.counts
+        self._clear_way(plan, first)
         journal.begin(self._settings(stylizers))
-        course.check(first)
+        plan.check(first)
         passes = PassWriter(self.folders, self.temporal.flow, journal)
         compose = FrameFinisher(
             passes, empty_kept=self.options.alpha == "style", tracked=self.tracked
@@ -166,14 +166,14 @@ class _Run:
         count, began = 0, time.perf_counter()
 
         def progress(frames: int, seconds: float) -> None:
-            counts = course.counts
+            counts = plan.counts
             done = count + frames - counts.again + counts.passed
             listener(Progress(done, total, time.perf_counter() - began, counts.passed))
 
         with MotionTracker(tracking, times=self.times) as tracker:
             feed = MotionFeed(tracker)
             for part in chain([first], parts):
-                frames = feed(self.times.each("decode", course(part)))
+                frames = feed(self.times.each("decode", plan(part)))
                 count += process(
                     frames, stylizer, writer, store, listener=progress, times=self.times
                 )
@@ -182,7 +182,7 @@ class _Run:
                 progress(0, 0.0)
         checkpoints.remove()
         self.notices = stylizer.notices
-        return count - course.counts.again
+        return count - plan.counts.again
 
     # ---- input -----------------------------------------------------------------------------
 
@@ -217,9 +217,9 @@ class _Run:
 
     # ---- what earlier runs have left -------------------------------------------------------
 
-    def _clear_way(self, course: Course, first: Sequence[SequenceFile]) -> None:
+    def _clear_way(self, plan: ResumePlan, first: Sequence[SequenceFile]) -> None:
         """Raises OutputError when something is in the way, or nothing can be written there."""
-        journal = course.journal
+        journal = plan.journal
         if journal.entries and not (self.options.resume or self.options.overwrite):
             raise OutputError(
                 f"{self.output}: an earlier run left finished frames; go on with them (--resume), "
@@ -229,9 +229,9 @@ class _Run:
             _sweep(journal.folder.parent / name)
         if self.options.overwrite:
             journal.forget()
-            course.checkpoints.remove()
+            plan.checkpoints.remove()
         else:
-            course.check(first)
+            plan.check(first)
         for folder in (journal.folder, self.folders.flow, self.folders.occlusion):
             if folder is not None:
                 _make_folder(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.pipeline.store import describe_change
+from vidstyle.store import describe_change
 
 NAME = "journal.jsonl"
 

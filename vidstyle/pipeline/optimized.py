@@ -35,10 +35,10 @@ from vidstyle.options import (
 )
 from vidstyle.pipeline.process import process
 from vidstyle.pipeline.settings import arrays, file_or_word, fingerprint, input_settings
-from vidstyle.pipeline.stages import StageTimes
-from vidstyle.pipeline.store import FrameCache
 from vidstyle.pipeline.summary import Listener, Progress, Summary, log_summary
 from vidstyle.pipeline.video import output_plan, shown
+from vidstyle.stages import StageTimes
+from vidstyle.store import FrameCache
 from vidstyle.stylizers import Anchor, FastStylizer, OptimizeStylizer, Step
 from vidstyle.stylizers.color import match_colors
 from vidstyle.stylizers.descent import ignore

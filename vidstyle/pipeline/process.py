@@ -18,8 +18,8 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from vidstyle.frame import Frame
-from vidstyle.pipeline.stages import StageTime, StageTimes
-from vidstyle.pipeline.store import Checkpoint
+from vidstyle.stages import StageTime, StageTimes
+from vidstyle.store import Checkpoint
 from vidstyle.temporal.motion import TrackedFrame
 from vidstyle.video.prefetch import BackgroundSink, Prefetch
 

@@ -21,13 +21,13 @@ from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.options.sequences import OnError
 from vidstyle.pipeline.journal import Entry, Journal, identity, link
-from vidstyle.pipeline.store import Checkpoint, Checkpoints
 from vidstyle.sequences.pattern import SequenceFile
-from vidstyle.sequences.picture import Picture
+from vidstyle.sequences.picture import Form, Picture, require_same_form
+from vidstyle.store import Checkpoint, Checkpoints
 
 
 @dataclass(frozen=True)
-class Step:
+class FrameTask:
     """A frame that the run goes through.
 
     Attributes:
@@ -65,7 +65,7 @@ class SequenceFrame(Frame):
         cut: a shot was found to begin with it.
     """
 
-    step: Step
+    step: FrameTask
     picture: Picture
     mattes: tuple[np.ndarray, ...] = ()
     cut: bool = False
@@ -118,7 +118,7 @@ class Counts:
     gaps: list[tuple[int, int]] = field(default_factory=list)
 
 
-class Course:
+class ResumePlan:
     """Turns the files of a sequence, in order, into the frames that must be gone through.
 
     It may be given them in several parts, as a renderer finishes them.
@@ -143,11 +143,11 @@ class Course:
         """Of the frame before."""
         self._follows = False
         """The next frame follows it, with no gap in between."""
-        self._idle: list[Step] = []
+        self._idle: list[FrameTask] = []
         """Finished frames since the last that was gone through."""
         self._extend = False
         """The last frame's passes want the next frame."""
-        self._model: Model | None = None
+        self._form: Form | None = None
 
     def check(self, files: Iterable[SequenceFile]) -> None:
         """Raises OutputError when anything in the way of these files is not ours."""
@@ -176,7 +176,7 @@ class Course:
                 self.counts.again += 1
             yield from self._go(step)
 
-    def _leads_elsewhere(self, step: Step) -> bool:
+    def _leads_elsewhere(self, step: FrameTask) -> bool:
         """Whether the passes of the frame before, if it is passed over, know of another frame after
         it, or of none."""
         if not self._idle:
@@ -185,7 +185,7 @@ class Course:
         entries = self.journal.entries
         return any(entries[pass_name(path)].next != step.trail for path in paths)
 
-    def _go(self, step: Step) -> Iterator[SequenceFrame]:
+    def _go(self, step: FrameTask) -> Iterator[SequenceFrame]:
         """The frame, after those that its memory wants gone through again."""
         for each in self._restarted(step):
             frame = self._read(each)
@@ -194,7 +194,7 @@ class Course:
 
     # ---- what there is to do ---------------------------------------------------------------
 
-    def _step(self, file: SequenceFile) -> Step | None:
+    def _step(self, file: SequenceFile) -> FrameTask | None:
         """The next frame; None of a broken one that was dealt with already."""
         index, self._index = self._index, self._index + 1
         if self._number is None:
@@ -216,17 +216,17 @@ class Course:
         entry = self.journal.entries.get(target.name)
         if entry is None or not self._is_done(entry, chain, target):
             self.counts.renewed += entry is not None and entry.link != chain
-            return Step(file, index, target, chain, trail, True, bool(passes), first)
+            return FrameTask(file, index, target, chain, trail, True, bool(passes), first)
         if entry.broken:
             self._note(file, entry.broken)
             self._break()
             return None
         if entry.size and entry.depth:
-            self._model = (file.path.name, entry.size, entry.depth)
+            self._form = Form(file.path.name, entry.size, entry.depth)
         due = not all(self._has_pass(path, trail) for path in passes)
         # Only a frame that is linked to those before knows that its cut is still there.
         cut = entry.cut and self.rules.linked
-        return Step(file, index, target, chain, trail, False, due, first, cut)
+        return FrameTask(file, index, target, chain, trail, False, due, first, cut)
 
     def _has_pass(self, path: Path, trail: str) -> bool:
         entry = self.journal.entries.get(pass_name(path))
@@ -283,7 +283,7 @@ class Course:
 
     # ---- where to begin --------------------------------------------------------------------
 
-    def _restarted(self, step: Step) -> list[Step]:
+    def _restarted(self, step: FrameTask) -> list[FrameTask]:
         """The frame, and before it those that its memory wants gone through again."""
         steps, self._idle = [*self._idle, step], []
         for position in range(len(steps) - 1, -1, -1):
@@ -300,7 +300,7 @@ class Course:
 
     # ---- reading ---------------------------------------------------------------------------
 
-    def _read(self, step: Step) -> SequenceFrame | None:
+    def _read(self, step: FrameTask) -> SequenceFrame | None:
         """None when the file is broken and passed over."""
         try:
             picture, image, mattes = self.rules.open(step.file)
@@ -309,7 +309,7 @@ class Course:
                 raise
             self._give_up(step, error)
             return None
-        self._model = alike(step.file.path, picture, self._model)
+        self._form = require_same_form(step.file.path, picture, self._form)
         return SequenceFrame(
             image,
             step.file.number - self._origin,
@@ -320,7 +320,7 @@ class Course:
             mattes=mattes,
         )
 
-    def _give_up(self, step: Step, error: InputError) -> None:
+    def _give_up(self, step: FrameTask, error: InputError) -> None:
         if self.rules.on_error == "stop":
             raise InputError(
                 f"{error} (--on-error skip passes over such frames, copy copies them)"
@@ -335,32 +335,6 @@ class Course:
 
     def _note(self, file: SequenceFile, what: str) -> None:
         (self.counts.skipped if what == "skip" else self.counts.copied).append(file.path.name)
-
-
-_BITS = {"uint8": "8 bits a channel", "float32": "more than 8 bits a channel"}
-
-
-Model = tuple[str, tuple[int, int], str]
-"""Name, size and depth of a frame before."""
-
-
-def alike(path: Path, picture: Picture, model: Model | None) -> Model:
-    """The model for the next frame. Raises InputError when a frame is unlike those before."""
-    height, width = picture.image.shape[:2]
-    size, depth = (width, height), str(picture.image.dtype)
-    if model is not None:
-        name, known, known_depth = model
-        if size != known:
-            raise InputError(
-                f"{path}: is {width}×{height}, but {name} is {known[0]}×{known[1]}; "
-                "a sequence has one size"
-            )
-        if depth != known_depth:
-            raise InputError(
-                f"{path}: has {_BITS[depth]}, but {name} has {_BITS[known_depth]}; "
-                "a sequence has one depth"
-            )
-    return path.name, size, depth
 
 
 class UnreadableFrame(InputError):

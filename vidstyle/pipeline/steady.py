@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from vidstyle.frame import Frame
-from vidstyle.pipeline.store import Checkpoint
+from vidstyle.store import Checkpoint
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal.consistency import TemporalMemory
 from vidstyle.temporal.motion import TemporalOptions, TrackedFrame

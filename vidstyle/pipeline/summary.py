@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidstyle.pipeline.stages import StageTime
+from vidstyle.stages import StageTime
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from vidstyle.errors import InputError, Interrupted, OptionError, VidstyleError
 from vidstyle.frame import Frame, coverage
 from vidstyle.pipeline.process import process
 from vidstyle.pipeline.settings import fast_settings
-from vidstyle.pipeline.stages import StageTimes
 from vidstyle.pipeline.steady import SteadyStylizer, effective_consistency
-from vidstyle.pipeline.store import Checkpoint
 from vidstyle.pipeline.summary import Listener, Progress, Summary, log_summary
 from vidstyle.sequences.clip import ClipOptions, SequenceReader, SequenceWriter, is_sequence
+from vidstyle.stages import StageTimes
+from vidstyle.store import Checkpoint
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal.motion import MotionTracker, TemporalOptions, TrackedFrame

@@ -14,11 +14,10 @@ from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
 from vidstyle.options import ClipOptions, ReadOptions
 from vidstyle.options.sequences import exact_rate
-from vidstyle.pipeline.resume_plan import alike
-from vidstyle.pipeline.stages import StageTimes
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
-from vidstyle.sequences.picture import read_picture, write_picture
+from vidstyle.sequences.picture import Form, read_picture, require_same_form, write_picture
+from vidstyle.stages import StageTimes
 from vidstyle.video.color import BT709, LIMITED
 from vidstyle.video.hdr import sdr_notice
 from vidstyle.video.reader import working_depth, working_size
@@ -109,12 +108,13 @@ class SequenceReader:
         self._skipped = count
 
     def __iter__(self) -> Iterator[Frame]:
-        origin, model = self._files[0].number, None
+        origin = self._files[0].number
+        form: Form | None = None
         ends = [file.number for file in self._files[1:]] + [self._files[-1].number + 1]
         for file, end in list(zip(self._files, ends, strict=True))[self._skipped :]:
             with self._times.measure("decode"):
                 picture = read_picture(file.path, self._options)
-            model = alike(file.path, picture, model)
+            form = require_same_form(file.path, picture, form)
             image, alpha = picture.image, picture.alpha
             if self._size != self._source_size:
                 image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -247,3 +248,33 @@ def _opaque(path: Path, raster: Raster) -> Raster:
     if alpha is not None and (alpha != np.iinfo(alpha.dtype).max).any():
         raise OutputError(f"{path}: JPEG has no alpha, which the picture has; use .png or .tif")
     return raster
+
+
+class Form(NamedTuple):
+    """What all frames of a sequence have in common.
+
+    Attributes:
+        name: the file that has it, for messages.
+        size: width and height in pixels.
+        depth: type of the picture's values, uint8 or float32.
+    """
+
+    name: str
+    size: tuple[int, int]
+    depth: str
+
+
+def require_same_form(path: Path, picture: Picture, expected: Form | None) -> Form:
+    """The form of a frame. Raises InputError when it is not that of the frames before."""
+    height, width = picture.image.shape[:2]
+    form = Form(path.name, (width, height), str(picture.image.dtype))
+    if expected and form.size != expected.size:
+        other = f"{expected.name} is {expected.size[0]}×{expected.size[1]}"
+        raise InputError(f"{path}: is {width}×{height}, but {other}; a sequence has one size")
+    if expected and form.depth != expected.depth:
+        has, other = _BITS[form.depth], f"{expected.name} has {_BITS[expected.depth]}"
+        raise InputError(f"{path}: has {has}, but {other}; a sequence has one depth")
+    return form
+
+
+_BITS = {"uint8": "8 bits a channel", "float32": "more than 8 bits a channel"}

@@ -13,8 +13,8 @@ import numpy as np
 
 from vidstyle.frame import Frame
 from vidstyle.options import TemporalOptions
-from vidstyle.pipeline.stages import StageTimes
-from vidstyle.pipeline.store import Checkpoint
+from vidstyle.stages import StageTimes
+from vidstyle.store import Checkpoint
 from vidstyle.temporal.cuts import CutDetector, CutList, read_cuts
 from vidstyle.temporal.flow import (
     FlowPreset,

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.options import ReadOptions
-from vidstyle.pipeline.stages import StageTimes
+from vidstyle.stages import StageTimes
 from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.decoder import SourceDecoder, pts_of
 from vidstyle.video.layout import Layout

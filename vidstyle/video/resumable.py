@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from vidstyle.disk import sync
 from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
-from vidstyle.pipeline.store import Checkpoint, Checkpoints, RecordLog, RunFolder
+from vidstyle.store import Checkpoint, Checkpoints, RecordLog, RunFolder
 from vidstyle.video.output import OutputPlan, partial_path, writing
 from vidstyle.video.segments import Segment, SegmentWriter
 from vidstyle.video.writer import NUDGED, OutputClock, OutputFile, in_ticks

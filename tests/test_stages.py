@@ -16,8 +16,8 @@ from toys import toy_style
 
 from vidstyle.frame import Frame
 from vidstyle.pipeline.process import process
-from vidstyle.pipeline.stages import STAGES, StageTime, StageTimes
 from vidstyle.pipeline.video import stylize_video
+from vidstyle.stages import STAGES, StageTime, StageTimes
 from vidstyle.temporal.motion import MotionTracker, TemporalOptions, TrackedFrame
 from vidstyle.video import WriteOptions
 

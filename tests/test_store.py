@@ -10,7 +10,7 @@ import pytest
 from toys import toy_photo
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.pipeline.store import FrameCache
+from vidstyle.store import FrameCache
 
 SETTINGS = {"style weight": 5.0, "cuts": "auto", "long term": (1, 2, 4)}
 
