@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from tests.clips import Recipe, Sound, Subtitle, write_clip
 from tests.toys import toy_file, toy_photo, toy_vgg
+from vidstyle.sequences import write_picture
 from vidstyle.store import Checkpoint, Checkpoints
 from vidstyle.styles import write_style_file
 
@@ -121,6 +122,8 @@ def _pictures(folder: Path) -> None:
     for compression in ("ZIP", "PIZ", "RLE", "PXR24", "B44", "DWAA", "NO"):
         _write_exr(folder / f"{compression.lower()}.exr", light, compression)
     _write_exr(folder / "tiled.exr", light, "ZIPS", tiled=True)
+    write_picture(folder / "rgb8.dpx", None, photo)
+    write_picture(folder / "rgb16.dpx", None, photo.astype(np.float32))
 
 
 def _encode(path: Path, image: np.ndarray, *parameters: int) -> None:
