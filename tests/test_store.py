@@ -10,7 +10,7 @@ import pytest
 from toys import toy_photo
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.store import FrameCache
+from vidstyle.store import FrameCache, RecordLog, RunFolder
 
 SETTINGS = {"style weight": 5.0, "cuts": "auto", "long term": (1, 2, 4)}
 
@@ -110,3 +110,50 @@ def test_settings_are_plain_json(output: Path) -> None:
     work.save(1, 0, toy_photo())
     noted = json.loads((work.path / "settings.json").read_text())
     assert noted == {"style weight": 5.0, "cuts": "auto", "long term": [1, 2, 4]}
+
+
+# ---- records ------------------------------------------------------------------------------
+
+
+def test_records_come_back_but_for_half_a_line(tmp_path: Path) -> None:
+    log = RecordLog(tmp_path / "done.jsonl")
+    assert list(log) == []
+    for number in range(3):
+        log.append({"frames": number, "name": "ä"})
+    with log.path.open("a") as file:
+        file.write('{"frames": 3, "na')
+    assert [record["frames"] for record in log] == [0, 1, 2]
+    log.truncate(2)
+    log.append({"frames": 9})
+    assert [record["frames"] for record in log] == [0, 1, 9]
+
+
+@pytest.mark.parametrize("line", ["[1]", "{", "null"])
+def test_records_that_make_no_sense(tmp_path: Path, line: str) -> None:
+    log = RecordLog(tmp_path / "done.jsonl")
+    log.path.write_text(line + "\n")
+    with pytest.raises(OutputError, match=r"done\.jsonl: cannot be read.*--overwrite"):
+        list(log)
+
+
+def test_records_are_removed_first(output: Path) -> None:
+    """Else a run that is killed on the way leaves records of what is no longer there."""
+    work = RunFolder(output, SETTINGS, resume=False, overwrite=False)
+    work.begin()
+    RecordLog(work.path / "done.jsonl").append({"frames": 1})
+    blocked = work.path / "segment-1.mp4"
+    blocked.mkdir()
+    removed: list[str] = []
+
+    class Stop(Exception):
+        pass
+
+    def stop(path: Path, *rest: object) -> None:
+        removed.extend(p.name for p in work.path.iterdir())
+        raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shutil.rmtree", stop)
+        with pytest.raises(Stop):
+            work.remove()
+    assert sorted(removed) == ["segment-1.mp4", "settings.json"]

@@ -100,15 +100,15 @@ class SegmentWriter:
         self._encoder = FrameEncoder(self._file.stream, plan.encoding)
         self._first = 0
         self._durations: dict[int, int] = {}
-        self._times: list[tuple[int, int]] = []
+        self._times: list[tuple[int, int, int]] = []
 
     def write(self, frame: Frame, pts: int, duration: int) -> None:
         """Encode a frame."""
         if not self.count:
             self._first = pts
+        self._durations[pts] = duration
         with writing(self._file.named):
             self._put(self._encoder(frame, pts, duration))
-        self._durations[pts] = duration
         self.count += 1
 
     def close(self, tail: list[int] | None) -> tuple[list[tuple[int, int, int]], list[int]]:
@@ -127,15 +127,15 @@ class SegmentWriter:
             self._put(self._encoder.flush())
             self._file.close()
             sync(self._file.path)
-        shown = sorted(pts for pts, _ in self._times)
+        shown = sorted(pts for pts, *_ in self._times)
         if tail is None:
-            decoded = [dts for _, dts in self._times]
+            decoded = [dts for _, dts, _ in self._times]
             depth, tail = sum(dts < shown[0] for dts in decoded), []
         else:
             depth, decoded = len(tail), [*tail, *shown][: len(shown)]
         times = [
-            (pts, dts, self._durations[pts])
-            for (pts, _), dts in zip(self._times, decoded, strict=True)
+            (pts, dts, duration)
+            for (pts, _, duration), dts in zip(self._times, decoded, strict=True)
         ]
         return times, [*tail, *shown][-depth:] if depth else []
 
@@ -146,6 +146,8 @@ class SegmentWriter:
     def _put(self, packets: list[Packet]) -> None:
         for packet in packets:
             assert packet.pts is not None and packet.dts is not None
-            self._times.append((packet.pts, packet.dts))
+            # Not all encoders pass the durations of frames on.
+            duration = self._durations.pop(packet.pts, packet.duration or 0)
+            self._times.append((packet.pts, packet.dts, duration))
             packet.pts, packet.dts = packet.pts - self._first, packet.dts - self._first
             self._file.mux(packet)
