@@ -216,7 +216,7 @@ def test_to_stderr_without_a_file(clip: Path, style: Path, capsys: Capture) -> N
 def test_other_files_are_not_added_to(clip: Path, style: Path, capsys: Capture) -> None:
     before = clip.read_bytes()
     assert vidstyle("--log-file", clip, "run", clip, "-s", style) == 1
-    assert "no log" in capsys.readouterr().err
+    assert "is not a log" in capsys.readouterr().err
     assert clip.read_bytes() == before
     assert vidstyle("--log-file", clip.parent / "no" / "log.txt", "styles") == 1
     assert "cannot be written" in capsys.readouterr().err

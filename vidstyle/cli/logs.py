@@ -38,7 +38,7 @@ def logging_to(file: Path | None, level: LogLevel | None) -> Iterator[None]:
         level: info unless given.
 
     Raises:
-        OutputError: the file cannot be written, or is there and no log of ours.
+        OutputError: the file cannot be written, or exists and is not a log of vidstyle.
     """
     if file is None and level is None:
         yield
@@ -74,7 +74,7 @@ def _check_file(path: Path) -> None:
         return
     with path.open("rb") as there:
         if not _LINE.match(there.read(64)):
-            raise OutputError(f"{path}: is there already, and no log; choose another --log-file")
+            raise OutputError(f"{path}: already exists and is not a log; choose another --log-file")
 
 
 class _FileHandler(logging.FileHandler):

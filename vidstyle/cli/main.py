@@ -132,7 +132,7 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with an ``ExitCode``."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it means Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a run as Ctrl-C does
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 would print a banner among our own lines
     warnings.showwarning = _print_warning  # type: ignore[assignment]
     try:

@@ -6,7 +6,7 @@ A command asks for a record by the type of a parameter, and gets it ready and ch
     def frames(source: …, *, fast: FastOptions, temporal: TemporalOptions) -> None:
 
 ``Take`` says more: other defaults, other spellings, fewer fields. Who asks for ``Given`` gets what
-was given on the command line alone. A flag that several records have is one parameter.
+was given on the command line only. A flag that several records have is one parameter.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Parameter:
 
     @property
     def name(self) -> str:
-        """Of the command's parameter."""
+        """What the command's parameter is called."""
         name = self.flags[0].split("/")[0].lstrip("-").replace("-", "_")
         return f"{name}_" if iskeyword(name) else name
 

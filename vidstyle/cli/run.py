@@ -127,7 +127,7 @@ class Job:
 
 
 def check_batch(job: Job) -> None:
-    """Raises OptionError when several inputs are no videos, or have one file to go to."""
+    """Raises OptionError when an input of several is not a video, or all would go into one file."""
     from vidstyle.sequences.clip import is_sequence
 
     output = job.options.output

@@ -61,7 +61,7 @@ def styles(
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A style's name or file.")]) -> None:
-    """All that is known of one style."""
+    """Show all that is known about a style."""
     from vidstyle.styles import available_styles, load_style
 
     style = load_style(name)

@@ -62,7 +62,7 @@ class EngineOptions(Options):
 
 @dataclass(frozen=True)
 class RunOptions(Options):
-    """Options of ``vidstyle run`` alone."""
+    """Options that only ``vidstyle run`` has."""
 
     output: str | None = BASIC.option(
         None,
@@ -96,7 +96,7 @@ class PictureOutput(Options):
 
 @dataclass(frozen=True)
 class StyleOptions(Options):
-    """The style alone."""
+    """The style of commands that take one."""
 
     style: str = BASIC.option(
         "scream",
@@ -129,14 +129,14 @@ class SinkOptions(Options):
 
 @dataclass(frozen=True)
 class TextureOptions(Options):
-    """Options of ``vidstyle texture`` alone."""
+    """Options that only ``vidstyle texture`` has."""
 
     size: str = BASIC.option("512x512", "Size in pixels.", metavar="WxH")
 
 
 @dataclass(frozen=True)
 class FeatureOptions(Options):
-    """Options of ``vidstyle features`` alone."""
+    """Options that only ``vidstyle features`` has."""
 
     layers: str = BASIC.option(
         "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",
@@ -149,7 +149,7 @@ class FeatureOptions(Options):
 
 @dataclass(frozen=True)
 class PreviewOptions(Options):
-    """Options of ``vidstyle styles preview`` alone."""
+    """Options that only ``vidstyle styles preview`` has."""
 
     output: Path = BASIC.option(
         Path("sheet.png"), "Output file.", flags=OUTPUT_FLAGS, metavar="FILE"
@@ -161,7 +161,7 @@ class PreviewOptions(Options):
 
 @dataclass(frozen=True)
 class EvaluateOptions(Options):
-    """Options of ``vidstyle evaluate`` alone."""
+    """Options that only ``vidstyle evaluate`` has."""
 
     per_frame: Path | None = BASIC.option(
         None, "The same style without temporal processing, to compare with.", metavar="FILE"

@@ -13,7 +13,7 @@ class ExportOptions(Options):
 
     strength: float = shared.strength()
     precision: Literal["fp32", "fp16"] = OUTPUT.option(
-        "fp32", "Of weights and convolutions; the picture itself stays in float32."
+        "fp32", "Precision of weights and convolutions; the picture stays in float32."
     )
     pixels: Literal["float", "uint8"] = OUTPUT.option(
         "float", "Input and output: float N×3×H×W from 0 to 1, or uint8 N×H×W×3."

@@ -64,7 +64,7 @@ class TrainOptions(LoopOptions):
     margin: int = option(24, "Pixels around each crop that the losses do not see.", min=0)
     style_weight: float = LOSSES.option(6.0, "Higher: more of the painting.", min=0)
     coarse_weight: float = option(
-        0.5, "Of style at half size, where the layers see large strokes and swirls.", min=0
+        0.5, "Weight of style at half size, where the layers see large strokes and swirls.", min=0
     )
     content_weight: float = LOSSES.option(2.5, "Higher: more of the photo.", min=0)
     similarity_weight: float = LOSSES.option(2.0, "Higher: similar places stay similar.", min=0)
@@ -74,9 +74,9 @@ class TrainOptions(LoopOptions):
     stability_weight: float = LOSSES.option(30.0, "Higher: less flicker.", min=0)
     stability_every: int = option(2, "Steps to each one that measures stability.", min=1)
     lattice_weight: float = option(
-        1000.0, "Of the penalty for a checkerboard from pixel shuffling.", min=0
+        1000.0, "Weight of the penalty for a checkerboard from pixel shuffling.", min=0
     )
-    range_weight: float = option(10.0, "Of the penalty for colours outside [0, 1].", min=0)
+    range_weight: float = option(10.0, "Weight of the penalty for colours outside [0, 1].", min=0)
     blend_share: float = option(
         0.15, "Share of the samples that are drawn at a random strength below 1.", min=0, max=1
     )
@@ -99,6 +99,6 @@ class DistilOptions(LoopOptions):
     learning_rate: float = option(2e-3, "Learning rate of the network.", above=0)
     map_rate: float = option(1e-3, "Learning rate of the maps between style vectors.", above=0)
     gradient_weight: float = option(
-        0.5, "Of the differences between neighbours, on which strokes depend.", min=0
+        0.5, "Weight of the differences between neighbours, on which strokes depend.", min=0
     )
-    coarse_weight: float = option(0.5, "Of the mean over 4×4 pixels.", min=0)
+    coarse_weight: float = option(0.5, "Weight of the mean over 4×4 pixels.", min=0)

@@ -36,7 +36,7 @@ def drawing_settings(
     the options leave a choice.
 
     Args:
-        stylizers: of all regions; they differ in their styles alone.
+        stylizers: one for each region; they differ only in their styles.
     """
     first = stylizers[0]
     return {
