@@ -93,7 +93,7 @@ def test_temporal_can_be_changed() -> None:
         stylizer.set_temporal(0)
         assert stylizer.temporal == 0
         assert np.array_equal(stylizer(PHOTO[::-1]), drawn("scream", PHOTO[::-1]))
-        with pytest.raises(OptionError, match="temporal is from 0 to 1"):
+        with pytest.raises(OptionError, match="from 0 to 1, not 2"):
             stylizer.set_temporal(2)
         assert stylizer.temporal == 0
 
