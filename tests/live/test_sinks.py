@@ -441,6 +441,8 @@ def test_recordings_keep_times_and_pictures(tmp_path: Path, suffix: str) -> None
     assert [decoded(image) for image in images(path)] == list(range(len(UNEVEN)))
     finest = 1e-3 if suffix == ".mkv" else 1e-5
     assert [float(t) for t in frame_times(path)] == pytest.approx(list(UNEVEN), abs=finest)
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(1e6 * (UNEVEN[-1] + 1 / 30), abs=2e3)
     sink.close()  # again: nothing happens
 
 
