@@ -139,7 +139,7 @@ def test_late_pictures_are_dropped_counted_and_never_queued() -> None:
         sink,
         style="scream",
         capture=SourceOptions(size=(640, 480), rate=60),
-        options=StreamOptions(fps=60, working_side=640, duration=2.5),
+        options=StreamOptions(fps=60, working_side=640, duration=1.5),
     )
     assert summary.dropped > summary.shown
     assert abs(summary.captured - summary.shown - summary.dropped) <= 2
@@ -163,7 +163,7 @@ def test_the_working_size_follows_the_budget() -> None:
         Collector(),
         style="scream",
         capture=SourceOptions(size=(1280, 960)),
-        options=StreamOptions(duration=2.5, status=0.2),
+        options=StreamOptions(duration=1.5, status=0.2),
         listener=listen,
     )
     assert SMALLEST <= seen[-1].width < 1280
@@ -315,9 +315,9 @@ def test_the_failure_of_the_only_sink_is_the_streams() -> None:
 
 def test_with_other_sinks_the_stream_goes_on() -> None:
     broken, whole = Collector("broken", breaks_after=3), Collector("whole")
-    summary = run("test", broken, whole, options=StreamOptions(duration=1))
+    summary = run("test", broken, whole, options=StreamOptions(duration=0.7))
     assert summary.notices == ("broken: is gone; the stream goes on without it",)
-    assert len(whole.frames) > 10 and len(broken.frames) == 3
+    assert len(whole.frames) > 5 and len(broken.frames) == 3
     assert summary.sink_drops["broken"] > 0
 
 

@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -261,6 +262,45 @@ def test_servers_that_are_not_there(url: str) -> None:
     assert str(worker.failure).endswith(": connection refused")
 
 
+SERVERS = {
+    "rtmp://127.0.0.1:{}/live/key": {"listen": "1"},
+    "rtsp://127.0.0.1:{}/live": {"rtsp_flags": "listen", "listen_timeout": "20"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", SERVERS)
+def test_servers_get_every_picture_and_the_sound(tmp_path: Path, address: str) -> None:
+    template, sound = sound_of(tmp_path)
+    url = address.format(free_port())
+    numbers: list[int | None] = []
+    heard: list[float] = []
+
+    def serve() -> None:
+        with av.open(url, options=SERVERS[address]) as source, suppress(OSError):
+            for packet in source.demux():
+                if packet.stream.type == "audio" and packet.size:
+                    heard.append(float(packet.pts * packet.time_base))
+                elif packet.stream.type == "video":
+                    numbers.extend(decoded(f.to_ndarray(format="rgb24")) for f in packet.decode())
+
+    server = Thread(target=serve, daemon=True)
+    server.start()
+    time.sleep(1)  # until it listens
+    sink = UrlSink(url)
+    sink.open(SinkFormat(128, 96, 30, template))
+    waiting = list(sound)
+    for number in range(45):
+        sink.write(frame(number))
+        while waiting and waiting[0].pts * waiting[0].time_base <= number / 30:
+            sink.write_audio(waiting.pop(0))
+        time.sleep(1 / 30)
+    sink.close()
+    server.join(20)
+    assert numbers == list(range(45))
+    assert len(heard) > 0.9 * (len(sound) - len(waiting))
+
+
 @pytest.mark.slow
 def test_a_receiver_that_goes_is_tried_again() -> None:
     port = free_port()
@@ -401,6 +441,8 @@ def test_recordings_keep_times_and_pictures(tmp_path: Path, suffix: str) -> None
     assert [decoded(image) for image in images(path)] == list(range(len(UNEVEN)))
     finest = 1e-3 if suffix == ".mkv" else 1e-5
     assert [float(t) for t in frame_times(path)] == pytest.approx(list(UNEVEN), abs=finest)
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(1e6 * (UNEVEN[-1] + 1 / 30), abs=2e3)
     sink.close()  # again: nothing happens
 
 

@@ -231,6 +231,7 @@ def test_a_sender_that_vanishes_is_waited_for(url: str) -> None:
     assert after[0].image.shape == before[0].image.shape
 
 
+@pytest.mark.slow
 def test_a_sender_that_comes_back_otherwise_is_letterboxed(url: str) -> None:
     with Sender(url) as first, open_live(url, QUICK) as live:
         frames = iter(live)
@@ -355,11 +356,8 @@ def items_of(live: LiveSource, until: Callable[[LiveFrame], bool]) -> list[LiveF
     return items
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("aac", "mp4"), ("libopus", "mkv")])
-def test_sound_travels_on_the_clock_of_the_pictures(
-    tmp_path: Path, codec: str, suffix: str
-) -> None:
-    clip = write_clip(tmp_path / f"clip.{suffix}", sounds=[Sound(codec)])
+def test_sound_travels_on_the_clock_of_the_pictures(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", sounds=[Sound()])
     with open_live(str(clip), SourceOptions(audio=True)) as live:
         assert live.audio is not None and live.audio.rate == 48_000
         items = items_of(live, lambda frame: False)

@@ -74,7 +74,7 @@ class RecordingSink(Sink):
                 container_options=_MUXER_OPTIONS[self._container],
             )
             options = {"crf": str(self.options.crf), "preset": self.options.preset}
-            self._muxer = H264Muxer(self._output, format, options)
+            self._muxer = H264Muxer(self._output, format, options, thread_type="AUTO")
             self._output.start_encoding()
 
     def write(self, frame: LiveFrame) -> None:
