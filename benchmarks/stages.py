@@ -27,7 +27,7 @@ from vidstyle.consistency import TemporalMemory
 from vidstyle.frame import Frame
 from vidstyle.pipeline import Listener, Summary, batches
 from vidstyle.stages import StageTimes
-from vidstyle.stylizers import Stylizer
+from vidstyle.stylizers import FastStylizer
 from vidstyle.temporal import MotionTracker, TemporalOptions
 from vidstyle.video import ResumableWriter, VideoReader, VideoWriter
 
@@ -51,7 +51,7 @@ def taken_apart(stages: Times) -> Callable[..., Summary]:
     def restyle(
         reader: VideoReader,
         tracked: object,
-        stylizer: Stylizer,
+        stylizer: FastStylizer,
         temporal: TemporalOptions,
         finish: Callable[[Frame, np.ndarray], Frame],
         writer: VideoWriter | ResumableWriter,

@@ -21,7 +21,7 @@ from vidstyle.settings import fast_settings
 from vidstyle.stages import StageTime, StageTimes
 from vidstyle.steady import SteadyStylizer, effective_consistency
 from vidstyle.styles.registry import Style
-from vidstyle.stylizers import FastOptions, FastStylizer, Stylizer
+from vidstyle.stylizers import FastOptions, FastStylizer
 from vidstyle.temporal import MotionTracker, TemporalOptions, TrackedFrame
 from vidstyle.video import (
     ReadOptions,
@@ -213,7 +213,7 @@ def open_writer(
 
 
 def resumable(
-    writer: VideoWriter, settings: Mapping[str, Any], stylizer: Stylizer, resume: bool
+    writer: VideoWriter, settings: Mapping[str, Any], stylizer: FastStylizer, resume: bool
 ) -> VideoWriter | ResumableWriter:
     """A writer whose work another run can go on with; the same where that cannot be.
 
