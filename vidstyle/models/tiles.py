@@ -244,7 +244,7 @@ class _Drawing:
 
 
 def _normalize(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    """Scale and shift each channel in place; factor and offset are C numbers of at least float32."""
+    """Scale and shift channels in place; factor and offset are C numbers of at least float32."""
     flat = x.permute(0, 2, 3, 1)
     torch.addcmul(offset, flat, factor, out=flat)
     return x
