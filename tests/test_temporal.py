@@ -101,13 +101,13 @@ def steadied(
     memory = TemporalMemory(chosen)
     with MotionTracker(chosen, threads=1) as tracker:
         tracked = zip(tracker(filmed(sources)), drawings, strict=True)
-        return [memory(drawing, motion.result()) for (_, motion), drawing in tracked]
+        return [memory(drawing, motion.result()) for (_, motion, _), drawing in tracked]
 
 
 def motions(images: Iterable[np.ndarray], threads: int = 1, **options: object) -> list[Motion]:
     chosen = TemporalOptions(**options)  # type: ignore[arg-type]
     with MotionTracker(chosen, threads=threads) as tracker:
-        return [motion.result() for _, motion in list(tracker(filmed(images)))]
+        return [motion.result() for _, motion, _ in list(tracker(filmed(images)))]
 
 
 def shots(found: Sequence[Motion]) -> list[int]:
@@ -388,7 +388,7 @@ def test_nothing_grows_that_was_not_drawn() -> None:
         VideoReader(SAMPLE, ReadOptions(max_side=480)) as reader,
         MotionTracker(options) as tracker,
     ):
-        for frame, motion in tracker(reader):
+        for frame, motion, _ in tracker(reader):
             drawn = stylizer(frame.image)
             result = memory(drawn, motion.result())
             grown.append((detail(result) / (detail(drawn) + 20)).max())
@@ -450,7 +450,7 @@ def test_a_run_goes_on_where_it_was_left(tmp_path: Path, width: int, height: int
     first, second, kept = TemporalMemory(options), TemporalMemory(options), tmp_path / "state.npz"
     whole = []
     with MotionTracker(options, threads=1) as tracker:
-        for index, (_, motion) in enumerate(tracker(filmed(sources))):
+        for index, (_, motion, _) in enumerate(tracker(filmed(sources))):
             whole.append(first(drawings[index], motion.result()))
             if index == 4:
                 state = first.state()
@@ -463,7 +463,7 @@ def test_a_run_goes_on_where_it_was_left(tmp_path: Path, width: int, height: int
     with MotionTracker(options, previous=last, index=5, threads=1) as tracker:
         rest = [
             second(drawing, motion.result())
-            for (_, motion), drawing in zip(
+            for (_, motion, _), drawing in zip(
                 tracker(filmed(sources[5:], first=5)), drawings[5:], strict=True
             )
         ]
@@ -524,9 +524,9 @@ def test_frames_keep_their_order_and_get_their_own_motion() -> None:
     images = swaying(12)
     with MotionTracker(TemporalOptions(), threads=3) as tracker:
         tracked = list(tracker(filmed(images)))
-        found = [motion.result() for _, motion in tracked]
-    assert [frame.pts for frame, _ in tracked] == list(range(12))
-    assert same([frame.image for frame, _ in tracked], images)
+        found = [motion.result() for _, motion, _ in tracked]
+    assert [frame.pts for frame, _, _ in tracked] == list(range(12))
+    assert same([frame.image for frame, _, _ in tracked], images)
     assert same([motion.thumbnail for motion in found], images)
     assert shots(found) == [0]
     for index, motion in enumerate(found[1:], 1):
@@ -558,7 +558,7 @@ def test_an_error_among_the_frames_comes_through() -> None:
         pytest.raises(Trouble, match="reading"),
         MotionTracker(TemporalOptions(), threads=2) as tracker,
     ):
-        for _frame, motion in tracker(broken()):
+        for _frame, motion, _ in tracker(broken()):
             seen.append(motion.result())
     assert shots(seen) == [0]
     assert len(seen) == 3
@@ -603,7 +603,7 @@ def test_listed_times_count_from_the_origin(tmp_path: Path) -> None:
     def starts(first: int, origin: float) -> list[int]:
         with MotionTracker(options, origin=origin, threads=1) as tracker:
             tracked = list(tracker(filmed(scene(18), first=first)))
-            return shots([motion.result() for _, motion in tracked])
+            return shots([motion.result() for _, motion, _ in tracked])
 
     assert starts(0, 0.0) == [0, 12, 15]
     assert starts(24, 1.0) == [0, 12, 15]
@@ -621,7 +621,7 @@ def test_a_run_that_goes_on_finds_listed_cuts_where_the_whole_run_does(
     assert shots(motions(scene(9), cuts=listed)) == [0, 2, 5, 8]
     (last,) = filmed(scene(5)[4:], first=4)
     with MotionTracker(options, previous=last, index=5, threads=1) as tracker:
-        rest = [motion.result() for _, motion in list(tracker(filmed(scene(4), first=5)))]
+        rest = [motion.result() for _, motion, _ in list(tracker(filmed(scene(4), first=5)))]
     assert shots(rest) == [0, 3]
 
 
