@@ -84,7 +84,10 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 def pick_backend(
     name: Backend, device: torch.device, precision: torch.dtype
 ) -> Literal["torch", "openvino"]:
-    """The backend of the fast network: auto is OpenVINO for fp32 or bf16 on CPUs, if installed.
+    """The backend of the fast network.
+
+    Auto is OpenVINO for fp32 and bf16 on CPUs, if it is installed and ``VIDSTYLE_OPENVINO`` is
+    not 0.
 
     Raises:
         OptionError: an unknown name.
@@ -94,7 +97,8 @@ def pick_backend(
         raise OptionError(f"backend must be auto, torch or openvino, not '{name}'")
     fits = device.type == "cpu" and precision in (torch.float32, torch.bfloat16)
     if name == "auto":
-        return "openvino" if fits and wants_openvino() else "torch"
+        wanted = fits and os.environ.get("VIDSTYLE_OPENVINO") != "0"
+        return "openvino" if wanted and has_openvino() else "torch"
     if name == "openvino" and not fits:
         raise DeviceError(
             f"OpenVINO runs on the CPU in fp32 or bf16, not on {device} in "
@@ -103,11 +107,6 @@ def pick_backend(
     if name == "openvino" and not has_openvino():
         raise DeviceError("OpenVINO is not installed; pip install 'vidstyle[openvino]'")
     return name
-
-
-def wants_openvino() -> bool:
-    """Whether OpenVINO is installed and ``VIDSTYLE_OPENVINO`` is not 0."""
-    return has_openvino() and os.environ.get("VIDSTYLE_OPENVINO") != "0"
 
 
 def has_openvino() -> bool:

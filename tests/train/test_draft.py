@@ -1,4 +1,4 @@
-"""Distilling: a pupil that begins as its teacher, learns, and goes on where it ended."""
+"""Distilling: a student that begins as its teacher, learns, and goes on where it ended."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def photos(tmp_path: Path) -> Path:
     return write_photos(tmp_path / "photos", 4, 300, 280)
 
 
-def test_a_pupil_as_wide_as_its_teacher_has_its_first_layers() -> None:
+def test_a_student_as_wide_as_its_teacher_has_its_first_layers() -> None:
     teacher = toy_network()
     vectors = torch.stack([toy_vector(teacher, n) for n in range(3)])
     options = DistilOptions(width=TINY.width, deep=TINY.deep, steps=1)
-    pupil = pruned(teacher, "", vectors, options).network
-    assert pupil.architecture == replace(TINY, stride=2, margin=12)
+    student = pruned(teacher, "", vectors, options).network
+    assert student.architecture == replace(TINY, stride=2, margin=12)
     small = torch.rand(1, 3, 30, 38)
     whole = F.interpolate(small, scale_factor=2, mode="nearest")
-    torch.testing.assert_close(pupil.conv_in(small), teacher.conv_in(whole), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(student.conv_in(small), teacher.conv_in(whole), rtol=1e-4, atol=1e-4)
     for name in ("conv_down.weight", "deep.0.conv2.weight", "fine.0.conv1.weight"):
-        torch.testing.assert_close(pupil.state_dict()[name], teacher.state_dict()[name])
+        torch.testing.assert_close(student.state_dict()[name], teacher.state_dict()[name])
 
 
-def test_a_pupil_may_lack_fine_blocks() -> None:
+def test_a_student_may_lack_fine_blocks() -> None:
     architecture = replace(TINY, fine_blocks=2)
     teacher = toy_network(architecture=architecture)
     vectors = torch.stack([toy_vector(teacher, n) for n in range(3)])

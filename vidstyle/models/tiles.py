@@ -223,8 +223,8 @@ class _Drawing:
                 part.relu_()
         return plane
 
-    def _statistics(self, compute: Rows, height: int, shrink: int) -> _Norm:
-        """The normalization of a layer by the statistics of all of its rows."""
+    def _statistics(self, compute: Rows, height: int, shrink: int) -> Callable[[Tensor], Tensor]:
+        """Make the in-place normalization of a layer by the statistics of all of its rows."""
         counts, means, variances = [], [], []
         for start, stop in _strips(height, self.tile // shrink):
             part = compute(start, stop)
@@ -239,21 +239,15 @@ class _Drawing:
         spread = (share * (variance + (mean - center) ** 2)).sum(dim=0)
         scale, shift = (next(self.vectors)[0].cpu().double() for _ in range(2))
         factor = scale / (spread + ConditionalNorm.eps).sqrt()
-        return _Norm(factor.to(means[0]), (shift - center * factor).to(means[0]))
+        offset = (shift - center * factor).to(means[0])
+        return partial(_normalize, factor=factor.to(means[0]), offset=offset)
 
 
-class _Norm:
-    """A factor and an offset per channel, C numbers of at least float32."""
-
-    def __init__(self, factor: Tensor, offset: Tensor) -> None:
-        self.factor = factor
-        self.offset = offset
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Normalize in place."""
-        flat = x.permute(0, 2, 3, 1)
-        torch.addcmul(self.offset, flat, self.factor, out=flat)
-        return x
+def _normalize(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
+    """Scale and shift channels in place; factor and offset are C numbers of at least float32."""
+    flat = x.permute(0, 2, 3, 1)
+    torch.addcmul(offset, flat, factor, out=flat)
+    return x
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,5 @@
 """The two engines, which turn pictures into stylized pictures."""
 
-from vidstyle.stylizers.base import Stylizer
 from vidstyle.stylizers.descent import Losses, Step
 from vidstyle.stylizers.fast import FastOptions, FastStylizer
 from vidstyle.stylizers.objective import Anchor
@@ -22,7 +21,6 @@ __all__ = [
     "OptimizeStylizer",
     "Recipe",
     "Step",
-    "Stylizer",
     "find_recipe",
     "reconstruct",
     "synthesize_texture",

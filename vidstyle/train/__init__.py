@@ -1,4 +1,4 @@
-"""Learning: styles from paintings, and drafts from a backbone. Needs neither PyAV nor typer."""
+"""Training styles from paintings and drafts from a backbone. Needs neither PyAV nor typer."""
 
 from vidstyle.train.draft import Distiller, DistilOptions
 from vidstyle.train.loop import TrainEvent

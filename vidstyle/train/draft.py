@@ -1,8 +1,8 @@
-"""Teach a leaner network to draw at half of the size what a backbone draws: a draft.
+"""Distillation of drafts: a smaller network learns to imitate a backbone at half of the size.
 
-Knowledge distillation (Hinton, Vinyals, Dean 2015) on pictures instead of classes: the backbone is
-the teacher, and no painting and no VGG19 are needed. The pupil begins as the teacher, cut down to
-its strongest channels.
+This is knowledge distillation (Hinton, Vinyals, Dean 2015) with pictures instead of classes. The
+backbone is the teacher; no paintings and no VGG19 are needed. The student starts as the teacher,
+pruned to its strongest channels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle.errors import TrainingError
-from vidstyle.models.transformer import ConditionalNorm, TransformerNet
+from vidstyle.models.transformer import Architecture, ConditionalNorm, TransformerNet
 from vidstyle.options import DistilOptions
 from vidstyle.styles.draft import SHRINK, Draft, write_draft
 from vidstyle.styles.file import StyleFile
@@ -30,7 +30,7 @@ from vidstyle.train.photos import PhotoCrops, find_photos
 
 @dataclass(frozen=True)
 class Lesson:
-    """Photos of half the size, in which styles to draw them, and how the teacher does: all N×…"""
+    """Photos of half the size, the styles to draw them in, and the teacher's drawings: all N×…"""
 
     photo: Tensor
     styles: Tensor
@@ -41,8 +41,8 @@ class Distiller(TrainLoop):
     """Distils the draft of a style file's backbone.
 
     Args:
-        teacher: a style file with its backbone.
-        output: the draft to write, at every checkpoint.
+        teacher: a style file with a backbone.
+        output: the draft to write at every checkpoint.
 
     Raises:
         TrainingError: no photos, no styles to learn from, or no folder for the output.
@@ -63,17 +63,15 @@ class Distiller(TrainLoop):
         self.vectors = torch.stack(vectors)
         self.identity = teacher.vectors.get(IDENTITY, network.identity_style())
         draft = pruned(network, teacher.backbone_id, self.vectors, options)
-        self.pupil = draft.network.requires_grad_(True).train().to(self.device)
-        self.pupil.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.student = draft.network.requires_grad_(True).train().to(self.device)
+        self.student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         maps = [weight.to(self.device).requires_grad_() for weight in draft.maps]
-        self.draft = replace(draft, network=self.pupil, maps=maps)
+        self.draft = replace(draft, network=self.student, maps=maps)
         self.teacher = network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._learn_weights(
-            (dict(self.pupil.named_parameters()), options.learning_rate),
+            (dict(self.student.named_parameters()), options.learning_rate),
             ({f"map.{index}": weight for index, weight in enumerate(maps)}, options.map_rate),
         )
-
-    # ---- batches --------------------------------------------------------------------------
 
     def _batches(self, pool: ThreadPoolExecutor) -> Iterator[Sequence[Lesson]]:
         while True:
@@ -93,9 +91,10 @@ class Distiller(TrainLoop):
         return Lesson(small, styles, F.avg_pool2d(drawn, SHRINK))
 
     def _mixtures(self, rng: np.random.Generator, count: int) -> Tensor:
-        """Styles, weaker ones, blends, and styles that nobody has: each layer a blend of its own.
+        """Style vectors for training: N×V.
 
-        The last teach the maps what a style is that a user will train later.
+        They are styles, weaker styles, blends, and random styles with a different blend in each
+        layer. The latter prepare the maps for styles that users will train.
         """
         return torch.stack([self._mixture(rng) for _ in range(count)])
 
@@ -110,18 +109,16 @@ class Distiller(TrainLoop):
             return first + float(rng.random()) * (second - first)
         parts: list[Tensor] = []
         for part in self.vectors.split(list(self.draft.splits), dim=1):
-            # A scale and its shift belong together, and so does all that passes of the photo.
+            # A scale and its shift share weights; so do all parts that concern the photo.
             if len(parts) % 2 == 0 and len(parts) < len(self.draft.splits) - 1:
                 weights = torch.from_numpy(rng.dirichlet([0.4] * len(part))).float()
             parts.append(weights @ part)
         return torch.cat(parts)
 
-    # ---- losses ---------------------------------------------------------------------------
-
     def _losses(self, part: Lesson) -> Losses:
         with self._autocast():
             vectors = torch.stack([self.draft.vector(vector) for vector in part.styles])
-            drawn = self.pupil(part.photo, vectors).float()
+            drawn = self.student(part.photo, vectors).float()
         error = drawn - part.wanted
         across, down = error.diff(dim=3), error.diff(dim=2)
         loss = (
@@ -134,10 +131,8 @@ class Distiller(TrainLoop):
         return Losses(loss.sum() / self.options.batch_size, values)
 
     def _summary(self, losses: dict[str, float]) -> dict[str, float]:
-        """The loss, and the pupil's PSNR to its teacher in dB."""
+        """The loss, and the student's PSNR to its teacher in dB."""
         return {"loss": losses["loss"], "psnr": -10 * math.log10(max(losses["error"], 1e-12))}
-
-    # ---- what is written ------------------------------------------------------------------
 
     def _write(self) -> None:
         write_draft(self.result(), self.output)
@@ -145,7 +140,7 @@ class Distiller(TrainLoop):
     def _subject(self) -> dict[str, object]:
         return {
             "backbone_id": self.draft.backbone_id,
-            "architecture": asdict(self.pupil.architecture),
+            "architecture": asdict(self.student.architecture),
         }
 
     def _check_subject(self, subject: Mapping[str, object]) -> None:
@@ -153,8 +148,8 @@ class Distiller(TrainLoop):
             raise TrainingError(f"{self.checkpoint_path}: belongs to another backbone or network")
 
     def result(self) -> Draft:
-        """The draft as it stands."""
-        network = TransformerNet(self.pupil.architecture).requires_grad_(False).eval()
+        """The draft in its current state."""
+        network = TransformerNet(self.student.architecture).requires_grad_(False).eval()
         weights = {name: weight.cpu() for name, weight in self.average.items()}
         network.load_state_dict({name: weights[name] for name in network.state_dict()})
         maps = [weights[f"map.{index}"] for index in range(len(self.draft.maps))]
@@ -169,82 +164,109 @@ def _mean_size(error: Tensor) -> Tensor:
 def pruned(
     teacher: TransformerNet, backbone_id: str, vectors: Tensor, options: DistilOptions
 ) -> Draft:
-    """The teacher for pictures of half the size, cut down to its strongest channels.
+    """The teacher converted to pictures of half the size, pruned to its strongest channels.
 
-    Strong is what styles scale most. The first kernels are summed over 2×2 pixels, which on a
-    picture of half the size yields what the teacher's yield on the whole; what is left of the
-    others has the energy that they had.
+    The strength of a channel is how much styles scale it. The first kernels are summed over 2×2
+    pixels, which gives the same responses on a picture of half the size. The kept weights of other
+    layers are rescaled to the energy of all.
 
     Args:
-        vectors: of the teacher's styles, N×V.
+        vectors: the teacher's styles, N×V.
     """
-    splits = teacher.architecture.style_splits()
+    old = teacher.architecture
+    splits = old.style_splits()
     last_norm = 2 * sum(isinstance(m, ConditionalNorm) for m in teacher.modules())
     scales = [part.abs().mean(0) for part in vectors.split(splits, dim=1)[:last_norm:2]]
-    blocks = teacher.architecture.deep_blocks
-    fine_blocks = min(options.fine_blocks, teacher.architecture.fine_blocks)
-    architecture = replace(
-        teacher.architecture,
-        width=min(options.width, teacher.architecture.width),
-        deep=min(options.deep, teacher.architecture.deep),
-        fine_blocks=fine_blocks,
-        margin=teacher.architecture.margin // SHRINK,
-        stride=teacher.architecture.stride // SHRINK,
+    new = replace(
+        old,
+        width=min(options.width, old.width),
+        deep=min(options.deep, old.deep),
+        fine_blocks=min(options.fine_blocks, old.fine_blocks),
+        margin=old.margin // SHRINK,
+        stride=old.stride // SHRINK,
     )
-    head = 3 + 2 * blocks + 2 * fine_blocks  # normalizations up to the last fine block's
-    # Channels that are added together: of all blocks of a size, and of the first layer and them.
-    wide = [0, 2 + 2 * blocks, *range(4 + 2 * blocks, head, 2)]
-    inner_wide = range(3 + 2 * blocks, head, 2)
-    chosen: dict[int, Tensor] = {}
-    for places, count in (
-        (wide, architecture.width),
-        (range(1, 2 + 2 * blocks, 2), architecture.deep),
-    ):
-        strongest = _strongest(sum(scales[place] for place in places), count)
-        chosen |= dict.fromkeys(places, strongest)
-    for place in range(2, 2 + 2 * blocks, 2):
-        chosen[place] = _strongest(scales[place], architecture.deep)
-    for place in inner_wide:
-        chosen[place] = _strongest(scales[place], architecture.width)
-    last = len(scales) - 1
-    chosen[last] = torch.arange(architecture.half)
-    network = TransformerNet(architecture)
-    weights = teacher.state_dict()
-    first = weights["conv_in.weight"][chosen[0]]
-    side = 3 * architecture.stride
-    cut = {"conv_in.weight": first.view(*first.shape[:2], side, SHRINK, side, SHRINK).sum((3, 5))}
-    places = [("conv_down", 0, 1)]
-    for index in range(blocks):
-        before, inside, after = 1 + 2 * index, 2 + 2 * index, 3 + 2 * index
-        places += [(f"deep.{index}.conv1", before, inside), (f"deep.{index}.conv2", inside, after)]
-    before = 2 + 2 * blocks
-    places.append(("conv_up", before - 1, before))
-    for index in range(fine_blocks):
-        inside, after = before + 1, before + 2
-        places += [(f"fine.{index}.conv1", before, inside), (f"fine.{index}.conv2", inside, after)]
-        before = after
-    places.append(("conv_narrow", before, last))
-    for name, inputs, outputs in places:
-        whole = weights[f"{name}.weight"]
-        part = whole[chosen[outputs]][:, chosen[inputs]]
-        cut[f"{name}.weight"] = part * (whole.square().sum() / part.square().sum()).sqrt()
-    if architecture.skip:
-        cut["conv_photo.weight"] = _halved_photo(weights["conv_photo.weight"][-12:])
-    network.load_state_dict({**network.state_dict(), **cut})
-    used = [*range(head), last]  # of the teacher's
+    chosen = _chosen_channels(scales, new)
+    network = TransformerNet(new)
+    weights = _pruned_weights(teacher.state_dict(), chosen, new)
+    network.load_state_dict({**network.state_dict(), **weights})
     maps = [
-        torch.eye(len(scales[place]))[chosen[place]].clone() for place in used for _ in range(2)
+        torch.eye(len(scales[norm]))[chosen[norm]].clone()
+        for norm in sorted(chosen)
+        for _ in ("scale", "shift")
     ]
-    if architecture.skip:  # each pixel of the draft is the mean of four, colour by colour
+    if new.skip:  # each pixel of the draft is the mean of four, colour by colour
         maps.append(torch.eye(3).repeat(4, 4) / 4)
     return Draft(network, splits, maps, backbone_id)
 
 
-def _halved_photo(weight: Tensor) -> Tensor:
-    """Of the last layer's part of ``conv_photo``, for pictures of half the size: 12×3×6×6 each.
+def _chosen_channels(scales: Sequence[Tensor], new: Architecture) -> dict[int, Tensor]:
+    """Indices of the teacher's channels to keep, by number of the normalization.
 
-    The mean of the four pixels that it draws, its kernel summed over 2×2 pixels, at the place of
-    each of the four pixels that the draft draws.
+    Normalizations are numbered in order of use: ``conv_in``, ``conv_down``, two per deep block,
+    ``conv_up``, two per fine block, and the last one.
+    """
+    up = 2 + 2 * new.deep_blocks
+    end = up + 1 + 2 * new.fine_blocks
+    # Channels that are added together must be the same ones: those that residual blocks of one size
+    # pass on, and those of the first layer and the blocks at its size.
+    chosen = _shared_channels(scales, [0, *range(up, end, 2)], new.width)
+    chosen |= _shared_channels(scales, range(1, up, 2), new.deep)
+    for norm in range(2, up, 2):
+        chosen[norm] = _strongest(scales[norm], new.deep)
+    for norm in range(up + 1, end, 2):
+        chosen[norm] = _strongest(scales[norm], new.width)
+    chosen[len(scales) - 1] = torch.arange(new.half)
+    return chosen
+
+
+def _shared_channels(
+    scales: Sequence[Tensor], norms: Sequence[int], count: int
+) -> dict[int, Tensor]:
+    """The same channels for several normalizations: the strongest in sum."""
+    total = scales[norms[0]].clone()
+    for norm in norms[1:]:
+        total += scales[norm]
+    return dict.fromkeys(norms, _strongest(total, count))
+
+
+def _pruned_weights(
+    weights: Mapping[str, Tensor], chosen: Mapping[int, Tensor], new: Architecture
+) -> dict[str, Tensor]:
+    """The weights of all convolutions but the last ones, with the chosen channels only."""
+    first = weights["conv_in.weight"][chosen[0]]
+    side = 3 * new.stride
+    cut = {"conv_in.weight": first.view(*first.shape[:2], side, SHRINK, side, SHRINK).sum((3, 5))}
+    for name, inputs, outputs in _convolutions(new, max(chosen)):
+        whole = weights[f"{name}.weight"]
+        part = whole[chosen[outputs]][:, chosen[inputs]]
+        cut[f"{name}.weight"] = part * (whole.square().sum() / part.square().sum()).sqrt()
+    if new.skip:
+        cut["conv_photo.weight"] = _halved_photo(weights["conv_photo.weight"][-12:])
+    return cut
+
+
+def _convolutions(new: Architecture, last: int) -> Iterator[tuple[str, int, int]]:
+    """Convolutions between the first and the last ones, with the normalizations around each."""
+    yield "conv_down", 0, 1
+    norm = 1
+    for index in range(new.deep_blocks):
+        yield f"deep.{index}.conv1", norm, norm + 1
+        yield f"deep.{index}.conv2", norm + 1, norm + 2
+        norm += 2
+    yield "conv_up", norm, norm + 1
+    norm += 1
+    for index in range(new.fine_blocks):
+        yield f"fine.{index}.conv1", norm, norm + 1
+        yield f"fine.{index}.conv2", norm + 1, norm + 2
+        norm += 2
+    yield "conv_narrow", norm, last
+
+
+def _halved_photo(weight: Tensor) -> Tensor:
+    """The last layer's part of ``conv_photo`` for pictures of half the size: 12×3×6×6 to the same.
+
+    The kernel is averaged over the four pixels that it draws, summed over 2×2 pixels, and placed
+    at each of the four pixels that the draft draws.
     """
     pixel = weight.view(4, 3, 3, 6, 6).mean(0)
     pixel = pixel.view(3, 3, 3, 2, 3, 2).sum((3, 5))
@@ -256,7 +278,6 @@ def _halved_photo(weight: Tensor) -> Tensor:
     return halved
 
 
-def _strongest(strength: Tensor | int, count: int) -> Tensor:
-    """Indices of the largest numbers, in order."""
-    assert isinstance(strength, Tensor)
+def _strongest(strength: Tensor, count: int) -> Tensor:
+    """Indices of the largest numbers, in ascending order."""
     return strength.topk(count).indices.sort().values

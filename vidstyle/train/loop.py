@@ -1,8 +1,8 @@
-"""The training loop: what learning styles and distilling drafts have in common.
+"""The training loop, shared by training styles and distilling drafts.
 
-The schedule of the learning rate, the running mean of the weights, checkpoints, progress. What is
-learned, and from which losses, is up to the subclasses. Imports neither PyAV nor typer, so that it
-runs on a bare GPU machine.
+It provides the learning rate schedule, the running mean of the weights, checkpoints and progress.
+Subclasses define the weights and losses. Imports neither PyAV nor typer, so that it runs on a bare
+GPU machine.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from vidstyle.device import pick_device, training_precision, tune_allocator, wor
 from vidstyle.disk import complete_file
 from vidstyle.errors import TrainingError
 from vidstyle.options import LoopOptions
+from vidstyle.styles.header import all_tensors
 
 WARM_UP = 50
-"""Steps over which the learning rate rises to its value."""
+"""Steps of linear warm-up of the learning rate."""
 
 
 @dataclass(frozen=True)
 class TrainEvent:
-    """Progress: losses averaged since the last event, by name, and the style loss by style."""
+    """Progress, with losses averaged since the last event by name, and style losses by style."""
 
     step: int
     progress: float
@@ -47,12 +48,12 @@ class TrainEvent:
 
 @dataclass(frozen=True)
 class Losses:
-    """Of a part of a batch.
+    """The losses of a part of a batch.
 
     Attributes:
-        total: the part's share in the loss of the batch, to be differentiated.
-        losses: values for each sample, by name.
-        styles: the style loss of each sample, by style.
+        total: the part's share of the loss of the batch, to be differentiated.
+        losses: values per sample, by name.
+        styles: style losses of the samples, by style.
     """
 
     total: Tensor
@@ -61,13 +62,13 @@ class Losses:
 
 
 class TrainLoop(ABC):
-    """Learns until the budget is spent.
+    """Trains for a given number of steps or minutes.
 
     Args:
-        output: the file to write, at every checkpoint.
+        output: the file to write at every checkpoint.
 
     Raises:
-        TrainingError: the output's folder is missing.
+        TrainingError: the output's folder does not exist.
     """
 
     checkpoint_format: ClassVar[str]
@@ -84,45 +85,41 @@ class TrainLoop(ABC):
         self.step, self.seconds = 0, 0.0
 
     def _learn_weights(self, *groups: tuple[Mapping[str, Tensor], float]) -> None:
-        """Say what is trained: weights by their names in a checkpoint, and their learning rate."""
+        """Set the weights to train, by their names in a checkpoint, with their learning rates."""
         self.weights = {name: weight for group, _ in groups for name, weight in group.items()}
         self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
         parameters = [{"params": list(g.values()), "base": rate} for g, rate in groups if g]
         self.optimizer = torch.optim.Adam(parameters, lr=0.0, betas=(0.9, 0.99))
 
-    # ---- what a subclass adds -------------------------------------------------------------
-
     @abstractmethod
     def _batches(self, pool: ThreadPoolExecutor) -> Iterator[Sequence[Any]]:
-        """Batches in parts that are learned from at the same time."""
+        """Yield batches, each divided into parts that are computed in parallel."""
 
     @abstractmethod
     def _losses(self, part: Any) -> Losses:
-        """Called by several threads at once."""
+        """Compute the losses of a part; called from several threads."""
 
     @abstractmethod
     def _write(self) -> None:
-        """Write the output, with the weights of ``average``."""
+        """Write the output with the weights in ``average``."""
 
     @abstractmethod
     def _subject(self) -> dict[str, object]:
-        """What a checkpoint must agree with to be resumed, as JSON holds it."""
+        """JSON values that must match those in a checkpoint for it to be resumed."""
 
     def _check_subject(self, subject: Mapping[str, object]) -> None:
-        """Raises TrainingError unless a checkpoint's subject is this loop's."""
+        """Raise TrainingError unless a checkpoint belongs to this training."""
         if subject != self._subject():
             raise TrainingError(f"{self.checkpoint_path}: belongs to another training")
 
     def _summary(self, losses: dict[str, float]) -> dict[str, float]:
-        """What an event tells of the mean losses."""
+        """The mean losses as reported in an event."""
         return losses
 
-    # ---- the loop -------------------------------------------------------------------------
-
     def train(self, listener: Callable[[TrainEvent], None] = lambda event: None) -> None:
-        """Run to the end of the budget, with a checkpoint every few minutes.
+        """Train to the end, with a checkpoint every few minutes.
 
-        On Ctrl-C a checkpoint is written before the exception goes on.
+        On Ctrl-C, a checkpoint is written before the exception propagates.
 
         Raises:
             TrainingError: the loss became NaN or infinite; the last checkpoint is kept.
@@ -163,14 +160,14 @@ class TrainLoop(ABC):
                 )
 
     def progress(self, step: int | None = None) -> float:
-        """From 0 to 1, now or at a step; by the clock, where the minutes are given."""
+        """From 0 to 1, now or at a step; measured by the clock if minutes are given."""
         options = self.options
         if options.steps is not None:
             return (self.step if step is None else step) / options.steps
         return self.seconds / (60 * (options.minutes or 0))
 
     def _learn(self, pool: ThreadPoolExecutor, batch: Sequence[Any]) -> list[Losses]:
-        """One step."""
+        """Take one step of the optimizer."""
         gradients, losses = zip(*pool.map(self._differentiated, batch), strict=True)
         for weight, *parts in zip(self.weights.values(), *gradients, strict=True):
             weight.grad = torch.stack(parts).sum(0)
@@ -192,13 +189,13 @@ class TrainLoop(ABC):
         return torch.autograd.grad(losses.total, list(self.weights.values())), losses
 
     def _rate(self) -> float:
-        """Linear warm-up, then half a cosine down to zero."""
+        """Linear warm-up, then half a cosine to zero; a factor of the learning rate."""
         cosine = 0.5 * (1 + math.cos(math.pi * min(self.progress(), 1.0)))
         return min(1.0, (self.step + 1) / WARM_UP) * cosine
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Keep a running mean of the weights, which draws better than they do at any one step."""
+        """Update the running mean of the weights, which draws better than those of any step."""
         share = max(0.002, 1 / (self.step / 10 + 1))
         for name, weight in self.weights.items():
             self.average[name].lerp_(weight, share)
@@ -210,27 +207,25 @@ class TrainLoop(ABC):
 
     @property
     def _workers(self) -> int:
-        """Parts of a batch that are learned from at once: on a CPU one for each core."""
+        """Parts of a batch computed in parallel: one per core on a CPU."""
         return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     @property
     def _readers(self) -> int:
-        """Threads that read photos: a GPU wants more of them than one can read."""
+        """Threads that read photos: one cannot keep up with a GPU."""
         return 1 if self.device.type == "cpu" else os.cpu_count() or 1
 
     @property
     def _part(self) -> int:
-        """Samples that are computed together: on a GPU all of a batch, on a CPU each by itself."""
+        """Samples computed together: the whole batch on a GPU, one on a CPU."""
         return 1 if self.device.type == "cpu" else self.options.batch_size
-
-    # ---- checkpoints ----------------------------------------------------------------------
 
     @property
     def checkpoint_path(self) -> Path:
         return self.output.with_suffix(".checkpoint.safetensors")
 
     def save(self) -> Path:
-        """Write the output and the checkpoint, each under its name only when complete."""
+        """Write the output and the checkpoint; each appears under its name when complete."""
         self._write()
         tensors = dict(self.weights)
         tensors |= {f"average.{name}": weight for name, weight in self.average.items()}
@@ -247,12 +242,13 @@ class TrainLoop(ABC):
         return self.checkpoint_path
 
     def resume(self) -> None:
-        """Go on from the checkpoint beside the output.
+        """Continue from the checkpoint beside the output.
 
-        One without the optimizer's moments, which a repository may keep, lets it begin anew.
+        If the checkpoint lacks the optimizer's moments, as one kept in a repository may, they start
+        at zero.
 
         Raises:
-            TrainingError: there is none, or it belongs to another training.
+            TrainingError: there is no checkpoint, or it belongs to another training.
         """
         path = self.checkpoint_path
         metadata, tensors = self._read_checkpoint()
@@ -272,8 +268,7 @@ class TrainLoop(ABC):
         path = self.checkpoint_path
         try:
             with safe_open(path, framework="pt") as stored:
-                metadata = stored.metadata() or {}
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+                metadata, tensors = stored.metadata() or {}, all_tensors(stored)
         except (OSError, SafetensorError) as error:
             raise TrainingError(f"{path}: no checkpoint to resume from ({error})") from error
         if metadata.get("format") != self.checkpoint_format:
@@ -307,7 +302,7 @@ class Tally:
                 kept.setdefault(name, []).extend(values)
 
     def take(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Means by name; what comes now is counted anew."""
+        """Return the means by name, and start again."""
         losses, styles = (
             {name: float(np.mean(values)) for name, values in kept.items() if values}
             for kept in (self._losses, self._styles)

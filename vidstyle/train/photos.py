@@ -1,4 +1,4 @@
-"""Photos to train on: found, held out, cut into crops, and shaken as a camera would."""
+"""Training photos: finding them, holding some out, cropping, and simulating camera motion."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ BORDER_WEIGHT = 4.0
 
 
 def find_photos(folder: str | Path) -> tuple[list[Path], list[Path]]:
-    """Photos to train on, and photos held out: those with the lowest hashes of their names.
+    """Photos to train on, and photos to hold out: those whose names have the lowest hashes.
 
-    A hundred are held out, or one in ten when there are fewer than a thousand.
+    A hundred photos are held out, or one in ten if there are fewer than a thousand.
 
     Raises:
-        TrainingError: no folder, or no photos in it.
+        TrainingError: the folder does not exist or contains no photos.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -41,11 +41,11 @@ def find_photos(folder: str | Path) -> tuple[list[Path], list[Path]]:
 
 
 class PhotoCrops:
-    """Random crops of photos, batch by batch, read by several threads.
+    """Random crops of photos in batches.
 
     Args:
-        seed: with a batch's number, decides what is in the batch.
-        threads: that read; one unless given.
+        seed: together with a batch's number, it determines the batch.
+        threads: number of threads that read photos.
     """
 
     def __init__(self, paths: Sequence[Path], seed: int, threads: int = 1) -> None:
@@ -54,7 +54,7 @@ class PhotoCrops:
         self._readers = ThreadPoolExecutor(threads)
 
     def __call__(self, number: int, count: int, size: int) -> Tensor:
-        """``count``×3×``size``×``size`` in [0, 1]."""
+        """Batch ``number``: ``count``×3×``size``×``size`` in [0, 1]."""
         rngs = [np.random.default_rng((self.seed, number, index)) for index in range(count)]
         crops = self._readers.map(lambda rng: as_tensor(self._crop(rng, size)), rngs)
         return torch.cat(list(crops)).contiguous(memory_format=torch.channels_last)
@@ -62,9 +62,9 @@ class PhotoCrops:
     def _crop(self, rng: np.random.Generator, size: int) -> np.ndarray:
         photo = self._read(rng)
         if min(photo.shape[:2]) < size:
-            # An enlarged photo is blurred; another may be large enough.
+            # Enlarging would blur the photo; another may be large enough.
             photo = max(photo, self._read(rng), key=lambda image: min(image.shape[:2]))
-        # Photos at many scales, so that strokes suit small and large frames alike.
+        # Photos at many scales, so that strokes suit both small and large frames.
         short = int(rng.integers(max(size, 256), max(size, 512) + 1))
         photo = images.resize_short_side(photo, short)
         top = rng.integers(photo.shape[0] - size + 1)
@@ -79,20 +79,20 @@ class PhotoCrops:
 def shaken_pair(
     photo: Tensor, rng: np.random.Generator, generator: torch.Generator
 ) -> tuple[Tensor, Callable[[Tensor], Tensor], Tensor]:
-    """The same scene as a camera would see it a moment later: shifted or zoomed, with noise.
+    """The same scene a moment later, as a camera would see it: shifted or zoomed, with noise.
 
-    A shifted view is smaller, so that what lies at its border lies inside the photo: the network
-    learns from it to draw borders as if the picture went on.
+    A shifted view is smaller, so that its border lies inside the photo. From it the network learns
+    to draw borders as if the picture continued.
 
     Returns:
-        The other view; the warp that takes any picture of the photo's size to that view; and how
-        much each pixel of the view counts, 1×1×h×w.
+        The other view; the warp that takes any picture of the photo's size to that view; and the
+        weight of each pixel of the view, 1×1×h×w.
     """
     warp = _shift(photo, rng) if rng.random() < 0.6 else _zoom(rng)
     view = warp(photo)
     height, width = view.shape[-2:]
     shifted = view.shape != photo.shape
-    # A zoom brings pixels in from outside; a shift is exact, and all about the border.
+    # A zoom brings in pixels from outside; a shift is exact, and is there for the border.
     band = min(BORDER, height // 4)
     inner, outer = (band, BORDER_WEIGHT) if shifted else (band // 2, 0.0)
     weight = torch.full((1, 1, height, width), outer, device=photo.device)
@@ -111,7 +111,7 @@ def _shift(photo: Tensor, rng: np.random.Generator) -> Callable[[Tensor], Tensor
 
 
 def _zoom(rng: np.random.Generator) -> Callable[[Tensor], Tensor]:
-    """By up to 3 %, about a point near the centre."""
+    """Zoom by up to 3 % about a point near the centre."""
     zoom = float(rng.uniform(0.97, 1.03))
     dx, dy = rng.uniform(-0.02, 0.02, size=2)
     theta = torch.tensor([[[zoom, 0, dx], [0, zoom, dy]]], dtype=torch.float32)

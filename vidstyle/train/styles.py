@@ -1,13 +1,13 @@
-"""Learn styles from paintings: vectors on the frozen bundled backbone, or everything together.
+"""Training styles from paintings: vectors on a frozen backbone, or the backbone with them.
 
-Perceptual losses after Johnson, Alahi, Fei-Fei 2016; see ``docs/training.md`` for the recipe.
+Uses perceptual losses after Johnson, Alahi, Fei-Fei 2016; ``docs/training.md`` has the recipe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,22 +40,22 @@ from vidstyle.train.loop import Losses, TrainLoop
 from vidstyle.train.photos import PhotoCrops, find_photos, shaken_pair
 
 EDGE_SIZES = (2, 4)
-"""Pixels to one of the pictures whose edges are compared. Coarser ones are not: a painting raises
-their correlation by a light rim around whatever is dark."""
+"""Scales, in pixels, at which edges are compared. At coarser ones, light rims around dark objects
+would raise the correlation."""
 EDGE_EXPONENT = 0.5
-"""Below 1, so that a face's faint edges count beside its outline, and a rim costs something."""
+"""Below 1, so that a face's faint edges count beside its outline, and rims have a cost."""
 TONE_SIZE = 8
 COARSE_LAYERS = ("relu3_1", "relu4_1")
-"""Where style is compared at half size; shallower ones would see what others see at full size."""
+"""Layers where style is compared at half size; shallower ones would repeat the full size's."""
 
 
 @dataclass(frozen=True)
 class Painting:
-    """A style to learn.
+    """A style to train.
 
     Attributes:
-        weight: multiplies the style weight; lower keeps more of the photo.
-        share: samples in its style to one in a style whose share is 1.
+        weight: factor of the style weight; a lower one keeps more of the photo.
+        share: number of samples for each sample of a style whose share is 1.
     """
 
     info: StyleInfo
@@ -66,8 +66,7 @@ class Painting:
 
 @dataclass(frozen=True)
 class Photo:
-    """Photos to draw, and what their paintings are compared with: features at
-    ``STRUCTURE_LAYERS`` and how similar their places are."""
+    """Photos to draw, with their features at ``STRUCTURE_LAYERS`` and self-similarities."""
 
     image: Tensor
     features: Mapping[str, Tensor]
@@ -76,7 +75,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Sample:
-    """Photos, and in which styles, how strongly, they are drawn."""
+    """Photos, with the style and strength to draw each in."""
 
     photo: Photo
     order: Tensor
@@ -85,16 +84,16 @@ class Sample:
 
 
 class Trainer(TrainLoop):
-    """Trains style vectors, and the backbone with them when ``options.full``.
+    """Trains style vectors and, with ``options.full``, the backbone.
 
     Args:
-        base: the style file to build on. Its backbone stays as it is, unless ``full``: then all
-            training starts from it, or from nothing without it.
-        output: the style file to write, at every checkpoint, with a sheet of samples beside it.
+        base: the style file to build on. With ``full`` it is the starting point, and may be
+            omitted; otherwise its backbone stays unchanged.
+        output: the style file to write at every checkpoint, with a sheet of samples beside it.
 
     Raises:
-        TrainingError: no paintings, photos or backbone, two styles of one name, or no folder for
-            the output.
+        TrainingError: no paintings, photos or backbone, two styles with the same name, or no folder
+            for the output.
     """
 
     checkpoint_format = "vidstyle-checkpoint"
@@ -111,9 +110,9 @@ class Trainer(TrainLoop):
         vgg: str | Path | None = None,
     ) -> None:
         if not paintings:
-            raise TrainingError("no paintings to learn from")
+            raise TrainingError("no paintings to train on")
         if not options.full and base is None:
-            raise TrainingError("training vectors alone needs a backbone to build on")
+            raise TrainingError("training only style vectors needs a backbone; pass base")
         self.names = [painting.info.name for painting in paintings]
         taken = {name for name in self.names if self.names.count(name) > 1 or name == IDENTITY}
         if taken:
@@ -139,7 +138,7 @@ class Trainer(TrainLoop):
         self.style_weights = torch.tensor([p.weight for p in paintings], device=self.device)
 
     def _first_vectors(self, names: Sequence[str]) -> Tensor:
-        """A style that the base knows starts there, another from the mean of those."""
+        """Styles in the base start from their vectors there, others from the mean of them."""
         if self.base is None:
             return self.network.new_style().repeat(len(names), 1)
         known = {name: v.float() for name, v in self.base.vectors.items() if name != IDENTITY}
@@ -152,7 +151,7 @@ class Trainer(TrainLoop):
         return self.network.identity_style()
 
     def _targets(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Gram matrices of all paintings, at full and at half size: S×C×C a layer."""
+        """Gram matrices of all paintings at full and at half size: S×C×C per layer."""
         fine, coarse = [], []
         for painting in self.paintings:
             picture = images.resize_short_side(
@@ -168,11 +167,9 @@ class Trainer(TrainLoop):
         with self._autocast():
             return gram_matrices(self.vgg(image, layers), layers)
 
-    # ---- batches --------------------------------------------------------------------------
-
     def _batches(self, pool: ThreadPoolExecutor) -> Iterator[Sequence[Sample]]:
-        """Each batch of photos as often as ``photo_reuse`` says, in other styles each time; photos
-        are read while those before are learned from."""
+        """Each batch of photos is used ``photo_reuse`` times, in other styles each time, while the
+        next one is read."""
         reuse = self.options.photo_reuse
         with ThreadPoolExecutor(1) as reader:
             coming = reader.submit(self._read, self.step // reuse)
@@ -185,7 +182,7 @@ class Trainer(TrainLoop):
                     yield self._samples(photos)
 
     def _read(self, number: int) -> Tensor:
-        """Photos of a batch. All by its number: a resumed run sees what an uninterrupted would."""
+        """Read a batch of photos. It depends only on its number, so runs can be resumed."""
         first = number * self.options.photo_reuse
         rng = np.random.default_rng((self.options.seed, first))
         size = self._crop_size(self.progress(first), rng) + 2 * self.options.margin
@@ -203,18 +200,18 @@ class Trainer(TrainLoop):
         return Photo(image, features, {k: self_similarity(f) for k, f in features.items()})
 
     def _judged(self, image: Tensor) -> Tensor:
-        """The part of a picture that style and content are taken from."""
+        """Crop the margin, which the losses do not see."""
         margin = self.options.margin
         return crop(image, margin) if margin else image
 
     def _round(self, number: int) -> np.ndarray:
-        """All styles, each as often as its share says, in an order of its own."""
+        """All styles, each repeated by its share, in random order."""
         rng = np.random.default_rng((self.options.seed, 1, number))
         shares = [painting.share for painting in self.paintings]
         return rng.permutation(np.repeat(np.arange(len(shares)), shares))
 
     def _choose(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Styles of one batch, used by their shares, and the strength of each."""
+        """Styles and strengths for the samples of one batch."""
         count = sum(painting.share for painting in self.paintings)
         batch = self.options.batch_size
         first = self.step * batch
@@ -233,8 +230,6 @@ class Trainer(TrainLoop):
         parts = zip(photos, order.split(self._part), strength.split(self._part), seeds, strict=True)
         return [Sample(*part) for part in parts]
 
-    # ---- losses ---------------------------------------------------------------------------
-
     def _losses(self, part: Sample) -> Losses:
         o, order, strength = self.options, part.order, part.strength
         style = self.identity + strength[:, None] * (self.vectors[order] - self.identity)
@@ -243,7 +238,7 @@ class Trainer(TrainLoop):
         losses = self._compared(part.photo, drawn, order)
         if self.step % o.stability_every == 0:
             losses["stability"] = self._stability(part, drawn, style)
-        # A weaker style asks less of the painting and so keeps more of the photo.
+        # A weaker style imitates less of the painting and keeps more of the photo.
         style_weight = o.style_weight * self.style_weights[order] * strength.square()
         weights: dict[str, Tensor | float] = {
             "style": style_weight,
@@ -258,7 +253,7 @@ class Trainer(TrainLoop):
             "stability": o.stability_weight,
         }
         total = torch.stack([(weights[name] * loss).sum() for name, loss in losses.items()]).sum()
-        # Blends are easier, and would flatter.
+        # Without blends, which are easier and would make the losses look better.
         whole = strength == 1
         values = {name: loss.detach()[whole].tolist() for name, loss in losses.items()}
         styles: dict[str, list[float]] = {}
@@ -289,14 +284,14 @@ class Trainer(TrainLoop):
             "similarity": torch.stack(similarity).mean(0),
             "edges": torch.stack(edges).mean(0),
             "tone": 1 - tone_correlation(judged, image, TONE_SIZE),
-            # Light rims along dark things, and dark ones along light things.
+            # Light rims along dark objects, and dark rims along light ones.
             "halo": halo(judged, image).square() + halo(1 - judged, 1 - image).square(),
             "lattice": lattice_energy(drawn),
             "range": (drawn - shown).square().mean(dim=(1, 2, 3)),
         }
 
     def _stability(self, part: Sample, drawn: Tensor, style: Tensor) -> Tensor:
-        """How much else is drawn of the same scene a moment later: N."""
+        """How much the drawing of the same scene changes a moment later: N."""
         rng, generator = np.random.default_rng(part.seed), torch.Generator().manual_seed(part.seed)
         moved, warp, pixel_weight = shaken_pair(part.photo.image, rng, generator)
         with self._autocast():
@@ -304,23 +299,15 @@ class Trainer(TrainLoop):
         change = warp(drawn.clamp(0, 1)) - again.clamp(0, 1)
         return (change.square() * pixel_weight).mean(dim=(1, 2, 3))
 
-    # ---- what is written ------------------------------------------------------------------
-
     def style_file(self) -> StyleFile:
-        """The styles as they stand."""
+        """The styles in their current state."""
         vectors = dict(zip(self.names, self.average["vectors"].cpu(), strict=True))
-        recipe = {
-            k: v
-            for k, v in asdict(self.options).items()
-            if k not in ("device", "log_every", "checkpoint_minutes")
-        }
-        recipe |= {"step": self.step, "seconds": round(self.seconds)}
+        recipe = asdict(self.options) | {"step": self.step, "seconds": round(self.seconds)}
+        for name in ("device", "log_every", "checkpoint_minutes"):
+            del recipe[name]
         infos = {
-            p.info.name: StyleInfo(
-                **(
-                    asdict(p.info)
-                    | {"training": recipe | {"weight": p.weight, "painting": p.path.name}}
-                )
+            p.info.name: replace(
+                p.info, training=recipe | {"weight": p.weight, "painting": p.path.name}
             )
             for p in self.paintings
         }
@@ -358,7 +345,7 @@ class Trainer(TrainLoop):
             raise TrainingError(f"{path}: belongs to another backbone")
 
     def sheet(self, rows: int = 3, side: int = 256) -> np.ndarray:
-        """Held-out photos in all styles: one photo a row, the original first."""
+        """A picture of held-out photos in all styles: one photo per row, the original first."""
         network = TransformerNet(self.network.architecture).to(self.device)
         network.load_state_dict({k: v.to(self.device) for k, v in self._backbone().items()})
         pictures = []
@@ -374,7 +361,7 @@ class Trainer(TrainLoop):
         return images.contact_sheet(pictures, columns=1 + len(self.paintings))
 
     def _backbone(self) -> dict[str, Tensor]:
-        """Weights of the network as they are written."""
+        """The averaged weights of the network."""
         return {
             name: self.average.get(f"network.{name}", weight).cpu()
             for name, weight in self.network.state_dict().items()
@@ -395,10 +382,10 @@ def read_painting(
     weight: float = 1.0,
     share: int = 1,
 ) -> Painting:
-    """A painting from a file, by default named after it.
+    """Describe a painting in a file; the name defaults to the file's.
 
     Raises:
-        InputError: no picture there.
+        InputError: the file is not a picture.
     """
     path = Path(path)
     images.read_image(path)
