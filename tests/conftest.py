@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Each core has a test of its own; two that divide all cores among themselves wait for each other.
+    # Each core runs a test of its own: two that both use all cores would wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As on a plain install, in programs that tests start as well; who wants OpenVINO says so.
 os.environ["VIDSTYLE_OPENVINO"] = "0"
