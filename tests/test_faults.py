@@ -28,7 +28,6 @@ from sequences.shots import contents, write_shot
 from sequences.shots import stylize as stylize_shot
 from toys import identity, toy_photo, toy_style, write_toy
 
-from vidstyle import temporal as temporal_module
 from vidstyle.cli.main import main
 from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
 from vidstyle.frame import Frame
@@ -38,6 +37,7 @@ from vidstyle.pipeline import frames as sequences_run
 from vidstyle.pipeline.summary import Progress, Summary
 from vidstyle.pipeline.video import stylize_video
 from vidstyle.stylizers import FastOptions
+from vidstyle.temporal import motion as motion_module
 from vidstyle.temporal.consistency import TemporalMemory
 from vidstyle.temporal.motion import TemporalOptions
 from vidstyle.video import ReadOptions, ResumableWriter, WriteOptions
@@ -382,7 +382,7 @@ def raising(error: BaseException) -> Callable[[], object]:
 
 STAGES: dict[str, tuple[Any, str]] = {
     "convert": (UprightPicture, "__call__"),
-    "flow": (temporal_module, "estimate_motion"),
+    "flow": (motion_module, "estimate_motion"),
     "inference": (TransformerNet, "forward"),
     "blend": (TemporalMemory, "__call__"),
     "encode": (ResumableWriter, "write"),
@@ -416,7 +416,7 @@ def test_an_error_in_a_stage_is_raised_once(
     ("owner", "name"),
     [
         (sequences_run, "read_picture"),
-        (temporal_module, "estimate_motion"),
+        (motion_module, "estimate_motion"),
         (TransformerNet, "forward"),
         (TemporalMemory, "__call__"),
         (sequences_run, "write_picture"),

@@ -139,7 +139,7 @@ def test_layers_with_weights() -> None:
         ("relu1_1:-1", "0 or more, not -1"),
         ("relu1_1:nan", "not nan"),
         ("relu1_1:inf", "not inf"),
-        ("relu1_1:", "relu1_1:: weight must be a number, not ''"),
+        ("relu1_1:", "layer relu1_1: weight must be a number, not ''"),
         ("relu1_1:heavy", "weight must be a number, not 'heavy'"),
         ("relu1_1:0,relu2_1:0", "relu1_1, relu2_1 are all zero"),
         ("relu1_1,conv1_1:2", "relu1_1 is given twice"),

@@ -19,7 +19,7 @@ from vidstyle.temporal.cuts import CutDetector, CutList, read_cuts
 from vidstyle.temporal.flow import FlowPreset, dense_flow
 from vidstyle.video.reader import ReadOptions, VideoReader
 
-SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "harbour.mp4"
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "harbour.mp4"
 
 
 def texture(seed: int, width: int = 360, height: int = 240) -> np.ndarray:

@@ -29,7 +29,7 @@ from vidstyle.temporal.motion import (
 )
 from vidstyle.video import ReadOptions, VideoReader
 
-SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "harbour.mp4"
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "harbour.mp4"
 WIDTH, HEIGHT = 128, 96
 INNER = np.s_[12:-12, 12:-12]
 """Away from the border, where pictures go in and out."""

@@ -99,7 +99,7 @@ class OptimizeStylizer:
         vgg = vgg or load_vgg19(last=options.deepest_layer)
         vgg.require(layers)
         self.vgg = vgg.fitted(self.device, self.dtype, options.pooling)
-        adapt = {"luma": match_luma, "histogram": match_colors}.get(options.color)
+        adapt = {"keep": match_luma, "histogram": match_colors}.get(options.color)
         self.style = StyleTargets(paintings, options.active_style, self.vgg, self.device, adapt)
         logger.info(
             "%d paintings, on %s in %s", len(paintings), self.device, precision_name(self.dtype)
