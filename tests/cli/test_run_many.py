@@ -193,7 +193,7 @@ def test_ctrl_c(folder: Path) -> None:
     )
     assert process.stderr and process.stdout
     for line in process.stderr:
-        if re.search(r"pipeline: (6|7|8)\d frames in", line):
+        if re.search(r"process: (6|7|8)\d frames in", line):
             process.send_signal(signal.SIGINT)
             break
     out, err = process.communicate(timeout=60)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, rmtree
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def stylize(path: Path, seed: Path) -> None:
         assert output.stat().st_size
     finally:
         for left in path.parent.glob("*out.*"):
-            left.unlink()
+            rmtree(left) if left.is_dir() else left.unlink()
 
 
 def judge(path: Path, seed: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from clips import (
     Recipe,
     Sound,
@@ -23,6 +25,7 @@ from clips import (
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame
 from vidstyle.video import ReadOptions, VideoReader
+from vidstyle.video.decoder import SourceDecoder
 
 VFR_TICKS = (0, 40, 120, 130, 300, 310, 500, 505)
 FASTSTART = {"movflags": "+faststart"}
@@ -397,6 +400,23 @@ def test_truncated_files_fail_if_strict(tmp_path: Path, suffix: str) -> None:
     path = truncated(tmp_path, suffix)
     with pytest.raises(InputError, match=re.escape(str(path))):
         read(path, strict=True)
+
+
+def test_a_last_frame_that_claims_to_last_for_years_lasts_as_long_as_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_clip(tmp_path / "a.mkv", Recipe(ticks=tuple(range(6))))
+    frames = SourceDecoder.frames
+
+    def claimed(self: SourceDecoder) -> Iterator[VideoFrame]:
+        for frame in frames(self):
+            frame.duration = 2**40
+            yield frame
+
+    monkeypatch.setattr(SourceDecoder, "frames", claimed)
+    with VideoReader(source) as reader:
+        durations = {frame.duration for frame in reader}
+    assert max(durations) <= 2 * min(durations)
 
 
 def test_the_window_before_the_damage_is_whole(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from vidstyle.video.source import (
 
 logger = logging.getLogger(__name__)
 
+_LONGEST = 2**31 - 1
+"""Ticks that a frame may last: MP4 stores no more."""
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
 
 
@@ -250,8 +252,8 @@ def _with_durations(frames: Iterator[VideoFrame], usual: int) -> Iterator[VideoF
             yield previous
         previous = frame
     if previous is not None:
-        # Headers that claim 1000 fps give the last frame one millisecond: distrust those.
-        if previous.duration * 4 < gap or not previous.duration:
+        # Headers that claim 1000 fps give the last frame one millisecond, and damaged ones years.
+        if not gap / 4 <= previous.duration <= _LONGEST or not previous.duration:
             previous.duration = gap or usual
         yield previous
 
