@@ -173,7 +173,7 @@ class RunFolder:
     Args:
         output: of the run, whose folder and name it shares.
         settings: JSON values by names that a user knows.
-        resume: go on with what an earlier run has left, if it did.
+        resume: continue what an earlier run has left, if it did.
         overwrite: remove that instead.
 
     Raises:

@@ -237,7 +237,7 @@ def test_ctrl_c_ends_the_batch_and_resume_goes_on(tmp_path: Path) -> None:
     with pytest.raises(Interrupted) as caught:
         stylize(sources, tmp_path / "out", listener=interrupt)
     partial = tmp_path / "out" / "b.toy.partial.mp4"
-    assert caught.value.partial == partial and caught.value.advice == "go on with --resume"
+    assert caught.value.partial == partial and caught.value.advice == "continue with --resume"
     ends = [event for event in events if isinstance(event, Outcome)]
     assert [(end.state, end.partial) for end in ends] == [("done", None), ("interrupted", partial)]
     assert not (tmp_path / "out" / "c.toy.mp4").exists()

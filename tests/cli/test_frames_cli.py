@@ -213,7 +213,7 @@ def test_ctrl_c_while_watching(source: Path, tmp_path: Path, style: Path) -> Non
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert told == (
-        f"vidstyle: interrupted; what was finished is in {output}; go on with the same command\n"
+        f"vidstyle: interrupted; what was finished is in {output}; continue with the same command\n"
     )
     assert len(contents(output)) == 8
 

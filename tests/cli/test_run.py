@@ -361,7 +361,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
     _out, err = process.communicate(timeout=60)
     partial = tmp_path / "b.partial.mp4"
     assert process.returncode == 130
-    kept = f"what was finished is in {partial}; go on with --resume"
+    kept = f"what was finished is in {partial}; continue with --resume"
     assert err == f"vidstyle: interrupted; {kept}\n"
     assert names(tmp_path) == [".b.mp4.work", "b.partial.mp4", "clip.mp4"]
     assert 10 < len(images(partial)) < 240

@@ -204,5 +204,5 @@ def test_ctrl_c(folder: Path) -> None:
     assert second == f"interrupted: long.mp4; {kept}"
     assert third == "not begun: b.mp4"
     assert total.startswith("1 of 3 files: 6 frames")
-    assert err.splitlines()[-1] == f"vidstyle: interrupted; {kept}; go on with --resume"
+    assert err.splitlines()[-1] == f"vidstyle: interrupted; {kept}; continue with --resume"
     assert 24 <= len(images(folder / "out" / "long.alpha.partial.mp4")) < 480

@@ -103,7 +103,7 @@ def test_the_file_is_that_of_an_uninterrupted_run(tmp_path: Path, stop: int) -> 
     run(source, tmp_path / "whole.mp4")
     end = interrupted(source, tmp_path / "out.mp4", stop)
     assert end.partial == tmp_path / "out.partial.mp4"
-    assert end.advice == "go on with --resume"
+    assert end.advice == "continue with --resume"
     assert names(tmp_path) == [".out.mp4.work", "in.mp4", "out.partial.mp4", "whole.mp4"]
     kept = len(images(tmp_path / "out.partial.mp4"))
     assert kept in (24, 48, 72) and kept > stop - 48
@@ -398,7 +398,7 @@ def test_no_room_for_the_finished_file(tmp_path: Path, monkeypatch: pytest.Monke
     nearly_full = shutil.disk_usage(tmp_path)._replace(free=1000)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda path: nearly_full)
-        words = r"no space left.*\.out\.mp4\.work; go on with --resume"
+        words = r"no space left.*\.out\.mp4\.work; continue with --resume"
         with pytest.raises(OutputError, match=words):
             run(source, tmp_path / "out.mp4")
     assert names(tmp_path) == [".out.mp4.work", "in.mp4", "whole.mp4"]
@@ -417,7 +417,7 @@ def test_a_disk_that_fills_up_while_segments_are_joined(
 
     with monkeypatch.context() as patch:
         patch.setattr(OutputFile, "copy_until", full)
-        with pytest.raises(OutputError, match=r"No space.*\.out\.mp4\.work; go on with --resume"):
+        with pytest.raises(OutputError, match=r"No space.*\.work; continue with --resume"):
             run(source, tmp_path / "out.mp4")
     assert names(tmp_path) == [".out.mp4.work", "in.mp4", "whole.mp4"]
     assert run(source, tmp_path / "out.mp4", resume=True).skipped == 72

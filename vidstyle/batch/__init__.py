@@ -91,7 +91,7 @@ def stylize_videos(
         sources: video files.
         folder: of the outputs, ``SOURCE.<style>.mp4``, made if need be; beside the sources unless
             given.
-        resume: go on with what an earlier batch has left: files that are done are passed over if
+        resume: continue what an earlier batch has left: files that are done are passed over if
             neither they nor the settings have changed.
         jobs: files at once, each in a process with a model of its own, in turns on all GPUs. Such
             programs are to guard their main module (``if __name__ == "__main__"``).

@@ -68,7 +68,7 @@ class Work(Protocol):
 
     @property
     def resume(self) -> bool:
-        """Whether to go on with what an earlier batch has left."""
+        """Whether to continue what an earlier batch has left."""
         ...
 
     def settings(self, source: Path) -> Mapping[str, Any]:

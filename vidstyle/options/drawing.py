@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import vidstyle.options.shared as shared
 from vidstyle.errors import OptionError
-from vidstyle.options import shared
 from vidstyle.options.base import BASIC, MOTION, SIZE, SPEED, STYLE, Options
 from vidstyle.options.values import StrokeSize, parse_stroke_size
 

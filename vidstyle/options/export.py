@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vidstyle.options import shared
+import vidstyle.options.shared as shared
 from vidstyle.options.base import OUTPUT, Options
 
 

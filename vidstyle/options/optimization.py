@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import vidstyle.options.shared as shared
 from vidstyle.errors import OptionError
 from vidstyle.models.layers import (
     Layers,
@@ -15,7 +16,6 @@ from vidstyle.models.layers import (
     parse_layers,
     smallest_side,
 )
-from vidstyle.options import shared
 from vidstyle.options.base import OPTIMIZATION, SPEED, STYLE, Options, option
 
 OptimizerName = Literal["lbfgs", "adam"]

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+import vidstyle.options.shared as shared
 from vidstyle.errors import OptionError
-from vidstyle.options import shared
 from vidstyle.options.base import BASIC, LOSSES, SPEED, TRAINING, Options, option
 
 SMALLEST_CROP = 32

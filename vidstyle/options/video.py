@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import vidstyle.options.shared as shared
 from vidstyle.errors import OptionError
-from vidstyle.options import shared
 from vidstyle.options.base import BASIC, INPUT, OUTPUT, SIZE, Options, option
 from vidstyle.options.values import parse_time
 

@@ -85,7 +85,7 @@ def stylize_frames(
         drawn = run(listener)
     except KeyboardInterrupt as interrupt:
         kept = Path(output) if run.journal and run.journal.entries else None
-        advice = "go on with the same command" + (", without --overwrite" * frames.overwrite)
+        advice = "continue with the same command" + (", without --overwrite" * frames.overwrite)
         raise Interrupted(kept, advice) from interrupt
     lost = tuple(run.lost())
     warnings, seconds = (*lost, *run.warnings()), time.perf_counter() - began
@@ -222,8 +222,8 @@ class _Run:
         journal = plan.journal
         if journal.entries and not (self.options.resume or self.options.overwrite):
             raise OutputError(
-                f"{self.output}: an earlier run left finished frames; go on with them (--resume), "
-                "or begin anew with --overwrite"
+                f"{self.output}: an earlier run left finished frames; continue with --resume, "
+                "or start over with --overwrite"
             )
         for name in journal.begun - journal.entries.keys():
             _sweep(journal.folder.parent / name)
@@ -298,20 +298,20 @@ class MotionFeed:
         self._last: SequenceFrame | None = None
 
     def __call__(self, frames: Iterable[SequenceFrame]) -> Iterator[TrackedFrame]:
-        for _, group in groupby(frames, key=lambda frame: frame.step.group):
+        for _, group in groupby(frames, key=lambda frame: frame.task.group):
             first = next(group)
             self.tracker.previous = self._previous(first)
-            self.tracker.index = first.step.index
+            self.tracker.index = first.task.index
             for tracked in self.tracker(chain([first], group)):
                 assert isinstance(tracked.frame, SequenceFrame)
                 self._last = tracked.frame
-                yield tracked._replace(start=tracked.frame.step.start)
+                yield tracked._replace(start=tracked.frame.task.start)
 
     def _previous(self, first: SequenceFrame) -> Frame | None:
-        start, last = first.step.start, self._last
+        start, last = first.task.start, self._last
         if start is not None:
             return Frame(start.thumbnail, first.pts - 1, first.time_base)
-        follows = last is not None and last.step.group == first.step.group
+        follows = last is not None and last.task.group == first.task.group
         return last if follows else None
 
 
@@ -352,17 +352,17 @@ class PictureWriter:
     def write(self, frame: Frame) -> None:
         """Raises OutputError when the disk is full or so."""
         assert isinstance(frame, SequenceFrame)
-        step, picture = frame.step, frame.picture
-        if not step.write:
+        task, picture = frame.task, frame.picture
+        if not task.write:
             return
-        self.journal.start(step.target.name)
-        write_picture(step.target, picture, frame.image, options=self.options)
+        self.journal.start(task.target.name)
+        write_picture(task.target, picture, frame.image, options=self.options)
         height, width = picture.image.shape[:2]
         self.journal.finish(
             Entry(
-                step.target.name,
-                step.link,
-                step.target.stat().st_size,
+                task.target.name,
+                task.link,
+                task.target.stat().st_size,
                 (width, height),
                 str(picture.image.dtype),
                 frame.cut,
@@ -382,12 +382,12 @@ class StateKeeper:
 
     def state_after(self, frame: Frame) -> Checkpoint | None:
         assert isinstance(frame, SequenceFrame)
-        due = self.tracked and frame.step.write and (frame.step.index + 1) % EVERY == 0
+        due = self.tracked and frame.task.write and (frame.task.index + 1) % EVERY == 0
         return self.stylizer.state() if due else None
 
     def keep(self, frame: Frame, state: Checkpoint) -> None:
         assert isinstance(frame, SequenceFrame)
-        self.checkpoints.save(frame.step.link, state)
+        self.checkpoints.save(frame.task.link, state)
 
 
 def as_before(fast: FastOptions, settings: Mapping[str, Any] | None) -> FastOptions:

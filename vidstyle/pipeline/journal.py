@@ -77,8 +77,8 @@ class Journal:
             self._append({"settings": now})
         elif change:
             raise OptionError(
-                f"{self.folder.parent}: was begun with {change}; go on with the same, or begin "
-                "anew with --overwrite"
+                f"{self.folder.parent}: was begun with {change}; continue with the same settings, "
+                "or start over with --overwrite"
             )
 
     def forget(self) -> None:
@@ -126,7 +126,7 @@ class Journal:
                 self._take(json.loads(line))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise OutputError(
-                f"{self.path}: cannot be read; begin anew with --overwrite"
+                f"{self.path}: cannot be read; start over with --overwrite"
             ) from error
         if torn:  # else the next line would be appended to it
             self._cut_to(len(text) - len(torn))

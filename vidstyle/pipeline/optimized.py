@@ -85,8 +85,8 @@ def optimize_video(
         fast: draws what there is no past for to start from, instead of the source's frame.
         vgg: loaded unless given.
         compare: put input and output side by side in one picture.
-        resume: go on with the frames that an earlier run has finished, if it did any. On a CPU, the
-            video is the same as if that had not ended.
+        resume: continue with the frames that an earlier run has finished, if any. On a CPU, the
+            video is the same as if that run had not ended.
         listener: called after every frame of every pass.
         steps: called after every iteration; those of a frame are counted from 1.
 
@@ -95,14 +95,7 @@ def optimize_video(
         OptionError: also, to resume, settings or the input have changed.
         Interrupted: Ctrl-C; its ``partial`` is the folder of finished frames.
     """
-    if video.refresh and fast is None:
-        raise OptionError("refresh starts every frame from the fast engine's picture; give one")
-    if video.passes > 1 and temporal.temporal == 0:
-        raise OptionError("passes learn from other frames; with temporal 0 no frame does")
-    if read.bit_depth == 10:
-        raise OptionError(
-            "the optimization engine paints 8 bits a channel; leave out --bit-depth 10"
-        )
+    _check_options(video, temporal, read, fast)
     asked, read = read.bit_depth, replace(read, bit_depth=8)
     began, target, times = time.perf_counter(), Path(output), StageTimes()
     painter = OptimizeStylizer(paintings, optimize, vgg)
@@ -137,12 +130,26 @@ def optimize_video(
                 warnings += (f"{bits} bits painted as 8, as this engine does",)
         except KeyboardInterrupt as interrupt:
             kept = cache.path if cache.path.exists() else None
-            raise Interrupted(kept, "go on with --resume") from interrupt
+            raise Interrupted(kept, "continue with --resume") from interrupt
     cache.remove()
     frames = counter.frames // video.passes
     seconds = time.perf_counter() - began
     stages, first = times.result(), times.first
     return log_summary(Summary(target, frames, seconds, warnings, lost, stages, first_frame=first))
+
+
+def _check_options(
+    video: VideoOptions, temporal: TemporalOptions, read: ReadOptions, fast: FastStylizer | None
+) -> None:
+    """Raises OptionError when options do not go together."""
+    if video.refresh and fast is None:
+        raise OptionError("refresh starts every frame from the fast engine's picture; give one")
+    if video.passes > 1 and temporal.temporal == 0:
+        raise OptionError("passes learn from other frames; with temporal 0 no frame does")
+    if read.bit_depth == 10:
+        raise OptionError(
+            "the optimization engine paints 8 bits a channel; leave out --bit-depth 10"
+        )
 
 
 class _Counter:

@@ -54,13 +54,13 @@ class PassWriter:
         Raises OutputError when the disk is full or so.
         """
         if self._waiting is not None:
-            passed_over = frame.step.index > self._waiting[0].step.index + 1
-            if frame.step.first or passed_over:
+            passed_over = frame.task.index > self._waiting[0].task.index + 1
+            if frame.task.first or passed_over:
                 self.close()
         if self._waiting is not None:
             after = None if motion.flow is None else motion.thumbnail
-            self._write(*self._waiting, after, frame.step.trail)
-        self._waiting = (frame, motion) if frame.step.passes else None
+            self._write(*self._waiting, after, frame.task.trail)
+        self._waiting = (frame, motion) if frame.task.passes else None
 
     def close(self) -> None:
         """Nothing follows the last frame, in this run."""
@@ -76,7 +76,7 @@ class PassWriter:
         trail: of the next frame, of whichever shot; None where nothing follows.
         """
         height, width = frame.image.shape[:2]
-        file = frame.step.file
+        file = frame.task.file
         flow, occlusion = self.folders.flow_path(file), self.folders.occlusion_path(file)
         for path in self.folders.paths(file):
             self.journal.start(pass_name(path))
@@ -87,7 +87,7 @@ class PassWriter:
             write_image(occlusion, occlusion_picture(motion, width, height))
         for path in self.folders.paths(file):
             size = path.stat().st_size
-            self.journal.finish(Entry(pass_name(path), frame.step.trail, size, next=trail))
+            self.journal.finish(Entry(pass_name(path), frame.task.trail, size, next=trail))
 
 
 def motion_channels(

@@ -54,7 +54,7 @@ class Writer(Protocol):
 
 
 class Store(Protocol):
-    """Keeps what is needed to go on with the work another time."""
+    """Keeps what is needed to continue the work in another run."""
 
     def state_after(self, frame: Frame) -> Checkpoint | None:
         """What the frame after this one depends on, where that is to be kept.

@@ -65,7 +65,7 @@ class SequenceFrame(Frame):
         cut: a shot was found to begin with it.
     """
 
-    step: FrameTask
+    task: FrameTask
     picture: Picture
     mattes: tuple[np.ndarray, ...] = ()
     cut: bool = False
@@ -157,44 +157,44 @@ class ResumePlan:
     def __call__(self, files: Iterable[SequenceFile]) -> Iterator[SequenceFrame]:
         """The frames to go through, read lazily."""
         for file in files:
-            step = self._step(file)
-            if step is None:
+            task = self._task(file)
+            if task is None:
                 continue
-            if not step.first and self._leads_elsewhere(step):
+            if not task.first and self._leads_elsewhere(task):
                 before = replace(self._idle.pop(), passes=True)
                 self.counts.again += 1
                 yield from self._go(before)
                 self._extend = True
-            needed = step.write or step.passes or self._extend
-            self._extend = step.passes
-            if not step.write:
+            needed = task.write or task.passes or self._extend
+            self._extend = task.passes
+            if not task.write:
                 self.counts.passed += 1
             if not needed:
-                self._idle.append(step)
+                self._idle.append(task)
                 continue
-            if not step.write:
+            if not task.write:
                 self.counts.again += 1
-            yield from self._go(step)
+            yield from self._go(task)
 
-    def _leads_elsewhere(self, step: FrameTask) -> bool:
+    def _leads_elsewhere(self, task: FrameTask) -> bool:
         """Whether the passes of the frame before, if it is passed over, know of another frame after
         it, or of none."""
         if not self._idle:
             return False
         paths = self.rules.passes(self._idle[-1].file)
         entries = self.journal.entries
-        return any(entries[pass_name(path)].next != step.trail for path in paths)
+        return any(entries[pass_name(path)].next != task.trail for path in paths)
 
-    def _go(self, step: FrameTask) -> Iterator[SequenceFrame]:
+    def _go(self, task: FrameTask) -> Iterator[SequenceFrame]:
         """The frame, after those that its memory wants gone through again."""
-        for each in self._restarted(step):
+        for each in self._restarted(task):
             frame = self._read(each)
             if frame is not None:
                 yield frame
 
     # ---- what there is to do ---------------------------------------------------------------
 
-    def _step(self, file: SequenceFile) -> FrameTask | None:
+    def _task(self, file: SequenceFile) -> FrameTask | None:
         """The next frame; None of a broken one that was dealt with already."""
         index, self._index = self._index, self._index + 1
         if self._number is None:
@@ -266,7 +266,7 @@ class ResumePlan:
             self.journal.start(name)
         if name not in self.journal.begun:
             raise OutputError(
-                f"{path}: exists already, and not from a run to go on with; "
+                f"{path}: exists already, and not made by a run that could continue; "
                 "choose another output, or replace it with --overwrite"
             )
         entry = self.journal.entries.get(name)
@@ -283,54 +283,54 @@ class ResumePlan:
 
     # ---- where to begin --------------------------------------------------------------------
 
-    def _restarted(self, step: FrameTask) -> list[FrameTask]:
+    def _restarted(self, task: FrameTask) -> list[FrameTask]:
         """The frame, and before it those that its memory wants gone through again."""
-        steps, self._idle = [*self._idle, step], []
-        for position in range(len(steps) - 1, -1, -1):
-            begin, state = steps[position], None
+        tasks, self._idle = [*self._idle, task], []
+        for position in range(len(tasks) - 1, -1, -1):
+            begin, state = tasks[position], None
             fresh = begin.first or begin.cut or not self.rules.tracked
             if not fresh and position > 0:
-                state = self.checkpoints.load(steps[position - 1].link)
+                state = self.checkpoints.load(tasks[position - 1].link)
             if fresh or state is not None:
                 self._group += 1
                 break
-        self.counts.again += len(steps) - 1 - position
-        steps = [replace(each, group=self._group) for each in steps[position:]]
-        return [replace(steps[0], start=state), *steps[1:]]
+        self.counts.again += len(tasks) - 1 - position
+        tasks = [replace(each, group=self._group) for each in tasks[position:]]
+        return [replace(tasks[0], start=state), *tasks[1:]]
 
     # ---- reading ---------------------------------------------------------------------------
 
-    def _read(self, step: FrameTask) -> SequenceFrame | None:
+    def _read(self, task: FrameTask) -> SequenceFrame | None:
         """None when the file is broken and passed over."""
         try:
-            picture, image, mattes = self.rules.open(step.file)
+            picture, image, mattes = self.rules.open(task.file)
         except UnreadableFrame as error:
-            if not step.write:
+            if not task.write:
                 raise
-            self._give_up(step, error)
+            self._give_up(task, error)
             return None
-        self._form = require_same_form(step.file.path, picture, self._form)
+        self._form = require_same_form(task.file.path, picture, self._form)
         return SequenceFrame(
             image,
-            step.file.number - self._origin,
+            task.file.number - self._origin,
             self.rules.time_base,
             1,
-            step=step,
+            task=task,
             picture=picture,
             mattes=mattes,
         )
 
-    def _give_up(self, step: FrameTask, error: InputError) -> None:
+    def _give_up(self, task: FrameTask, error: InputError) -> None:
         if self.rules.on_error == "stop":
             raise InputError(
                 f"{error} (--on-error skip passes over such frames, copy copies them)"
             ) from error
         size = 0
         if self.rules.on_error == "copy":
-            self.journal.start(step.target.name)
-            size = copy_file(step.file.path, step.target)
-        self.journal.finish(Entry(step.target.name, step.link, size, broken=self.rules.on_error))
-        self._note(step.file, self.rules.on_error)
+            self.journal.start(task.target.name)
+            size = copy_file(task.file.path, task.target)
+        self.journal.finish(Entry(task.target.name, task.link, size, broken=self.rules.on_error))
+        self._note(task.file, self.rules.on_error)
         self._break()
 
     def _note(self, file: SequenceFile, what: str) -> None:

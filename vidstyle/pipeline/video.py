@@ -32,7 +32,7 @@ from vidstyle.video import (
     plan_output,
 )
 
-ADVICE = "go on with --resume"
+ADVICE = "continue with --resume"
 
 
 def default_output(source: str | Path, label: str) -> Path:
@@ -78,7 +78,7 @@ def stylize_video(
         temporal: how much of the past steadies each frame.
         clip: the clock and the pictures of a sequence.
         compare: put input and output side by side in one picture.
-        resume: go on with a video where an earlier run with the same settings ended, if one did.
+        resume: continue a video where an earlier run with the same settings ended, if one did.
         listener: called after every batch.
 
     Raises:

@@ -287,7 +287,7 @@ class ResumableWriter:
             )
 
     def _leave(self) -> None:
-        """Close everything; remove what no other run can go on with."""
+        """Close everything; remove what no other run can continue."""
         if self._writer is not None:
             self._writer.discard()
         try:
