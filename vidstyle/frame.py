@@ -100,17 +100,18 @@ class VideoInfo:
     """Seconds that the reader will yield, from the container; None when unknown."""
     codec: str
     pix_fmt: str
-    """Of the file."""
+    """The file's pixel format, by FFmpeg's name."""
     bit_depth: int = 8
-    """Of the frames that the reader yields; with more than 8 they are float32."""
+    """Bits a channel of the frames that the reader yields; with more than 8 they are float32."""
     rotation: int = 0
     """Degrees that the reader turned the coded picture by, for the record."""
     sample_aspect_ratio: Fraction | None = None
-    """Of the upright picture."""
+    """Pixel aspect of the upright picture."""
     color: ColorTags = ColorTags()
-    """Of the frames that the reader yields."""
+    """Colour tags of the frames that the reader yields."""
     alpha: bool = False
     """Whether the frames have it."""
     hdr: HdrInfo | None = None
-    """Of the file, where its range is high: the frames are then a view of it (``video/hdr.py``)."""
+    """What a high dynamic range file says of itself; its frames are a view of it
+    (``video/hdr.py``)."""
     metadata: dict[str, str] = field(default_factory=dict)

@@ -77,7 +77,7 @@ def _bmp_size(data: bytes) -> tuple[int, int]:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Of the canvas; each is at most 16,384 to a side."""
+    """Size of the canvas; each side is at most 16,384."""
     kind = data[12:16]
     if kind == b"VP8X":
         width, height = (int.from_bytes(data[n : n + 3], "little") + 1 for n in (24, 27))

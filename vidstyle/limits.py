@@ -7,11 +7,12 @@ from pathlib import Path
 from vidstyle.errors import InputError
 
 MOST_PIXELS = 2**28
-"""Of a still picture: 16,384×16,384."""
+"""The most pixels of a still picture: 16,384×16,384."""
 MOST_VIDEO_PIXELS = 2**27
-"""Of a video, of which decoders hold several pictures: more than 16K, which is 15,360×8640."""
+"""The most pixels of a video, of which decoders hold several pictures: more than 16K
+(15,360×8640)."""
 MOST_CANVAS_PIXELS = 2**26
-"""Of an EXR picture that its data window does not fill."""
+"""The most pixels of an EXR picture that its data window does not fill."""
 LONGEST_SIDE = 2**16
 
 

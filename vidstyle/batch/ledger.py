@@ -58,7 +58,7 @@ class Ledger:
             raise OutputError(f"{path}: {error.strerror or error}") from error
 
     def remove(self, tasks: Iterable[Task]) -> None:
-        """Of a batch that is done."""
+        """Remove the records of a batch that is done."""
         for path in {_path(task) for task in tasks}:
             path.unlink(missing_ok=True)
 

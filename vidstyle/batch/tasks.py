@@ -60,7 +60,7 @@ class Work(Protocol):
 
     @property
     def label(self) -> str:
-        """Of the style; names outputs."""
+        """The style's label, which names outputs."""
         ...
 
     @property

@@ -151,7 +151,7 @@ class _Comparison:
                 listener(Progress(count, total, time.perf_counter() - began))
 
     def results(self) -> list[Steadiness]:
-        """Of each video."""
+        """The steadiness of each video."""
         pairs = np.array(self._pairs)
         energies = np.mean(self._energies, axis=0)
         return [

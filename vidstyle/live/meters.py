@@ -56,13 +56,13 @@ class LatencyMeter:
                 self._recent.popleft()
 
     def recent(self, quantile: float) -> float:
-        """Of the last seconds, in seconds; 0 before the first latency."""
+        """The latency of the last seconds, in seconds; 0 before the first."""
         with self._lock:
             ordered = sorted(seconds for _, seconds in self._recent)
         return ordered[min(int(quantile * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
     def overall(self, quantile: float) -> float:
-        """Of all, in seconds; 0 before the first latency."""
+        """The latency of the whole stream, in seconds; 0 before the first."""
         with self._lock:
             counts = sorted(self._counts.items())
         left = quantile * sum(count for _, count in counts)

@@ -58,7 +58,7 @@ class Journal:
         self.folder = folder
         self.path = folder / NAME
         self.settings: dict[str, Any] | None = None
-        """Of the run that began it; None when there was none."""
+        """Settings of the run that began the journal; None when there was none."""
         self.entries: dict[str, Entry] = {}
         self.begun: set[str] = set()
         """Names of files that are ours, finished or not."""

@@ -34,7 +34,7 @@ class PassFolders:
         return self.occlusion and self.occlusion / f"{file.path.stem}.png"
 
     def paths(self, file: SequenceFile) -> list[Path]:
-        """Of a frame's files."""
+        """The files of a frame's passes."""
         both = self.flow_path(file), self.occlusion_path(file)
         return [path for path in both if path is not None]
 

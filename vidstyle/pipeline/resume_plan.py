@@ -135,12 +135,12 @@ class ResumePlan:
         self.checkpoints = checkpoints
         self.counts = Counts()
         self._number: int | None = None
-        """Of the last file; None before the first."""
+        """The last file's number; None before the first."""
         self._origin = 0
         self._index = 0
         self._group = 0
         self._trail: str | None = None
-        """Of the frame before."""
+        """The trail of the previous frame."""
         self._follows = False
         """The next frame follows it, with no gap in between."""
         self._idle: list[FrameTask] = []

@@ -100,7 +100,7 @@ class SequenceReader:
 
     @property
     def paths(self) -> list[Path]:
-        """Of the pictures."""
+        """Files of the pictures."""
         return [file.path for file in self._files]
 
     def skip(self, count: int) -> None:

@@ -64,7 +64,7 @@ class Part:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the channels."""
+        """Names of the channels."""
         return tuple(self.spec.channelnames)
 
     def channel(self, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from vidstyle.errors import InputError
 
 MOST_SAMPLES = 2**24
-"""Of all tracks together: three days of video at 60 frames a second."""
+"""The most samples of all tracks together: three days of video at 60 frames a second."""
 MOST_EDITED = 2**26
 """Samples times edits of a track, as each edit may go through all of them."""
 _MOST_BOXES = 10**6
@@ -37,7 +37,7 @@ class _Track:
 
     @property
     def entries(self) -> int:
-        """Of FFmpeg's index."""
+        """Entries of FFmpeg's index."""
         pieces = self.sound and self.ticks == (1, 1)
         return -(-self.samples // _PIECE) if pieces else self.samples
 

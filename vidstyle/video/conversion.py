@@ -192,7 +192,7 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
 
 
 def _tags(frame: VideoFrame, stream: VideoStream) -> ColorTags:
-    """Of the picture where it says so, else of the container."""
+    """The picture's colour tags where it has any, else the container's."""
     context = stream.codec_context
 
     def known(name: str, unknown: int) -> int:

@@ -53,7 +53,7 @@ class SourceDecoder:
         assert self.stream.time_base is not None
         self.time_base = self.stream.time_base
         self.duration = duration_of(self.container, self.stream)
-        """Of the stream in seconds; None when the file does not say."""
+        """Duration of the stream in seconds; None when the file does not say."""
 
     def close(self) -> None:
         """Close the file."""
@@ -82,7 +82,7 @@ class SourceDecoder:
 
     @property
     def usual_duration(self) -> int:
-        """Of a frame, in units of the time base."""
+        """Duration of a frame at the average rate, in units of the time base."""
         rate = plausible_rate(self.stream)
         return max(1, round(1 / (rate * self.time_base))) if rate else 1
 

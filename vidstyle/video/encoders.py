@@ -34,7 +34,8 @@ _KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
 _WITH_HEVC = {"mp4", "mov", "matroska", "mpegts"}
 _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _LEAST_FOR_X265 = (64, 32)
-"""Of less width, x265 refuses some and overruns its memory with others (36 to 48 pixels)."""
+"""Below this width x265 refuses some pictures and overruns its memory with others (36 to 48
+pixels)."""
 _DEFAULT_RATE = Fraction(25)
 _AVX512 = 256
 """OpenCV's number of it (CV_CPU_AVX512_SKX), which its Python module does not name."""

@@ -43,13 +43,13 @@ PQ_LIMIT = 10_000.0
 HLG_PEAK = 1000.0
 """Nits of the display that HLG is viewed on here."""
 HLG_GAMMA = 1.2
-"""Of the system at that peak."""
+"""The system gamma at that peak."""
 KNEE = 0.5
-"""Of reference white: what is darker keeps its light."""
+"""Share of reference white up to which light stays as it is."""
 FREE = 0.85
 """Distance from grey up to which colours stay."""
 DISPLAY_GAMMA = 2.4
-"""Of BT.1886."""
+"""The display gamma of BT.1886."""
 
 _STEPS = 65535
 _BAND = 16
@@ -78,7 +78,7 @@ def hdr_info(frame: VideoFrame, tags: ColorTags) -> HdrInfo | None:
 
 
 def _mastering(data: bytes) -> Mastering | None:
-    """Of FFmpeg's AVMasteringDisplayMetadata: ten fractions, and which of them are known."""
+    """Parse FFmpeg's AVMasteringDisplayMetadata: ten fractions, and which of them are known."""
     numbers = struct.unpack("=22i", data)
     if not all(numbers[20:]) or not all(numbers[1:20:2]):
         return None

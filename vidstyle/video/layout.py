@@ -39,7 +39,7 @@ class Layout:
 
     @classmethod
     def of(cls, pix_fmt: str) -> Self:
-        """Of a pixel format, by FFmpeg's name; raises ValueError when there is none."""
+        """The layout of a pixel format, by FFmpeg's name. Raises ValueError when there is none."""
         form = VideoFormat(pix_fmt, 16, 16)
         parts = form.components
         chroma = (1, 1)

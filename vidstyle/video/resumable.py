@@ -28,7 +28,7 @@ from vidstyle.video.segments import Segment, SegmentWriter
 from vidstyle.video.writer import NUDGED, OutputClock, OutputFile, in_ticks
 
 SECONDS = 1.0
-"""Of video in a segment: what may be lost."""
+"""Length of a segment: what a killed run may lose."""
 RECORDS = "segments.jsonl"
 
 
@@ -185,7 +185,7 @@ class ResumableWriter:
 
     @property
     def _new_path(self) -> Path:
-        """Of the segment that is being written."""
+        """Where the current segment is written."""
         return self._folder.path / f"new.part{self._plan.path.suffix}"
 
     # ---- beginning ------------------------------------------------------------------------

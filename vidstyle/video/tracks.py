@@ -111,7 +111,7 @@ class StreamCopier:
 
     @property
     def timecode(self) -> str | None:
-        """Of the video's first frame, where its stream has one."""
+        """Timecode of the video's first frame, where its stream has one."""
         tags = {key.lower(): value for key, value in self.video.metadata.items()}
         return tags.get("timecode")
 
@@ -120,7 +120,7 @@ class StreamCopier:
         self._container.close()
 
     def time_bases(self) -> list[Fraction]:
-        """Of the streams that are carried along."""
+        """Time bases of the streams that are copied."""
         streams = [self._container.streams[index] for index in self._tracks]
         return [stream.time_base for stream in streams if stream.time_base]
 
