@@ -58,7 +58,7 @@ class Distiller(TrainLoop):
         if not vectors:
             raise TrainingError(f"{teacher.path}: no styles to learn from")
         super().__init__(output, options)
-        self.crops = PhotoCrops(find_photos(photos)[0], options.seed, self._readers)
+        self.crops = PhotoCrops(find_photos(photos)[0], options.seed, self.division.readers)
         network = teacher.network()
         self.vectors = torch.stack(vectors)
         self.identity = teacher.vectors.get(IDENTITY, network.identity_style())
@@ -80,7 +80,7 @@ class Distiller(TrainLoop):
             side = int(rng.choice([largest * 3 // 4, largest])) // 16 * 16
             photos = self.crops(self.step, self.options.batch_size, side).to(self.device)
             styles = self._mixtures(rng, self.options.batch_size).to(self.device)
-            parts = photos.split(self._part), styles.split(self._part)
+            parts = photos.split(self.division.part), styles.split(self.division.part)
             yield list(pool.map(self._lesson, *parts))
 
     @torch.no_grad()

@@ -61,6 +61,28 @@ class Losses:
     styles: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Division:
+    """How a batch is divided among the cores of a CPU; a GPU computes all of it at once.
+
+    Attributes:
+        workers: parts that are computed in parallel.
+        part: samples in each.
+        readers: threads that read photos, of which one cannot keep up with a GPU.
+    """
+
+    workers: int
+    part: int
+    readers: int
+
+    @classmethod
+    def on(cls, device: torch.device, batch_size: int) -> Division:
+        """The division for a device."""
+        if device.type == "cpu":
+            return cls(torch.get_num_threads(), 1, 1)
+        return cls(1, batch_size, os.cpu_count() or 1)
+
+
 class TrainLoop(ABC):
     """Trains for a given number of steps or minutes.
 
@@ -82,6 +104,7 @@ class TrainLoop(ABC):
         self.options = options
         self.device = pick_device(options.device)
         self.dtype = training_precision(options.precision, self.device)
+        self.division = Division.on(self.device, options.batch_size)
         self.step, self.seconds = 0, 0.0
 
     def _learn_weights(self, *groups: tuple[Mapping[str, Tensor], float]) -> None:
@@ -125,7 +148,7 @@ class TrainLoop(ABC):
             TrainingError: the loss became NaN or infinite; the last checkpoint is kept.
         """
         try:
-            with worker_pool(self._workers) as pool:
+            with worker_pool(self.division.workers) as pool:
                 self._train(pool, listener)
         except TrainingError:
             raise
@@ -206,21 +229,6 @@ class TrainLoop(ABC):
         )
 
     @property
-    def _workers(self) -> int:
-        """Parts of a batch computed in parallel: one per core on a CPU."""
-        return torch.get_num_threads() if self.device.type == "cpu" else 1
-
-    @property
-    def _readers(self) -> int:
-        """Threads that read photos: one cannot keep up with a GPU."""
-        return 1 if self.device.type == "cpu" else os.cpu_count() or 1
-
-    @property
-    def _part(self) -> int:
-        """Samples computed together: the whole batch on a GPU, one on a CPU."""
-        return 1 if self.device.type == "cpu" else self.options.batch_size
-
-    @property
     def checkpoint_path(self) -> Path:
         return self.output.with_suffix(".checkpoint.safetensors")
 
@@ -251,7 +259,7 @@ class TrainLoop(ABC):
             TrainingError: there is no checkpoint, or it belongs to another training.
         """
         path = self.checkpoint_path
-        metadata, tensors = self._read_checkpoint()
+        metadata, tensors = _read_checkpoint(path, self.checkpoint_format)
         try:
             state = json.loads(metadata["state"])
             step, seconds, subject = state["step"], state["seconds"], state["subject"]
@@ -264,29 +272,35 @@ class TrainLoop(ABC):
             raise TrainingError(f"{path}: belongs to another network") from error
         self.step, self.seconds = step, seconds
 
-    def _read_checkpoint(self) -> tuple[dict[str, str], dict[str, Tensor]]:
-        path = self.checkpoint_path
-        try:
-            with safe_open(path, framework="pt") as stored:
-                metadata, tensors = stored.metadata() or {}, all_tensors(stored)
-        except (OSError, SafetensorError) as error:
-            raise TrainingError(f"{path}: no checkpoint to resume from ({error})") from error
-        if metadata.get("format") != self.checkpoint_format:
-            raise TrainingError(f"{path}: not a training checkpoint")
-        return metadata, tensors
-
     @torch.no_grad()
     def _restore(self, tensors: Mapping[str, Tensor]) -> None:
         for name, weight in self.weights.items():
             weight.copy_(tensors[name])
             self.average[name].copy_(tensors[f"average.{name}"])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".", 2)
-                moments.setdefault(int(index), {})[key] = tensor
-        if moments:
+        if moments := _moments(tensors):
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+
+
+def _read_checkpoint(path: Path, expected: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a checkpoint of the expected format."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            metadata, tensors = stored.metadata() or {}, all_tensors(stored)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{path}: no checkpoint to resume from ({error})") from error
+    if metadata.get("format") != expected:
+        raise TrainingError(f"{path}: not a training checkpoint")
+    return metadata, tensors
+
+
+def _moments(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """The state of Adam, by the number of the weight."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("adam."):
+            _, index, key = name.split(".", 2)
+            moments.setdefault(int(index), {})[key] = tensor
+    return moments
 
 
 class Tally:

@@ -83,6 +83,23 @@ class Sample:
     seed: int
 
 
+class Turns:
+    """Which style a sample is drawn in: in every round each as often as its share, in random order.
+
+    Args:
+        seed: decides the order, so that a resumed run sees what an uninterrupted one would.
+    """
+
+    def __init__(self, shares: Sequence[int], seed: int) -> None:
+        self._round = np.repeat(np.arange(len(shares)), shares)
+        self._seed = seed
+
+    def __call__(self, sample: int) -> int:
+        """The index of the style for a sample, counted from the beginning of the training."""
+        number, place = divmod(sample, len(self._round))
+        return int(np.random.default_rng((self._seed, 1, number)).permutation(self._round)[place])
+
+
 class Trainer(TrainLoop):
     """Trains style vectors and, with ``options.full``, the backbone.
 
@@ -120,7 +137,8 @@ class Trainer(TrainLoop):
         super().__init__(output, options)
         self.paintings = list(paintings)
         self.photos, self.held_out = find_photos(photos)
-        self.crops = PhotoCrops(self.photos, options.seed, self._readers)
+        self.turns = Turns([painting.share for painting in paintings], options.seed)
+        self.crops = PhotoCrops(self.photos, options.seed, self.division.readers)
         self.base = base
         self.vgg: VGG19 = load_vgg19(vgg, last=STYLE_LAYERS[-1]).to(self.device)
         self.network = (base.network() if base else TransformerNet()).to(
@@ -177,7 +195,7 @@ class Trainer(TrainLoop):
                 number, used = divmod(self.step, reuse)
                 image = coming.result().to(self.device, memory_format=torch.channels_last)
                 coming = reader.submit(self._read, number + 1)
-                photos = list(pool.map(self._photo, image.split(self._part)))
+                photos = list(pool.map(self._photo, image.split(self.division.part)))
                 for _ in range(reuse - used):
                     yield self._samples(photos)
 
@@ -196,26 +214,13 @@ class Trainer(TrainLoop):
 
     def _photo(self, image: Tensor) -> Photo:
         with torch.no_grad(), self._autocast():
-            features = self.vgg(self._judged(image), STRUCTURE_LAYERS)
+            features = self.vgg(_inner(image, self.options.margin), STRUCTURE_LAYERS)
         return Photo(image, features, {k: self_similarity(f) for k, f in features.items()})
-
-    def _judged(self, image: Tensor) -> Tensor:
-        """Crop the margin, which the losses do not see."""
-        margin = self.options.margin
-        return crop(image, margin) if margin else image
-
-    def _round(self, number: int) -> np.ndarray:
-        """All styles, each repeated by its share, in random order."""
-        rng = np.random.default_rng((self.options.seed, 1, number))
-        shares = [painting.share for painting in self.paintings]
-        return rng.permutation(np.repeat(np.arange(len(shares)), shares))
 
     def _choose(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Styles and strengths for the samples of one batch."""
-        count = sum(painting.share for painting in self.paintings)
         batch = self.options.batch_size
-        first = self.step * batch
-        order = [int(self._round(n // count)[n % count]) for n in range(first, first + batch)]
+        order = [self.turns(n) for n in range(self.step * batch, (self.step + 1) * batch)]
         strength = np.ones(batch)
         weaker = rng.random(batch) < self.options.blend_share
         strength[weaker] = rng.uniform(0.1, 1.0, weaker.sum())
@@ -227,7 +232,8 @@ class Trainer(TrainLoop):
         rng = np.random.default_rng((self.options.seed, 2, self.step))
         order, strength = self._choose(rng)
         seeds = [int(seed) for seed in rng.integers(2**31, size=len(photos))]
-        parts = zip(photos, order.split(self._part), strength.split(self._part), seeds, strict=True)
+        size = self.division.part
+        parts = zip(photos, order.split(size), strength.split(size), seeds, strict=True)
         return [Sample(*part) for part in parts]
 
     def _losses(self, part: Sample) -> Losses:
@@ -264,7 +270,7 @@ class Trainer(TrainLoop):
     def _compared(self, photo: Photo, drawn: Tensor, order: Tensor) -> dict[str, Tensor]:
         """All losses but stability, each N."""
         shown = drawn.clamp(0, 1)
-        judged, image = self._judged(shown), self._judged(photo.image)
+        judged, image = (_inner(x, self.options.margin) for x in (shown, photo.image))
         with self._autocast():
             features = self.vgg(judged, STYLE_LAYERS)
             grams = gram_matrices(features, STYLE_LAYERS)
@@ -366,6 +372,11 @@ class Trainer(TrainLoop):
             name: self.average.get(f"network.{name}", weight).cpu()
             for name, weight in self.network.state_dict().items()
         }
+
+
+def _inner(image: Tensor, margin: int) -> Tensor:
+    """The picture without the margin, which the losses do not see."""
+    return crop(image, margin) if margin else image
 
 
 def _stacked(grams: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
