@@ -107,6 +107,7 @@ def test_sound(harbour):
         assert after > 2.5 * before
 
 
+@pytest.mark.slow
 def test_committed_clip(harbour):
     path = SAMPLES / "harbour.mp4"
     assert path.stat().st_size < 2_000_000

@@ -326,6 +326,7 @@ class Fatal(FastWork):
         return unless_fatal
 
 
+@pytest.mark.slow
 def test_two_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One of them fails, and one takes its process with it, which is made anew."""
     caplog.set_level(logging.INFO, "vidstyle")
@@ -368,6 +369,7 @@ def test_ctrl_c_does_not_cut_messages() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_ctrl_c_with_two_at_once(tmp_path: Path) -> None:
     sources = [clip(tmp_path, f"{name}.mp4", 240) for name in "abc"]
     style = write_toy(tmp_path / "toy.safetensors")

@@ -194,6 +194,7 @@ def test_changed_settings_ask_for_overwrite(
     assert contents(tmp_path / "out") != before
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_watching(source: Path, tmp_path: Path, style: Path) -> None:
     output = tmp_path / "out"
     command = [sys.executable, "-m", "vidstyle", "frames", source, output, "--watch"]

@@ -246,6 +246,7 @@ def program(*arguments: str | Path, stdout: int) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     "command", [("--version",), ("styles",), ("run", "clip.mp4", "--progress", "none")]
@@ -276,6 +277,7 @@ def test_a_log_on_a_full_disk_does_not_end_the_run(
     assert err == "vidstyle: note: the log /dev/full ends here (No space left on device)\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves(clip: Path, style: Path) -> None:
     read, write = os.pipe()
     os.close(read)

@@ -161,6 +161,7 @@ def test_the_window(style: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captur
     assert re.match(r"window: \d+ pictures .*; stopped\n", capsys.readouterr().out)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_stdout_carries_the_stream_until_a_service_manager_ends_it(
     tmp_path: Path, style: Path

@@ -78,6 +78,7 @@ def test_signals_survive_it() -> None:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 def test_threads_may_share_it() -> None:
     network = toy_network()
     style = toy_vector(network)

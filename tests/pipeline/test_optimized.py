@@ -144,6 +144,7 @@ def unsteady(pictures: list[np.ndarray], sources: list[np.ndarray]) -> float:
     return float(np.mean(changes))
 
 
+@pytest.mark.slow
 def test_the_temporal_loss_steadies(tmp_path: Path) -> None:
     source = clip(tmp_path / "a.mkv")
     photos = images(source)

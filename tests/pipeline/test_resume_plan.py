@@ -119,6 +119,7 @@ for moment, left, _ in json.loads(moments):
 """Runs the program again and again, each time until it is killed by SIGKILL."""
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(source: Path, tmp_path: Path) -> None:
     style = write_toy(tmp_path / "toy.safetensors", ["alpha"])
     stylize_frames(source, tmp_path / "whole", style, fast=FAST)
@@ -147,6 +148,7 @@ def test_killed_again_and_again(source: Path, tmp_path: Path) -> None:
     assert [path.name for path in notes(output).iterdir()] == [journal.NAME]
 
 
+@pytest.mark.slow
 def test_killed_from_outside(source: Path, tmp_path: Path) -> None:
     style = write_toy(tmp_path / "toy.safetensors", ["alpha"])
     stylize_frames(source, tmp_path / "whole", style, fast=FAST)

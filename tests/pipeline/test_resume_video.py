@@ -115,6 +115,7 @@ def test_the_file_is_that_of_an_uninterrupted_run(tmp_path: Path, stop: int) -> 
     assert packets(tmp_path / "out.mp4") == packets(source)
 
 
+@pytest.mark.slow
 def test_the_past_is_remembered(tmp_path: Path) -> None:
     """Were it not, the frame after the interruption would be drawn anew."""
     source = clip(tmp_path / "in.mp4")
@@ -128,6 +129,7 @@ def test_the_past_is_remembered(tmp_path: Path) -> None:
     assert np.array_equal(images(tmp_path / "out.mp4")[24], with_past)
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again(tmp_path: Path) -> None:
     source = clip(tmp_path / "in.mp4", 130)
     run(source, tmp_path / "whole.mp4")

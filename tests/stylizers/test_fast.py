@@ -236,6 +236,7 @@ def test_deep_pictures_come_in_tiles_too() -> None:
     np.testing.assert_allclose(engine(tile=32, strength=0.0)(deep), deep, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_only_large_pictures_come_in_tiles_by_themselves() -> None:
     heights: list[int] = []
     stylizer = engine(stroke_size=1)

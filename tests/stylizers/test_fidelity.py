@@ -68,6 +68,7 @@ def flicker(frames: np.ndarray, results: np.ndarray) -> float:
     return float(np.mean(errors))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "precision", "decibels"), FASTER)
 def test_pictures_are_close_and_as_steady(
     frames: np.ndarray,

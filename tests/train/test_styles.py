@@ -253,6 +253,7 @@ def stop_at(step: int) -> Callable[[TrainEvent], None]:
     return listen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("stop", [2, 4])
 def test_a_resumed_run_ends_like_an_uninterrupted_one(
