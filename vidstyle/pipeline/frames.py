@@ -1,5 +1,5 @@
-"""The loop over a sequence of pictures: as over a video, but each frame is a file of its own, and a
-run goes on where another has ended."""
+"""Restyling the pictures of a sequence: each frame is a file, and a run continues where another
+ended."""
 
 from __future__ import annotations
 
@@ -127,9 +127,6 @@ class _Run:
         self.folders = PassFolders(options.write_flow, options.write_occlusion)
         self.tracked = temporal.temporal > 0 or bool(self.folders)
         self.mattes = [Matte(matte, options.invert_matte) for matte in options.mattes]
-        self.picture_options = PictureOptions(
-            options.input_space, options.layer, options.jpeg_quality
-        )
         self.journal: Journal | None = None
         self.counts = Counts()
         self.times = StageTimes()
@@ -159,7 +156,7 @@ class _Run:
             passes, empty_kept=self.options.alpha == "style", tracked=self.tracked
         )
         stylizer = SteadyStylizer(stylizers, self.temporal, compose)
-        writer = PictureWriter(journal, self.picture_options)
+        writer = PictureWriter(journal, self.options)
         store = StateKeeper(checkpoints, stylizer, tracked=self.tracked)
         # Passes want motion even where the memory does not.
         tracking = replace(self.temporal, temporal=self.temporal.temporal or float(self.tracked))
@@ -200,14 +197,14 @@ class _Run:
 
     def _readable(self, path: Path) -> bool:
         try:
-            read_picture(path, self.picture_options)
+            read_picture(path, self.options)
         except InputError:
             return False
         return True
 
     def _open(self, file: SequenceFile) -> tuple[Picture, np.ndarray, tuple[np.ndarray, ...]]:
         try:
-            picture = read_picture(file.path, self.picture_options)
+            picture = read_picture(file.path, self.options)
         except InputError as error:
             raise UnreadableFrame(str(error)) from error
         image = picture.image

@@ -13,9 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeVar
-
-import numpy as np
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from vidstyle.frame import Frame
 from vidstyle.stages import StageTime, StageTimes
@@ -24,13 +22,15 @@ from vidstyle.temporal.motion import TrackedFrame
 from vidstyle.video.prefetch import BackgroundSink, Prefetch
 
 T = TypeVar("T")
+D = TypeVar("D")
+"""What a stylizer draws of a frame; only its own ``finish`` looks at it."""
 logger = logging.getLogger(__name__)
 
 QUEUED_BATCHES = 2
 """Batches that may wait between two steps: enough to overlap, little enough for 4K."""
 
 
-class FrameStylizer(Protocol):
+class FrameStylizer(Protocol[D]):
     """Turns the frames of a clip, in order, into those to be written."""
 
     @property
@@ -38,11 +38,11 @@ class FrameStylizer(Protocol):
         """How many frames are drawn at once."""
         ...
 
-    def draw(self, frames: Sequence[TrackedFrame]) -> Iterable[np.ndarray]:
+    def draw(self, frames: Sequence[TrackedFrame]) -> Iterable[D]:
         """Something for each frame; called on one thread, with no regard to the next step."""
         ...
 
-    def finish(self, frame: TrackedFrame, drawing: np.ndarray) -> Frame:
+    def finish(self, frame: TrackedFrame, drawing: D, /) -> Frame:
         """The frame to write, of what was drawn; called on another thread, once motion is known."""
         ...
 
@@ -68,9 +68,9 @@ class Store(Protocol):
         ...
 
 
-class _Drawn(NamedTuple):
+class _Drawn(NamedTuple, Generic[D]):
     frame: TrackedFrame
-    drawing: np.ndarray
+    drawing: D
 
 
 class _Finished(NamedTuple):
@@ -80,7 +80,7 @@ class _Finished(NamedTuple):
 
 def process(
     frames: Iterable[TrackedFrame],
-    stylizer: FrameStylizer,
+    stylizer: FrameStylizer[D],
     writer: Writer,
     store: Store | None = None,
     *,
@@ -103,7 +103,7 @@ def process(
     times = times or StageTimes()
     count, began = 0, time.perf_counter()
 
-    def finish(drawn: _Drawn) -> None:
+    def finish(drawn: _Drawn[D]) -> None:
         waiting = time.perf_counter()
         drawn.frame.motion.exception()
         times.add("blend", StageTime(starved=time.perf_counter() - waiting))

@@ -43,8 +43,8 @@ class SteadyStylizer:
         """What a user should know of how frames were drawn, one line each."""
         return list(dict.fromkeys(notice for s in self.stylizers for notice in s.notices))
 
-    def draw(self, frames: Sequence[TrackedFrame]) -> np.ndarray:
-        """Each frame in each style, N×S×h×w×3, at the size that was drawn."""
+    def draw(self, frames: Sequence[TrackedFrame]) -> list[tuple[np.ndarray, ...]]:
+        """Each frame's drawings, one a style, h×w×3 at the size that was drawn."""
         images = np.stack([tracked.frame.image for tracked in frames])
         missing = self.batch_size - len(images)
         if missing > 0:
@@ -52,9 +52,9 @@ class SteadyStylizer:
             # a frame would depend on where a run began.
             images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
         drawings = [stylizer.draw(images)[: len(frames)] for stylizer in self.stylizers]
-        return np.stack(drawings, axis=1)
+        return list(zip(*drawings, strict=True))
 
-    def finish(self, tracked: TrackedFrame, drawing: np.ndarray) -> Frame:
+    def finish(self, tracked: TrackedFrame, drawings: Sequence[np.ndarray]) -> Frame:
         """Steady what was drawn, bring it to the frame's size, and compose the frame."""
         motion, image = tracked.motion.result(), tracked.frame.image
         if tracked.start is not None:
@@ -64,7 +64,7 @@ class SteadyStylizer:
         self._thumbnail = motion.thumbnail
         pictures = [
             stylizer.enlarge(image, memory(drawn, motion))
-            for stylizer, memory, drawn in zip(self.stylizers, self.memories, drawing, strict=True)
+            for stylizer, memory, drawn in zip(self.stylizers, self.memories, drawings, strict=True)
         ]
         return self._compose(tracked, pictures)
 
