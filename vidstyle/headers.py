@@ -16,8 +16,11 @@ _BARE = {0x01, *range(0xD0, 0xD9)}
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
-def check_header(path: Path, data: bytes) -> None:
+def check_header(path: Path, data: bytes, most: int = MOST_PIXELS) -> None:
     """See whether a file is a JPEG, PNG, WebP, TIFF or BMP picture of a size that can be held.
+
+    Args:
+        most: the most pixels that it may have.
 
     Raises:
         InputError: it is none of these, or claims to be too large.
@@ -28,7 +31,7 @@ def check_header(path: Path, data: bytes) -> None:
         raise InputError(f"{path}: is cut short or damaged") from error
     if size is None:
         raise InputError(f"{path}: not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP)")
-    check_size(path, *size)
+    check_size(path, *size, most)
     if data.startswith(b"\xff\xd8"):
         check_scans(path, data, *size)
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "frames": "Restyle an image sequence: PNG, TIFF, JPEG or EXR.",
     "stream": "Restyle a camera, a network stream or a file while it runs.",
     "image": "Turn a photo into a painting.",
+    "web": "Open a page in the browser that does all of this.",
     "styles": "List the styles; show one; preview all on a picture.",
     "train": "Learn styles from paintings.",
     "distil": "Teach a leaner network to draw drafts.",

@@ -31,7 +31,9 @@ from vidstyle.options.base import (
     about,
     check_range,
     choices,
+    flags_of,
     plain_type,
+    written,
 )
 
 
@@ -66,8 +68,7 @@ class Take:
         for one in fields(self.base):  # type: ignore[arg-type]
             wanted = one.name in self.only if self.only else about(one).panel is not None
             if wanted and one.name not in self.without:
-                usual = about(one).flags or (f"--{one.name.replace('_', '-')}",)
-                flags = (self.flags[one.name],) if one.name in self.flags else usual
+                flags = (self.flags[one.name],) if one.name in self.flags else flags_of(one)
                 yield Parameter(one, flags, getattr(self.base, one.name))
 
 
@@ -135,15 +136,6 @@ class Parameter:
                 raise OptionError(f"{self.flags[0]}: {error}") from error
         check_range(self.flags[0], self.details, value)
         return value
-
-
-def written(value: Any) -> str:
-    """A value as one would write it, layers with their weights among them."""
-    if not isinstance(value, tuple):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    if value and not isinstance(value[0], tuple):
-        return ",".join(map(written, value))
-    return ",".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in value)
 
 
 # ---- the decorator ------------------------------------------------------------------------

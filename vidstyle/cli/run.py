@@ -25,6 +25,7 @@ from vidstyle.options import (
     WriteOptions,
 )
 from vidstyle.options.commands import EngineOptions, ProgressOptions, RunOptions, StyleOptions
+from vidstyle.options.drawing import usual_flow
 
 if TYPE_CHECKING:
     from vidstyle.batch import OptimizeWork, Work
@@ -67,12 +68,11 @@ def run(
     if engine == "optimize":
         reject_options("fast", fast)
     quality = fast.get("quality", FastOptions.quality)
-    flow = "fast" if quality == "draft" else TemporalOptions.flow
     job = Job(
         sources,
         options,
         style.style,
-        TemporalOptions(**{"flow": flow, **temporal}),
+        TemporalOptions(**{"flow": usual_flow(quality), **temporal}),
         read,
         replace(write, effort=quality),
         ClipOptions(**clip),

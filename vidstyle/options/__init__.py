@@ -11,6 +11,7 @@ from vidstyle.options.optimization import FRAMES, OptimizeOptions, VideoOptions
 from vidstyle.options.sequences import ClipOptions, FrameOptions, PictureOptions
 from vidstyle.options.training import DistilOptions, LoopOptions, TrainOptions
 from vidstyle.options.video import ReadOptions, WriteOptions
+from vidstyle.options.web import WebOptions
 
 __all__ = [
     "FRAMES",
@@ -32,6 +33,7 @@ __all__ = [
     "TemporalOptions",
     "TrainOptions",
     "VideoOptions",
+    "WebOptions",
     "WriteOptions",
     "option",
     "settings_of",

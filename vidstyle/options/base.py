@@ -109,6 +109,7 @@ LIVE = Panel("Live")
 ABOUT = Panel("About the painting")
 TRAINING = Panel("Training")
 LOSSES = Panel("Losses")
+LIMITS = Panel("Limits")
 
 PANELS = (
     BASIC,
@@ -121,6 +122,7 @@ PANELS = (
     ABOUT,
     TRAINING,
     LOSSES,
+    LIMITS,
     OUTPUT,
     SPEED,
     OPTIMIZATION,
@@ -148,6 +150,23 @@ class Options:
 def about(one: dataclasses.Field) -> Option:
     """What a field says of itself."""
     return one.metadata["option"]
+
+
+def flags_of(one: dataclasses.Field) -> tuple[str, ...]:
+    """How the command line spells a field."""
+    return about(one).flags or (f"--{one.name.replace('_', '-')}",)
+
+
+def written(value: Any) -> str:
+    """A value as one would write it, layers with their weights among them."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    if value and not isinstance(value[0], tuple):
+        return ",".join(map(written, value))
+    return ",".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in value)
 
 
 def words(name: str) -> str:

@@ -16,6 +16,11 @@ FlowPreset = Literal["ultrafast", "fast", "medium"]
 STROKE_SIZES = (0.25, 32.0)
 
 
+def usual_flow(quality: Quality) -> FlowPreset:
+    """The preset of the optical flow that is used for a quality unless another is given."""
+    return "fast" if quality == "draft" else "medium"
+
+
 @dataclass(frozen=True)
 class FastOptions(Options):
     """How the fast engine draws, and where it computes."""
@@ -77,7 +82,7 @@ class TemporalOptions(Options):
         max=1,
     )
     flow: FlowPreset = MOTION.option(
-        "medium", "Speed preset of the optical flow that previous frames follow."
+        usual_flow("standard"), "Speed preset of the optical flow that previous frames follow."
     )
     cuts: str | Path = MOTION.option(
         "auto",

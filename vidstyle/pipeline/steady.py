@@ -26,6 +26,9 @@ class SteadyStylizer:
     Args:
         stylizers: one for each style; they differ in their styles alone.
         compose: makes one frame of what was drawn.
+
+    Attributes:
+        latest: the picture of the last frame that was finished; None before the first.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class SteadyStylizer:
         self.stylizers = stylizers
         self.batch_size = stylizers[0].batch_size
         self.memories = [TemporalMemory(temporal) for _ in stylizers]
+        self.latest: np.ndarray | None = None
         self._temporal = temporal
         self._compose = compose
         self._thumbnail: np.ndarray | None = None
@@ -66,7 +70,9 @@ class SteadyStylizer:
             stylizer.enlarge(image, memory(drawn, motion))
             for stylizer, memory, drawn in zip(self.stylizers, self.memories, drawings, strict=True)
         ]
-        return self._compose(tracked, pictures)
+        frame = self._compose(tracked, pictures)
+        self.latest = frame.image
+        return frame
 
     def state(self) -> Checkpoint:
         """What the frame after the last depends on."""

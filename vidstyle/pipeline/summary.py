@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from vidstyle.stages import StageTime
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ class Progress:
         seconds: since the first frame went in.
         skipped: frames that an earlier run had finished.
         loss: of the last frame, where something is optimized.
+        picture: the last frame that was finished, as it is written, H×W×3; None before the first,
+            and where there is none to show.
     """
 
     frames: int
@@ -28,6 +32,7 @@ class Progress:
     seconds: float
     skipped: int = 0
     loss: float | None = None
+    picture: np.ndarray | None = None
 
     @property
     def rate(self) -> float:

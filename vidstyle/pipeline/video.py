@@ -241,7 +241,8 @@ def restyle(
         tracked = _after(kept.checkpoint, iter(tracked))
 
     def progress(frames: int, seconds: float) -> None:
-        listener(Progress(skipped + frames, reader.info.frames, seconds, skipped))
+        done, total = skipped + frames, reader.info.frames
+        listener(Progress(done, total, seconds, skipped, picture=stylizer.latest))
 
     began = time.perf_counter()
     try:

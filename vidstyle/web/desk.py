@@ -1,0 +1,100 @@
+"""What all tabs of the page share: the queue, the temporary folders, the studio and the limits."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.resources import as_file, files
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Self
+
+import gradio as gr
+
+from vidstyle.errors import VidstyleError
+from vidstyle.options import WebOptions
+from vidstyle.web.jobs import Jobs
+from vidstyle.web.uploads import Clip, frame_at, open_clip
+from vidstyle.web.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vidstyle.web.studio import Studio
+
+SWEEP_SECONDS = 60
+PREVIEW_SIDE = 960
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""For events that are none of a program's business, and too quick for a spinner."""
+
+
+class Desk:
+    """Made before the page, as it decides where Gradio keeps its files; closed after it."""
+
+    def __init__(self, options: WebOptions) -> None:
+        self.options = options
+        self.workspace = Workspace()
+        self.jobs = Jobs(options.most_waiting)
+        self._closing = Event()
+        self._sweeper = Thread(target=self._sweep, name="sweeper", daemon=True)
+        self._sweeper.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._closing.set()
+        self.jobs.close()
+        self._sweeper.join()
+        self.workspace.close()
+
+    @cached_property
+    def studio(self) -> Studio:
+        """Imports torch, for which the page does not wait."""
+        from vidstyle.web.studio import Studio
+
+        return Studio()
+
+    @cached_property
+    def sample(self) -> Clip:
+        """The clip that the page brings along."""
+        with as_file(files("vidstyle.web") / "sample.mp4") as path:
+            return open_clip(path, "sample.mp4", self.options)
+
+    @cached_property
+    def sample_sheet(self) -> dict[str, np.ndarray]:
+        """A frame of the sample in each style, by name."""
+        return self.studio.sheet(frame_at(self.sample.path, 0, PREVIEW_SIDE))
+
+    def warm_up(self) -> None:
+        """Load what the first visitor would wait for, in the background."""
+        Thread(target=lambda: self.sample_sheet, name="warm-up", daemon=True).start()
+
+    def plain(self, error: VidstyleError | str) -> str:
+        """A message without the folders on this machine."""
+        return re.sub(rf"{re.escape(str(self.workspace.root))}/[^/\\s]+/", "", str(error))
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Show what goes wrong in the block to the visitor, in one line.
+
+        Raises:
+            gr.Error: for a VidstyleError.
+        """
+        try:
+            yield
+        except VidstyleError as error:
+            message = html.escape(self.plain(error))
+            raise gr.Error(message, title="Sorry", print_exception=False) from error
+
+    def _sweep(self) -> None:
+        while not self._closing.wait(SWEEP_SECONDS):
+            self.jobs.forget()
+            self.workspace.sweep(self.jobs.folders())
+
+
+def shown(visible: bool) -> dict[str, Any]:
+    """Shows or hides a part of the page."""
+    return gr.update(visible=visible)

@@ -1,0 +1,21 @@
+"""The page: a head, and a tab for each thing that it does."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from vidstyle.web.desk import Desk
+from vidstyle.web.video import VideoTab
+
+HEAD = """<div class="vs-head"><h1>vid<b>style</b></h1>
+<p>Videos as moving paintings. Everything happens on this machine.</p></div>"""
+
+
+def build_page(desk: Desk) -> gr.Blocks:
+    """All tabs, ready to be launched."""
+    with gr.Blocks(title="vidstyle", analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(HEAD)
+        with gr.Tabs(), gr.Tab("Video"):
+            video = VideoTab(desk)
+        video.load(page)
+    return page

@@ -1,0 +1,105 @@
+"""What came of a clip: both videos side by side, their frames before and after, and the file."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from vidstyle.pipeline.summary import Summary
+from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
+from vidstyle.web.jobs import Job
+from vidstyle.web.status import duration
+from vidstyle.web.uploads import Clip, frame_at, open_clip
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A clip as it was, and as a painting.
+
+    Attributes:
+        start: the second of the clip at which the painting begins.
+        summary: of the run; None when it was stopped, and the painting is what it had finished.
+    """
+
+    clip: Clip
+    output: Path
+    start: float
+    summary: Summary | None = None
+
+    @property
+    def words(self) -> str:
+        """What a visitor should know of it, as HTML."""
+        if self.summary is None:
+            lines = ["Stopped. This is what was finished."]
+        else:
+            took = duration(self.summary.seconds)
+            lines = [f"{self.summary.frames} frames in {took}", *self.summary.warnings]
+        first, *notes = (html.escape(line) for line in lines)
+        return f'<p class="vs-told">{first}</p>' + "".join(f"<p>Note: {note}</p>" for note in notes)
+
+
+class ResultStage:
+    """The part of the page for a job that has ended.
+
+    Attributes:
+        parts: what ``show`` and ``hidden`` have values for.
+        again: the button that leads back.
+    """
+
+    def __init__(self, desk: Desk, job: gr.BrowserState) -> None:
+        self.desk = desk
+        with gr.Column(visible=False, elem_id="video-done", elem_classes="vs-flat") as stage:
+            told = gr.HTML()
+            with gr.Row(elem_classes="vs-videos"):
+                options: dict[str, Any] = {"interactive": False, "buttons": []}
+                before = gr.Video(label="Original", elem_id="video-original", **options)
+                after = gr.Video(label="Painting", elem_id="video-result", **options)
+            pair = gr.ImageSlider(
+                show_label=False,
+                interactive=False,
+                buttons=[],
+                format="jpeg",
+                container=False,
+                elem_id="video-pair",
+                elem_classes="vs-hero",
+            )
+            at = gr.Slider(0, 1, 0, step=0.04, label="Frame, in seconds", buttons=[])
+            with gr.Row():
+                download = gr.DownloadButton(
+                    "Download the painting", variant="primary", elem_id="video-download"
+                )
+                self.again = gr.Button("Paint another", elem_id="video-again")
+        self.parts = [stage, told, before, after, pair, at, download]
+        at.change(self._pair, [job, at], pair, trigger_mode="always_last", **QUIET)
+
+    @property
+    def hidden(self) -> list[Any]:
+        """The stage out of sight."""
+        return [shown(False), *[gr.skip()] * (len(self.parts) - 1)]
+
+    def show(self, job: Job) -> list[Any] | None:
+        """The stage with what came of a job; None when nothing did."""
+        painted: Painted | None = job.result
+        if painted is None:
+            return None
+        result = open_clip(painted.output, painted.output.name, self.desk.options)
+        slider = gr.Slider(0, result.last_frame, 0)
+        files = [painted.clip.path, painted.output]
+        return [shown(True), painted.words, *files, frames(painted, 0), slider, painted.output]
+
+    def _pair(self, name: str, at: float) -> Any:
+        job = self.desk.jobs.find(name)
+        if job is None or job.result is None:
+            return gr.skip()
+        with self.desk.told():
+            return frames(job.result, at)
+
+
+def frames(painted: Painted, at: float) -> tuple[Any, Any]:
+    """A frame before and after, at a second of the painting."""
+    before = frame_at(painted.clip.path, painted.start + at, PREVIEW_SIDE)
+    return before, frame_at(painted.output, at, PREVIEW_SIDE)

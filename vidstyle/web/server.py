@@ -1,0 +1,53 @@
+"""Serving the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event
+
+from vidstyle.errors import OutputError
+from vidstyle.options import WebOptions
+from vidstyle.web.desk import Desk
+from vidstyle.web.page import build_page
+from vidstyle.web.theme import style_sheet, theme
+
+
+def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        ready: called with the address once the page answers.
+
+    Raises:
+        OutputError: the address cannot be listened at.
+    """
+    with Desk(options) as desk:
+        page = build_page(desk)
+        page.queue(default_concurrency_limit=None)
+        try:
+            _, url, _ = page.launch(
+                server_name=options.host,
+                server_port=options.port,
+                auth=options.auth,
+                inbrowser=options.open,
+                max_file_size=options.most_megabytes * 10**6,
+                theme=theme(),
+                css=style_sheet(),
+                share=False,
+                run_history=False,
+                footer_links=["api"],
+                enable_monitoring=False,
+                ssr_mode=False,
+                quiet=True,
+                prevent_thread_lock=True,
+            )
+        except OSError as error:
+            raise OutputError(
+                f"{options.host}:{options.port}: cannot be listened at; try another --port"
+            ) from error
+        ready(url)
+        desk.warm_up()
+        with suppress(KeyboardInterrupt):
+            Event().wait()
+        page.close(verbose=False)

@@ -1,0 +1,270 @@
+"""The tab for videos: choose on a frame, paint the clip, and see it beside the original."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from vidstyle.errors import Interrupted
+from vidstyle.options import FastOptions, TemporalOptions
+from vidstyle.pipeline.summary import Progress
+from vidstyle.web import controls
+from vidstyle.web.catalog import style_titles
+from vidstyle.web.choice import Choice
+from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
+from vidstyle.web.jobs import Job
+from vidstyle.web.result import Painted, ResultStage
+from vidstyle.web.status import follow, place_words, progress_panel, work_panel
+from vidstyle.web.uploads import Clip, check_length, frame_at, open_clip
+
+QUALITIES = {"draft": "Draft", "standard": "Standard", "fine": "Fine"}
+COLORS = {"style": "The painting's", "keep": "The clip's own"}
+
+
+class VideoTab:
+    """Builds itself inside the page that is being built."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.names = list(style_titles())
+        self.clip = gr.State(None)
+        self.style = gr.State(self.names[0])
+        self.job = gr.BrowserState("", storage_key="vidstyle-video-job")
+        with gr.Row(elem_classes="vs-desk"):
+            with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
+                self._build_stage()
+                self._build_gallery()
+            with gr.Column(scale=1, min_width=300, elem_classes="vs-panel"):
+                self._build_panel()
+        self._connect()
+
+    # -- what is there ------------------------------------------------------------------------
+
+    def _build_stage(self) -> None:
+        with gr.Column(elem_id="video-choosing", elem_classes="vs-flat") as self.choosing:
+            self.preview = gr.ImageSlider(
+                label="Before and after",
+                show_label=False,
+                interactive=False,
+                buttons=[],
+                format="jpeg",
+                container=False,
+                elem_id="video-preview",
+                elem_classes="vs-hero",
+            )
+            self.at = gr.Slider(0, 1, 0, step=0.04, label="Frame, in seconds", buttons=[])
+        with gr.Column(
+            visible=False, elem_id="video-working", elem_classes="vs-flat"
+        ) as self.working:
+            self.progress = gr.HTML(work_panel("Starting…"))
+            self.cancel = gr.Button("Cancel, and keep what is finished", elem_id="video-cancel")
+        self.result = ResultStage(self.desk, self.job)
+
+    def _build_gallery(self) -> None:
+        self.gallery = gr.Gallery(
+            label="Styles",
+            show_label=False,
+            columns=4,
+            height="auto",
+            object_fit="cover",
+            allow_preview=False,
+            interactive=False,
+            buttons=[],
+            format="jpeg",
+            selected_index=0,
+            container=False,
+            elem_id="video-styles",
+            elem_classes="vs-styles",
+        )
+
+    def _build_panel(self) -> None:
+        limits = self.desk.options
+        self.upload = gr.Video(
+            label=f"Your clip, up to {limits.most_megabytes} MB",
+            sources=["upload"],
+            height=150,
+            buttons=[],
+            elem_id="video-upload",
+            elem_classes="vs-drop",
+        )
+        self.sample = gr.Button("Take the sample clip", size="sm", elem_id="video-sample")
+        self.strength = controls.slider(FastOptions, "strength", "Strength")
+        self.temporal = controls.slider(TemporalOptions, "temporal", "Steadiness")
+        self.color = controls.radio(FastOptions, "color", COLORS, "Colours")
+        self.quality = controls.radio(FastOptions, "quality", QUALITIES, "Quality")
+        self.side = controls.side("Longer side, in pixels")
+        with gr.Row(elem_classes="vs-pair"):
+            self.start = controls.moment("Start", "0:00")
+            self.end = controls.moment("End", "the end")
+        self.go = gr.Button("Paint the clip", variant="primary", elem_id="video-start")
+        self.command = gr.Textbox(
+            label="The same on the command line",
+            interactive=False,
+            lines=2,
+            buttons=["copy"],
+            elem_id="video-command",
+            elem_classes="vs-command",
+        )
+
+    # -- what it does -------------------------------------------------------------------------
+
+    @property
+    def chosen(self) -> list[Any]:
+        """The controls, in the order of ``Choice.of``."""
+        fast = [self.style, self.strength, self.temporal, self.color, self.quality]
+        return [*fast, self.side, self.start, self.end]
+
+    def load(self, page: gr.Blocks) -> None:
+        """What happens when somebody opens the page."""
+        page.load(self._sample, None, self._taken, **QUIET).then(
+            self._watch, self.job, self._watched, **QUIET
+        )
+
+    @property
+    def _taken(self) -> list[Any]:
+        return [self.clip, self.at, self.preview, self.gallery, self.upload, self.command]
+
+    @property
+    def _watched(self) -> list[Any]:
+        return [self.choosing, self.working, self.progress, *self.result.parts, self.job]
+
+    def _connect(self) -> None:
+        redraw: dict[str, Any] = {
+            "fn": self._preview,
+            "inputs": [self.clip, self.at, *self.chosen],
+            "outputs": [self.preview, self.command],
+            "trigger_mode": "always_last",
+            **QUIET,
+        }
+        drawn = [self.strength, self.color, self.quality, self.at]
+        gr.on([control.change for control in drawn], **redraw)
+        for control in (self.temporal, self.side, self.start, self.end):
+            control.change(
+                self._command,
+                [self.clip, *self.chosen],
+                self.command,
+                trigger_mode="always_last",
+                **QUIET,
+            )
+        self.gallery.select(self._choose, None, self.style, **QUIET).then(**redraw)
+        self.upload.upload(self._take, [self.upload, *self.chosen], self._taken, **QUIET)
+        self.sample.click(self._sample, None, self._taken, **QUIET)
+        self.go.click(self._start, [self.clip, *self.chosen], self.job, **QUIET).success(
+            self._watch, self.job, self._watched, **QUIET
+        )
+        self.cancel.click(self._stop, self.job, None, **QUIET)
+        self.result.again.click(
+            lambda: [shown(True), *self.result.hidden, ""],
+            None,
+            [self.choosing, *self.result.parts, self.job],
+            **QUIET,
+        )
+
+    # -- choosing -----------------------------------------------------------------------------
+
+    def _sample(self) -> list[Any]:
+        clip = self.desk.sample
+        return [*self._show(clip, self.desk.sample_sheet), None, ""]
+
+    def _take(self, upload: str | None, *chosen: Any) -> list[Any]:
+        if upload is None:
+            return [gr.skip()] * len(self._taken)
+        with self.desk.told():
+            path = self.desk.workspace.adopt(Path(upload))
+            clip = open_clip(path, Path(upload).name, self.desk.options)
+            frame = frame_at(path, 0, PREVIEW_SIDE)
+            sheet = self.desk.studio.sheet(frame)
+        return [*self._show(clip, sheet), gr.skip(), self._command(clip, *chosen)]
+
+    def _show(self, clip: Clip, sheet: dict[str, np.ndarray]) -> list[Any]:
+        """A new clip, its frames' slider, its first frame before and after, and the gallery."""
+        frame = frame_at(clip.path, 0, PREVIEW_SIDE)
+        titles = style_titles()
+        pictures = [(sheet[name], titles[name]) for name in sheet]
+        name = next(iter(sheet))
+        painted = self.desk.studio.paint(frame, name, FastOptions())
+        slider = gr.Slider(0, clip.last_frame, 0)
+        return [clip, slider, (frame, painted), gr.Gallery(pictures, selected_index=0)]
+
+    def _choose(self, event: gr.SelectData) -> str:
+        return self.names[event.index]
+
+    def _preview(self, clip: Clip | None, at: float, *chosen: Any) -> list[Any]:
+        if clip is None:
+            return [gr.skip(), gr.skip()]
+        with self.desk.told():
+            choice = Choice.of(*chosen)
+            frame = frame_at(clip.path, min(at, clip.last_frame), PREVIEW_SIDE)
+            painted = self.desk.studio.paint(frame, choice.style, choice.fast)
+        return [(frame, painted), choice.command(clip.name)]
+
+    def _command(self, clip: Clip | None, *chosen: Any) -> Any:
+        if clip is None:
+            return gr.skip()
+        with self.desk.told():
+            return Choice.of(*chosen).command(clip.name)
+
+    # -- painting -----------------------------------------------------------------------------
+
+    def _start(self, clip: Clip | None, *chosen: Any) -> str:
+        if clip is None:
+            raise gr.Error("Bring a clip first, or take the sample.", title="No clip yet")
+        with self.desk.told():
+            choice = Choice.of(*chosen)
+            check_length(clip, choice.read, self.desk.options)
+            folder = self.desk.workspace.folder()
+            return self.desk.jobs.submit(
+                partial(paint, clip, choice, folder), {folder, clip.path.parent}
+            ).id
+
+    def _stop(self, name: str) -> None:
+        if job := self.desk.jobs.find(name):
+            job.stop()
+
+    async def _watch(self, name: str) -> AsyncIterator[list[Any]]:
+        job = self.desk.jobs.find(name)
+        if job is None:
+            yield [*[gr.skip()] * (len(self._watched) - 1), ""]
+            return
+        async for job in follow(job):
+            if job.ended is None:
+                yield self._at_work(job)
+        yield self._ended(job)
+
+    def _at_work(self, job: Job) -> list[Any]:
+        panel = work_panel(place_words(self.desk.jobs, job))
+        if isinstance(job.event, Progress):
+            panel = progress_panel(job.event)
+        return [shown(False), shown(True), panel, *self.result.hidden, gr.skip()]
+
+    def _ended(self, job: Job) -> list[Any]:
+        """The page with what came of it, or back where it was."""
+        found = self.result.show(job)
+        if found is None:
+            if job.error:
+                gr.Warning(html.escape(self.desk.plain(job.error)), title="Sorry")
+            return [shown(True), shown(False), gr.skip(), *self.result.hidden, ""]
+        return [shown(False), shown(False), gr.skip(), *found, gr.skip()]
+
+
+def paint(clip: Clip, choice: Choice, folder: Path, job: Job) -> Painted:
+    """The work of a job.
+
+    Raises:
+        Interrupted: stopped; what was finished is kept.
+    """
+    output = folder / f"{Path(clip.name).stem}.{choice.style}.mp4"
+    start = choice.read.start or 0.0
+    try:
+        summary = choice.paint(clip.path, output, job.listen)
+    except Interrupted as interrupt:
+        if interrupt.partial is None:
+            raise
+        return Painted(clip, interrupt.partial, start)
+    return Painted(clip, summary.output, start, summary)
