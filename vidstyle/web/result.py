@@ -11,7 +11,6 @@ import gradio as gr
 
 from vidstyle.pipeline.summary import Summary
 from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
-from vidstyle.web.jobs import Job
 from vidstyle.web.status import duration
 from vidstyle.web.uploads import Clip, frame_at, open_clip
 
@@ -46,7 +45,7 @@ class ResultStage:
     """The part of the page for a job that has ended.
 
     Attributes:
-        parts: what ``show`` and ``hidden`` have values for.
+        parts: what ``show`` has values for.
         again: the button that leads back.
     """
 
@@ -76,20 +75,12 @@ class ResultStage:
         self.parts = [stage, told, before, after, pair, at, download]
         at.change(self._pair, [job, at], pair, trigger_mode="always_last", **QUIET)
 
-    @property
-    def hidden(self) -> list[Any]:
-        """The stage out of sight."""
-        return [shown(False), *[gr.skip()] * (len(self.parts) - 1)]
-
-    def show(self, job: Job) -> list[Any] | None:
-        """The stage with what came of a job; None when nothing did."""
-        painted: Painted | None = job.result
-        if painted is None:
-            return None
-        result = open_clip(painted.output, painted.output.name, self.desk.options)
-        slider = gr.Slider(0, result.last_frame, 0)
-        files = [painted.clip.path, painted.output]
-        return [shown(True), painted.words, *files, frames(painted, 0), slider, painted.output]
+    def show(self, result: Painted) -> list[Any]:
+        """The stage with what came of a job."""
+        painted = open_clip(result.output, result.output.name, self.desk.options)
+        slider = gr.Slider(0, painted.last_frame, 0)
+        files = [result.clip.path, result.output]
+        return [shown(True), result.words, *files, frames(result, 0), slider, result.output]
 
     def _pair(self, name: str, at: float) -> Any:
         job = self.desk.jobs.find(name)

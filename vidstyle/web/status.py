@@ -1,71 +1,81 @@
-"""How a job that is waiting or at work is shown: the picture, a bar, and a line of words."""
+"""How work that goes on is shown: a picture, a bar, a line of words, and how the losses fall."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import html
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
 
 import cv2
 import numpy as np
 
 from vidstyle.image import fit
 from vidstyle.pipeline.summary import Progress
-from vidstyle.web.jobs import Job, Jobs
 
 SHOWN_SIDE = 960
-LOOK_SECONDS = 0.4
 
 
-async def follow(job: Job) -> AsyncIterator[Job]:
-    """The job again and again, until it has ended."""
-    while job.ended is None:
-        yield job
-        await asyncio.sleep(LOOK_SECONDS)
-    yield job
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What there is to see of a job at a moment.
 
-
-def work_panel(words: str, share: float | None = None, picture: np.ndarray | None = None) -> str:
-    """HTML of work that goes on.
-
-    Args:
+    Attributes:
         share: how much is done, from 0 to 1; None where nobody knows.
-        picture: RGB H×W×3, the latest.
+        picture: the latest, RGB H×W×3.
+        losses: of all steps, where something is optimized.
     """
-    shown = (
-        f'<img alt="What is being painted" src="{data_url(picture)}">'
-        if picture is not None
-        else ('<div class="vs-empty"></div>')
-    )
-    percent = 0 if share is None else round(100 * min(share, 1))
-    return (
-        f'<div class="vs-work">{shown}'
-        f'<div class="vs-bar" role="progressbar" aria-label="Progress" aria-valuenow="{percent}">'
-        f'<i style="width:{percent}%"></i></div>'
-        f'<p role="status">{html.escape(words)}</p></div>'
-    )
+
+    words: str
+    share: float | None = None
+    picture: np.ndarray | None = None
+    losses: Sequence[float] = ()
+
+    def html(self) -> str:
+        """As a part of the page."""
+        percent = round(100 * min(self.share or 0, 1))
+        return (
+            f'<div class="vs-work">{self._shown()}'
+            f'<div class="vs-bar" role="progressbar" aria-label="Progress" '
+            f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
+            f'<i style="width:{percent}%"></i></div>'
+            f'<p role="status">{html.escape(self.words)}</p>{loss_curve(self.losses)}</div>'
+        )
+
+    def _shown(self) -> str:
+        if self.picture is None:
+            return '<div class="vs-empty"></div>'
+        return f'<img alt="What is being painted" src="{data_url(self.picture)}">'
 
 
-def progress_panel(progress: Progress) -> str:
-    """HTML of a run that goes on: frames, frames a second, and the time left."""
-    words = [f"{progress.frames} frames", f"{progress.rate:.1f} frames/s"]
-    share = None
+def run_sight(progress: Progress) -> Sight:
+    """A run over frames: how many, how many a second, and the time left."""
+    words, share = [f"{progress.frames} frames"], None
     if progress.total:
         total = max(progress.total, progress.frames)
         share = progress.frames / total
-        words[0] = f"{progress.frames} of {total} frames"
-        if progress.rate:
-            words.append(f"{duration((total - progress.frames) / progress.rate)} left")
-    return work_panel(" · ".join(words), share, progress.picture)
+        words = [f"{progress.frames} of {total} frames"]
+    words.append(f"{progress.rate:.1f} frames/s")
+    if share is not None and progress.rate:
+        words.append(f"{duration((total - progress.frames) / progress.rate)} left")
+    return Sight(" · ".join(words), share, progress.picture)
 
 
-def place_words(jobs: Jobs, job: Job) -> str:
-    """What somebody who waits wants to know."""
-    before = jobs.place(job)
-    if before == 0:
-        return "Starting…"
-    return f"Waiting: {before} job{'s' if before > 1 else ''} before yours"
+def loss_curve(losses: Sequence[float]) -> str:
+    """The losses of all steps as a small drawing (SVG), on a logarithmic axis."""
+    known = [log(loss) for loss in losses if loss > 0]
+    if len(known) < 2:
+        return ""
+    low, height = min(known), (max(known) - min(known)) or 1
+    points = " ".join(
+        f"{300 * step / (len(known) - 1):.1f},{54 - 48 * (value - low) / height:.1f}"
+        for step, value in enumerate(known)
+    )
+    return (
+        '<svg class="vs-curve" viewBox="0 0 300 60" preserveAspectRatio="none" role="img" '
+        f'aria-label="The loss, on a logarithmic axis"><polyline points="{points}"/></svg>'
+    )
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ from vidstyle.options import ReadOptions, WebOptions
 from vidstyle.video import VideoReader
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clip:
     """A video of a visitor's.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,15 @@ import numpy as np
 
 from vidstyle.errors import Interrupted
 from vidstyle.options import FastOptions, TemporalOptions
-from vidstyle.pipeline.summary import Progress
 from vidstyle.web import controls
 from vidstyle.web.catalog import style_titles
 from vidstyle.web.choice import Choice
-from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
+from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk
 from vidstyle.web.jobs import Job
 from vidstyle.web.result import Painted, ResultStage
-from vidstyle.web.status import follow, place_words, progress_panel, work_panel
+from vidstyle.web.status import run_sight
 from vidstyle.web.uploads import Clip, check_length, frame_at, open_clip
+from vidstyle.web.workshop import Workshop
 
 QUALITIES = {"draft": "Draft", "standard": "Standard", "fine": "Fine"}
 COLORS = {"style": "The painting's", "keep": "The clip's own"}
@@ -35,7 +33,6 @@ class VideoTab:
         self.names = list(style_titles())
         self.clip = gr.State(None)
         self.style = gr.State(self.names[0])
-        self.job = gr.BrowserState("", storage_key="vidstyle-video-job")
         with gr.Row(elem_classes="vs-desk"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 self._build_stage()
@@ -59,12 +56,9 @@ class VideoTab:
                 elem_classes="vs-hero",
             )
             self.at = gr.Slider(0, 1, 0, step=0.04, label="Frame, in seconds", buttons=[])
-        with gr.Column(
-            visible=False, elem_id="video-working", elem_classes="vs-flat"
-        ) as self.working:
-            self.progress = gr.HTML(work_panel("Starting…"))
-            self.cancel = gr.Button("Cancel, and keep what is finished", elem_id="video-cancel")
-        self.result = ResultStage(self.desk, self.job)
+        self.workshop = Workshop(self.desk, "video", self.choosing, run_sight)
+        self.result = ResultStage(self.desk, self.workshop.job)
+        self.workshop.connect(self.result)
 
     def _build_gallery(self) -> None:
         self.gallery = gr.Gallery(
@@ -122,57 +116,32 @@ class VideoTab:
 
     def load(self, page: gr.Blocks) -> None:
         """What happens when somebody opens the page."""
-        page.load(self._sample, None, self._taken, **QUIET).then(
-            self._watch, self.job, self._watched, **QUIET
-        )
+        page.load(self._sample, None, self._taken, **QUIET)
+        self.workshop.resume(page)
 
     @property
     def _taken(self) -> list[Any]:
-        return [self.clip, self.at, self.preview, self.gallery, self.upload, self.command]
-
-    @property
-    def _watched(self) -> list[Any]:
-        return [self.choosing, self.working, self.progress, *self.result.parts, self.job]
+        return [self.clip, self.at, self.preview, self.gallery, self.upload, self.style]
 
     def _connect(self) -> None:
-        redraw: dict[str, Any] = {
-            "fn": self._preview,
-            "inputs": [self.clip, self.at, *self.chosen],
-            "outputs": [self.preview, self.command],
-            "trigger_mode": "always_last",
-            **QUIET,
-        }
-        drawn = [self.strength, self.color, self.quality, self.at]
-        gr.on([control.change for control in drawn], **redraw)
-        for control in (self.temporal, self.side, self.start, self.end):
-            control.change(
-                self._command,
-                [self.clip, *self.chosen],
-                self.command,
-                trigger_mode="always_last",
-                **QUIET,
-            )
-        self.gallery.select(self._choose, None, self.style, **QUIET).then(**redraw)
-        self.upload.upload(self._take, [self.upload, *self.chosen], self._taken, **QUIET)
+        latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
+        drawn = [self.style, self.strength, self.color, self.quality]
+        changes = [control.change for control in (*drawn, self.at)]
+        gr.on(changes, self._preview, [self.clip, self.at, *drawn], self.preview, **latest)
+        changes = [control.change for control in (self.clip, *self.chosen)]
+        gr.on(changes, self._command, [self.clip, *self.chosen], self.command, **latest)
+        self.gallery.select(self._choose, None, self.style, **QUIET)
+        self.upload.upload(self._take, self.upload, self._taken, **QUIET)
         self.sample.click(self._sample, None, self._taken, **QUIET)
-        self.go.click(self._start, [self.clip, *self.chosen], self.job, **QUIET).success(
-            self._watch, self.job, self._watched, **QUIET
-        )
-        self.cancel.click(self._stop, self.job, None, **QUIET)
-        self.result.again.click(
-            lambda: [shown(True), *self.result.hidden, ""],
-            None,
-            [self.choosing, *self.result.parts, self.job],
-            **QUIET,
-        )
+        self.workshop.begin(self.go, self._start, [self.clip, *self.chosen])
 
     # -- choosing -----------------------------------------------------------------------------
 
     def _sample(self) -> list[Any]:
         clip = self.desk.sample
-        return [*self._show(clip, self.desk.sample_sheet), None, ""]
+        return [*self._show(clip, self.desk.sample_sheet), None, self.names[0]]
 
-    def _take(self, upload: str | None, *chosen: Any) -> list[Any]:
+    def _take(self, upload: str | None) -> list[Any]:
         if upload is None:
             return [gr.skip()] * len(self._taken)
         with self.desk.told():
@@ -180,7 +149,7 @@ class VideoTab:
             clip = open_clip(path, Path(upload).name, self.desk.options)
             frame = frame_at(path, 0, PREVIEW_SIDE)
             sheet = self.desk.studio.sheet(frame)
-        return [*self._show(clip, sheet), gr.skip(), self._command(clip, *chosen)]
+        return [*self._show(clip, sheet), gr.skip(), self.names[0]]
 
     def _show(self, clip: Clip, sheet: dict[str, np.ndarray]) -> list[Any]:
         """A new clip, its frames' slider, its first frame before and after, and the gallery."""
@@ -195,14 +164,15 @@ class VideoTab:
     def _choose(self, event: gr.SelectData) -> str:
         return self.names[event.index]
 
-    def _preview(self, clip: Clip | None, at: float, *chosen: Any) -> list[Any]:
+    def _preview(
+        self, clip: Clip | None, at: float, style: str, strength: float, color: Any, quality: Any
+    ) -> Any:
         if clip is None:
-            return [gr.skip(), gr.skip()]
+            return gr.skip()
         with self.desk.told():
-            choice = Choice.of(*chosen)
             frame = frame_at(clip.path, min(at, clip.last_frame), PREVIEW_SIDE)
-            painted = self.desk.studio.paint(frame, choice.style, choice.fast)
-        return [(frame, painted), choice.command(clip.name)]
+            fast = FastOptions(strength=strength, color=color, quality=quality)
+            return frame, self.desk.studio.paint(frame, style, fast)
 
     def _command(self, clip: Clip | None, *chosen: Any) -> Any:
         if clip is None:
@@ -222,35 +192,6 @@ class VideoTab:
             return self.desk.jobs.submit(
                 partial(paint, clip, choice, folder), {folder, clip.path.parent}
             ).id
-
-    def _stop(self, name: str) -> None:
-        if job := self.desk.jobs.find(name):
-            job.stop()
-
-    async def _watch(self, name: str) -> AsyncIterator[list[Any]]:
-        job = self.desk.jobs.find(name)
-        if job is None:
-            yield [*[gr.skip()] * (len(self._watched) - 1), ""]
-            return
-        async for job in follow(job):
-            if job.ended is None:
-                yield self._at_work(job)
-        yield self._ended(job)
-
-    def _at_work(self, job: Job) -> list[Any]:
-        panel = work_panel(place_words(self.desk.jobs, job))
-        if isinstance(job.event, Progress):
-            panel = progress_panel(job.event)
-        return [shown(False), shown(True), panel, *self.result.hidden, gr.skip()]
-
-    def _ended(self, job: Job) -> list[Any]:
-        """The page with what came of it, or back where it was."""
-        found = self.result.show(job)
-        if found is None:
-            if job.error:
-                gr.Warning(html.escape(self.desk.plain(job.error)), title="Sorry")
-            return [shown(True), shown(False), gr.skip(), *self.result.hidden, ""]
-        return [shown(False), shown(False), gr.skip(), *found, gr.skip()]
 
 
 def paint(clip: Clip, choice: Choice, folder: Path, job: Job) -> Painted:

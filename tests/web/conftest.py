@@ -1,0 +1,107 @@
+"""The page, served by the program itself, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+PATIENCE = 120_000
+"""Milliseconds that a test waits for what a busy machine may take long for."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answer(url: str, seconds: float = 90) -> None:
+    """Wait until a page answers."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < until, f"{url} does not answer"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page with low limits, and with a folder of styles of its own."""
+    pytest.importorskip("gradio")
+    folder, port = tmp_path_factory.mktemp("served"), free_port()
+    limits = ["--most-megabytes", "4", "--most-minutes", "0.5", "--most-megapixels", "2"]
+    command = [sys.executable, "-m", "vidstyle", "web", "--port", str(port), *limits]
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "VIDSTYLE_STYLES": str(folder), "TMPDIR": str(scratch)}
+    server = subprocess.Popen(command, env=environment)
+    try:
+        answer(url := f"http://127.0.0.1:{port}/")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert server.returncode == 0
+    assert not list(scratch.glob("vidstyle-web-*")), "temporary files are left"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium, with a camera that shows a test picture."""
+    api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no browser at {CHROMIUM}")
+    with api.sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", *FAKE_CAMERA]
+        )
+
+
+@pytest.fixture
+def visit(browser: Browser, served: str) -> Iterator[Callable[..., Page]]:
+    """Open the page as another visitor. At the end, nothing went wrong in any browser, and none
+    asked another machine for anything."""
+    problems: list[str] = []
+    visitors: list[Any] = []
+
+    def watch(page: Page) -> None:
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda r: None if is_local(r.url) else problems.append(r.url))
+
+    def open_page(**options: Any) -> Page:
+        visitor = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        visitors.append(visitor)
+        page = visitor.new_page()
+        page.set_default_timeout(PATIENCE)
+        watch(page)
+        page.goto(served)
+        page.wait_for_selector("#video-styles button img")
+        return page
+
+    yield open_page
+    for visitor in visitors:
+        visitor.close()
+    assert problems == []
+
+
+def is_local(url: str) -> bool:
+    return urlsplit(url).hostname == "127.0.0.1" or url.startswith(("data:", "blob:"))

@@ -1,0 +1,188 @@
+"""The tab for videos, in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+from clips import Sound, write_clip
+
+from vidstyle.cli.main import main
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+Visit = Callable[..., "Page"]
+
+
+def moving(index: int, width: int, height: int) -> np.ndarray:
+    """A disc that crosses a gradient."""
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], axis=2)
+    image[(x - 3 * index % width) ** 2 + (y - height // 2) ** 2 < (height // 4) ** 2] = 230
+    return image.astype(np.uint8)
+
+
+def clip(path: Path, frames: int = 24, size: tuple[int, int] = (160, 96)) -> Path:
+    sound = Sound(seconds=frames / 24)
+    return write_clip(path, ticks=tuple(range(frames)), size=size, image=moving, sounds=[sound])
+
+
+def bring(page: Page, path: Path) -> None:
+    """Upload a clip, and wait until it is shown."""
+    page.set_input_files("#video-upload input[type=file]", path)
+    page.wait_for_selector("#video-upload video")
+    shown = page.locator("#video-command textarea")
+    page.wait_for_function(
+        "([box, name]) => box.value.includes(name)", arg=[shown.element_handle(), path.name]
+    )
+
+
+def command(page: Page) -> list[str]:
+    """The command line that the page shows."""
+    return shlex.split(page.locator("#video-command textarea").input_value())
+
+
+def download(page: Page, folder: Path) -> Path:
+    with page.expect_download() as saved:
+        page.click("#video-download")
+    path = folder / saved.value.suggested_filename
+    saved.value.save_as(path)
+    return path
+
+
+def wait_for_share(page: Page, percent: int) -> None:
+    """Wait until so much of a job is done."""
+    page.wait_for_function(
+        "least => document.querySelector('.vs-work [role=progressbar]')?.ariaValueNow >= least",
+        arg=percent,
+    )
+
+
+def count_frames(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_clip_is_painted_as_by_the_command_line(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    source = clip(tmp_path / "My clip.mp4")
+    bring(page, source)
+    page.locator("#video-styles button").nth(1).click()
+    page.get_by_label("Draft").check()
+    page.get_by_label("End").fill("0.9")
+    page.get_by_label("End").blur()
+    page.wait_for_function(
+        "box => /--style wave.*draft.*--end 0.9/.test(box.value)",
+        arg=page.locator("#video-command textarea").element_handle(),
+    )
+    page.click("#video-start")
+    page.wait_for_selector("#video-result video")
+
+    painted = download(page, tmp_path)
+    program, verb, _, *options = command(page)
+    assert (program, verb) == ("vidstyle", "run")
+    reference = tmp_path / "reference.mp4"
+    with pytest.raises(SystemExit) as left:
+        main([verb, str(source), *options, "-o", str(reference), "--progress", "none"])
+    assert not left.value.code
+    assert painted.read_bytes() == reference.read_bytes()
+
+    page.evaluate("document.querySelector('#video-result video').play()")
+    page.wait_for_function(
+        """() => { const video = document.querySelector('#video-result video');
+        return video.currentTime > 0.2 && video.webkitAudioDecodedByteCount > 0
+            && video.webkitDecodedFrameCount > 0 }"""
+    )
+    assert page.locator("#video-pair img").count() == 2
+
+
+def test_what_is_finished_is_kept_when_it_is_cancelled(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    bring(page, clip(tmp_path / "long.mp4", 400, (640, 360)))
+    page.click("#video-start")
+    wait_for_share(page, 10)
+    assert re.search(r"\d+ of 400 frames · [\d.]+ frames/s · .* left", page.inner_text(".vs-work"))
+    page.click("#video-cancel")
+    page.wait_for_selector("#video-result video")
+    assert "Stopped" in page.inner_text("#video-done")
+    assert 0 < count_frames(download(page, tmp_path)) < 400
+
+
+def test_visitors_wait_for_one_another_and_a_reload_loses_nothing(
+    visit: Visit, tmp_path: Path
+) -> None:
+    first, second = visit(), visit()
+    bring(first, clip(tmp_path / "first.mp4", 200, (480, 270)))
+    bring(second, clip(tmp_path / "second.mp4", 8))
+    first.click("#video-start")
+    first.wait_for_selector(".vs-work img")
+    second.click("#video-start")
+    second.get_by_text("Waiting: 1 job before yours").wait_for()
+    first.reload()
+    wait_for_share(first, 20)
+    second.reload()
+    first.click("#video-cancel")
+    for page in (first, second):
+        page.wait_for_selector("#video-result video")
+    assert download(first, tmp_path).name == "first.scream.partial.mp4"
+    assert download(second, tmp_path).name == "second.scream.mp4"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_text("hello"), "letter.mp4: "),
+        (lambda path: clip(path, 2, (2048, 1024)), "pixels are too many"),
+    ],
+)
+def test_what_cannot_be_painted_is_refused_in_one_line(
+    visit: Visit, tmp_path: Path, make: Callable[[Path], object], words: str
+) -> None:
+    page = visit()
+    make(path := tmp_path / "letter.mp4")
+    page.set_input_files("#video-upload input[type=file]", path)
+    page.get_by_text(words).first.wait_for()
+    assert str(Path(page.url).parent) and "vidstyle-web" not in page.inner_text("body")
+
+
+def test_a_clip_that_is_too_long_can_be_cut(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    bring(page, clip(tmp_path / "long.mp4", 24 * 40, (32, 32)))
+    page.click("#video-start")
+    page.get_by_text("choose start and end").first.wait_for()
+    page.get_by_label("End").fill("0.5")
+    page.get_by_label("End").blur()
+    page.click("#video-start")
+    page.wait_for_selector("#video-result video")
+
+
+def test_the_keyboard_is_enough(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    page.locator("#video-styles button").first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "box => box.value.includes('--style wave')",
+        arg=page.locator("#video-command textarea").element_handle(),
+    )
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.ariaLabel"))
+    assert "video-start" in reached and "video-sample" in reached
+
+
+def test_a_phone_shows_all_of_it(visit: Visit) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for part in ("#video-preview", "#video-styles", "#video-start"):
+        box = page.locator(part).bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
