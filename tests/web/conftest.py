@@ -82,8 +82,13 @@ def visit(browser: Browser, served: str) -> Iterator[Callable[..., Page]]:
     problems: list[str] = []
     visitors: list[Any] = []
 
+    def note(text: str) -> None:
+        # A reload ends the connection, which Gradio's script complains about.
+        if not any(word in text for word in ("BodyStreamBuffer", "Connection errored out")):
+            problems.append(text)
+
     def watch(page: Page) -> None:
-        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: note(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda r: None if is_local(r.url) else problems.append(r.url))
 

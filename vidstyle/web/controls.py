@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
 
 from vidstyle.options import Options
 from vidstyle.options.base import about, choices
@@ -37,6 +38,73 @@ def side(label: str) -> gr.Dropdown:
 def moment(label: str, unset: str) -> gr.Textbox:
     """A time, in seconds or hh:mm:ss; empty for ``unset``."""
     return gr.Textbox("", label=label, placeholder=unset, max_lines=1, max_length=20, min_width=100)
+
+
+class PictureUpload(gr.Image):  # type: ignore[misc]
+    """Where a picture is dropped: Gradio's own would decode it before it could be checked."""
+
+    is_template = True
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        """The path of the upload."""
+        return payload.path if payload else None
+
+
+def picture_upload(label: str, name: str) -> PictureUpload:
+    """Where a picture is dropped or pasted; its value is the path of the file."""
+    return PictureUpload(
+        label=label,
+        sources=["upload", "clipboard"],
+        height=150,
+        buttons=[],
+        elem_id=name,
+        elem_classes="vs-drop",
+    )
+
+
+def before_and_after(name: str) -> gr.ImageSlider:
+    """Two pictures of a size, one over the other up to a line that can be moved."""
+    return gr.ImageSlider(
+        label="Before and after",
+        show_label=False,
+        interactive=False,
+        buttons=[],
+        format="jpeg",
+        container=False,
+        elem_id=name,
+        elem_classes="vs-hero",
+    )
+
+
+def style_gallery(name: str) -> gr.Gallery:
+    """A picture in each style, to choose one."""
+    return gr.Gallery(
+        label="Styles",
+        show_label=False,
+        columns=4,
+        height="auto",
+        object_fit="cover",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        format="jpeg",
+        selected_index=0,
+        container=False,
+        elem_id=name,
+        elem_classes="vs-styles",
+    )
+
+
+def command_line(name: str) -> gr.Textbox:
+    """The command line that does what the page would do."""
+    return gr.Textbox(
+        label="The same on the command line",
+        interactive=False,
+        lines=2,
+        buttons=["copy"],
+        elem_id=name,
+        elem_classes="vs-command",
+    )
 
 
 def field_of(record: type[Options], name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from vidstyle.web.desk import Desk
+from vidstyle.web.picture import PictureTab
 from vidstyle.web.video import VideoTab
 
 HEAD = """<div class="vs-head"><h1>vid<b>style</b></h1>
@@ -15,7 +16,9 @@ def build_page(desk: Desk) -> gr.Blocks:
     """All tabs, ready to be launched."""
     with gr.Blocks(title="vidstyle", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEAD)
-        with gr.Tabs(), gr.Tab("Video"):
-            video = VideoTab(desk)
-        video.load(page)
+        with gr.Tabs():
+            with gr.Tab("Video"):
+                VideoTab(desk).load(page)
+            with gr.Tab("Picture") as tab:
+                PictureTab(desk).load(page, tab)
     return page

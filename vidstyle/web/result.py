@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from vidstyle.pipeline.summary import Summary
+from vidstyle.web import controls
 from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
 from vidstyle.web.status import duration
 from vidstyle.web.uploads import Clip, frame_at, open_clip
@@ -57,15 +58,7 @@ class ResultStage:
                 options: dict[str, Any] = {"interactive": False, "buttons": []}
                 before = gr.Video(label="Original", elem_id="video-original", **options)
                 after = gr.Video(label="Painting", elem_id="video-result", **options)
-            pair = gr.ImageSlider(
-                show_label=False,
-                interactive=False,
-                buttons=[],
-                format="jpeg",
-                container=False,
-                elem_id="video-pair",
-                elem_classes="vs-hero",
-            )
+            pair = controls.before_and_after("video-pair")
             at = gr.Slider(0, 1, 0, step=0.04, label="Frame, in seconds", buttons=[])
             with gr.Row():
                 download = gr.DownloadButton(

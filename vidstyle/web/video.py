@@ -36,7 +36,7 @@ class VideoTab:
         with gr.Row(elem_classes="vs-desk"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 self._build_stage()
-                self._build_gallery()
+                self.gallery = controls.style_gallery("video-styles")
             with gr.Column(scale=1, min_width=300, elem_classes="vs-panel"):
                 self._build_panel()
         self._connect()
@@ -45,37 +45,11 @@ class VideoTab:
 
     def _build_stage(self) -> None:
         with gr.Column(elem_id="video-choosing", elem_classes="vs-flat") as self.choosing:
-            self.preview = gr.ImageSlider(
-                label="Before and after",
-                show_label=False,
-                interactive=False,
-                buttons=[],
-                format="jpeg",
-                container=False,
-                elem_id="video-preview",
-                elem_classes="vs-hero",
-            )
+            self.preview = controls.before_and_after("video-preview")
             self.at = gr.Slider(0, 1, 0, step=0.04, label="Frame, in seconds", buttons=[])
         self.workshop = Workshop(self.desk, "video", self.choosing, run_sight)
         self.result = ResultStage(self.desk, self.workshop.job)
         self.workshop.connect(self.result)
-
-    def _build_gallery(self) -> None:
-        self.gallery = gr.Gallery(
-            label="Styles",
-            show_label=False,
-            columns=4,
-            height="auto",
-            object_fit="cover",
-            allow_preview=False,
-            interactive=False,
-            buttons=[],
-            format="jpeg",
-            selected_index=0,
-            container=False,
-            elem_id="video-styles",
-            elem_classes="vs-styles",
-        )
 
     def _build_panel(self) -> None:
         limits = self.desk.options
@@ -97,14 +71,7 @@ class VideoTab:
             self.start = controls.moment("Start", "0:00")
             self.end = controls.moment("End", "the end")
         self.go = gr.Button("Paint the clip", variant="primary", elem_id="video-start")
-        self.command = gr.Textbox(
-            label="The same on the command line",
-            interactive=False,
-            lines=2,
-            buttons=["copy"],
-            elem_id="video-command",
-            elem_classes="vs-command",
-        )
+        self.command = controls.command_line("video-command")
 
     # -- what it does -------------------------------------------------------------------------
 

@@ -76,7 +76,14 @@ class Workshop:
 
     def begin(self, button: gr.Button, submit: Callable[..., str], inputs: Sequence[Any]) -> None:
         """Let a button submit a job, which is then shown; ``submit`` returns its id."""
-        submitted = button.click(submit, inputs, self.job, **QUIET)
+
+        def submit_one(current: str, *values: Any) -> str:
+            job = self.desk.jobs.find(current)
+            if job is not None and job.ended is None:
+                raise gr.Error("Cancel the one that goes on first.", title="One at a time")
+            return submit(*values)
+
+        submitted = button.click(submit_one, [self.job, *inputs], self.job, **QUIET)
         submitted.success(self._watch, self.job, self._watched, **QUIET)
 
     def resume(self, page: gr.Blocks) -> None:
