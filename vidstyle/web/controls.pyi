@@ -14,7 +14,6 @@ from vidstyle.options.base import about, choices
 
 SIDES = {"As it is": 0, "1920": 1920, "1280": 1280, "960": 960, "640": 640}
 
-
 def slider(record: type[Options], name: str, label: str) -> gr.Slider:
     """A number between two limits."""
     one = field_of(record, name)
@@ -22,24 +21,19 @@ def slider(record: type[Options], name: str, label: str) -> gr.Slider:
     assert details.min is not None and details.max is not None
     return gr.Slider(details.min, details.max, one.default, step=0.05, label=label, buttons=[])
 
-
 def radio(record: type[Options], name: str, labels: Mapping[str, str], label: str) -> gr.Radio:
     """One of a few values; ``labels`` says what each is called."""
     one = field_of(record, name)
     named = [(labels[value], value) for value in choices(one.type) if value in labels]
     return gr.Radio(named, value=one.default, label=label)
 
-
 def side(label: str) -> gr.Dropdown:
     """The longer side of what is painted, in pixels."""
     return gr.Dropdown(list(SIDES.items()), value=0, label=label)
 
-
 def moment(label: str, unset: str) -> gr.Textbox:
     """A time, in seconds or hh:mm:ss; empty for ``unset``."""
     return gr.Textbox("", label=label, placeholder=unset, max_lines=1, max_length=20, min_width=100)
-
-from gradio.events import Dependency
 
 class PictureUpload(gr.Image):  # type: ignore[misc]
     """Where a picture is dropped: Gradio's own would decode it before it could be checked."""
@@ -55,7 +49,6 @@ class PictureUpload(gr.Image):  # type: ignore[misc]
         from gradio.components import Timer
         from gradio.components.base import Component
 
-
 def picture_upload(label: str, name: str) -> PictureUpload:
     """Where a picture is dropped or pasted; its value is the path of the file."""
     return PictureUpload(
@@ -66,7 +59,6 @@ def picture_upload(label: str, name: str) -> PictureUpload:
         elem_id=name,
         elem_classes="vs-drop",
     )
-
 
 def before_and_after(name: str) -> gr.ImageSlider:
     """Two pictures of a size, one over the other up to a line that can be moved."""
@@ -80,7 +72,6 @@ def before_and_after(name: str) -> gr.ImageSlider:
         elem_id=name,
         elem_classes="vs-hero",
     )
-
 
 def style_gallery(name: str) -> gr.Gallery:
     """A picture in each style, to choose one."""
@@ -100,7 +91,6 @@ def style_gallery(name: str) -> gr.Gallery:
         elem_classes="vs-styles",
     )
 
-
 def command_line(name: str) -> gr.Textbox:
     """The command line that does what the page would do."""
     return gr.Textbox(
@@ -111,7 +101,6 @@ def command_line(name: str) -> gr.Textbox:
         elem_id=name,
         elem_classes="vs-command",
     )
-
 
 def field_of(record: type[Options], name: str) -> Any:
     """A field of a record by its name."""

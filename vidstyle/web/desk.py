@@ -16,6 +16,7 @@ import gradio as gr
 from vidstyle.errors import VidstyleError
 from vidstyle.options import WebOptions
 from vidstyle.web.jobs import Jobs
+from vidstyle.web.live import Cameras
 from vidstyle.web.uploads import Clip, frame_at, open_clip
 from vidstyle.web.workspace import Workspace
 
@@ -37,6 +38,7 @@ class Desk:
         self.options = options
         self.workspace = Workspace()
         self.jobs = Jobs(options.most_waiting)
+        self.cameras = Cameras()
         self._closing = Event()
         self._sweeper = Thread(target=self._sweep, name="sweeper", daemon=True)
         self._sweeper.start()
@@ -46,6 +48,7 @@ class Desk:
 
     def __exit__(self, *exception: object) -> None:
         self._closing.set()
+        self.cameras.sweep(0)
         self.jobs.close()
         self._sweeper.join()
         self.workspace.close()
@@ -92,6 +95,7 @@ class Desk:
     def _sweep(self) -> None:
         while not self._closing.wait(SWEEP_SECONDS):
             self.jobs.forget()
+            self.cameras.sweep()
             self.workspace.sweep(self.jobs.folders())
 
 

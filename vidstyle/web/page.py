@@ -7,6 +7,7 @@ import gradio as gr
 from vidstyle.web.desk import Desk
 from vidstyle.web.picture import PictureTab
 from vidstyle.web.video import VideoTab
+from vidstyle.web.webcam import WebcamTab
 
 HEAD = """<div class="vs-head"><h1>vid<b>style</b></h1>
 <p>Videos as moving paintings. Everything happens on this machine.</p></div>"""
@@ -21,4 +22,6 @@ def build_page(desk: Desk) -> gr.Blocks:
                 VideoTab(desk).load(page)
             with gr.Tab("Picture") as tab:
                 PictureTab(desk).load(page, tab)
+            with gr.Tab("Webcam") as tab:
+                WebcamTab(desk).load(tab)
     return page

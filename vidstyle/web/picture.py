@@ -149,7 +149,10 @@ class PictureTab:
         gr.on(changes, self._command, [self.photo, *self.chosen], self.command, **latest)
         self.gallery.select(self._choose, None, self.style, **QUIET)
         self.engine.change(
-            lambda engine: shown(engine == "optimize"), self.engine, self.slow, **QUIET
+            lambda engine: [shown(engine == "optimize"), shown(engine == "fast")],
+            self.engine,
+            [self.slow, self.strength],
+            **QUIET,
         )
         self.workshop.begin(self.go, self._start, [self.photo, *self.chosen])
 

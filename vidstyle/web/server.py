@@ -11,6 +11,7 @@ from vidstyle.options import WebOptions
 from vidstyle.web.desk import Desk
 from vidstyle.web.page import build_page
 from vidstyle.web.theme import style_sheet, theme
+from vidstyle.web.webcam import live_script
 
 
 def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
@@ -26,7 +27,7 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
         page = build_page(desk)
         page.queue(default_concurrency_limit=None)
         try:
-            _, url, _ = page.launch(
+            app, url, _ = page.launch(
                 server_name=options.host,
                 server_port=options.port,
                 auth=options.auth,
@@ -34,6 +35,7 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
                 max_file_size=options.most_megabytes * 10**6,
                 theme=theme(),
                 css=style_sheet(),
+                head=live_script(),
                 share=False,
                 run_history=False,
                 footer_links=["api"],
@@ -46,6 +48,7 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
             raise OutputError(
                 f"{options.host}:{options.port}: cannot be listened at; try another --port"
             ) from error
+        desk.cameras.serve(app)
         ready(url)
         desk.warm_up()
         with suppress(KeyboardInterrupt):

@@ -16,7 +16,6 @@ from vidstyle.image import fit, read_image
 from vidstyle.options import ReadOptions, WebOptions
 from vidstyle.video import VideoReader
 
-
 @dataclass(frozen=True, eq=False)
 class Clip:
     """A video of a visitor's.
@@ -43,8 +42,6 @@ class Clip:
         rate = float(self.info.average_rate or 25)
         return max(self.seconds - 1.5 / rate, 0.0)
 
-from gradio.events import Dependency
-
 class PictureUpload(gr.Image):
     """Where a picture is dropped. Gradio's own would decode it before it could be checked."""
 
@@ -63,12 +60,14 @@ class PictureUpload(gr.Image):
     def preprocess(self, payload: ImageData | None) -> str | None:
         """The path of the upload."""
         return payload.path if payload else None
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def open_clip(path: Path, name: str, limits: WebOptions) -> Clip:
     """A clip that is small enough.
@@ -80,7 +79,6 @@ def open_clip(path: Path, name: str, limits: WebOptions) -> Clip:
         clip = Clip(path, name, reader.info)
     check_pixels(path, clip.info.width, clip.info.height, limits)
     return clip
-
 
 def check_length(clip: Clip, read: ReadOptions, limits: WebOptions) -> None:
     """Raises OptionError unless what is to be painted of a clip is short enough."""
@@ -94,7 +92,6 @@ def check_length(clip: Clip, read: ReadOptions, limits: WebOptions) -> None:
             f"{limits.most_minutes:g} minutes at most, so choose start and end"
         )
 
-
 def open_picture(path: Path, limits: WebOptions) -> np.ndarray:
     """A picture that is small enough, RGB uint8 H×W×3.
 
@@ -104,7 +101,6 @@ def open_picture(path: Path, limits: WebOptions) -> np.ndarray:
     check_header(path, path.read_bytes(), round(limits.most_megapixels * 1e6))
     return read_image(path)
 
-
 def check_pixels(path: Path, width: int, height: int, limits: WebOptions) -> None:
     """Raises InputError when a picture has too many pixels."""
     if width * height > limits.most_megapixels * 1e6:
@@ -112,7 +108,6 @@ def check_pixels(path: Path, width: int, height: int, limits: WebOptions) -> Non
             f"{path}: {width}×{height} pixels are too many; "
             f"this page takes {limits.most_megapixels:g} megapixels at most"
         )
-
 
 def frame_at(path: Path, seconds: float, side: int | None = None) -> np.ndarray:
     """A frame of a clip as RGB uint8 H×W×3, its longer side at most ``side`` pixels.

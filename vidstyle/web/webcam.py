@@ -1,0 +1,86 @@
+"""The tab for cameras: the picture of the browser's camera, painted while it moves."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from vidstyle.options import FastOptions
+from vidstyle.web import controls
+from vidstyle.web.catalog import style_titles
+from vidstyle.web.desk import QUIET, Desk
+
+STAGE = """<div class="vs-work"><canvas id="live-canvas" width="960" height="540"
+aria-label="The painted picture of the camera"></canvas>
+<p role="status" id="live-words">The camera is off.</p></div>"""
+
+
+def live_script() -> str:
+    """What runs in the browser, for the page's head."""
+    return f"<script>{(files('vidstyle.web') / 'live.js').read_text(encoding='utf-8')}</script>"
+
+
+class WebcamTab:
+    """Builds itself inside the page that is being built."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.names = list(style_titles())
+        self.style = gr.State(self.names[0])
+        with gr.Row(elem_classes="vs-desk"):
+            with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
+                gr.HTML(STAGE)
+                self.gallery = controls.style_gallery("webcam-styles")
+            with gr.Column(scale=1, min_width=300, elem_classes="vs-panel"):
+                self.strength = controls.slider(FastOptions, "strength", "Strength")
+                self.go = gr.Button("Start the camera", variant="primary", elem_id="webcam-start")
+                self.halt = gr.Button("Stop", elem_id="webcam-stop")
+                gr.Markdown(
+                    "The newest picture is painted, and those that come meanwhile are dropped. "
+                    "Pictures go to the machine that runs vidstyle, and are not kept.",
+                    elem_classes="vs-quiet",
+                )
+                self.camera = gr.Textbox(visible="hidden")
+        self._connect()
+
+    def _connect(self) -> None:
+        chosen = [self.camera, self.style, self.strength]
+        self.go.click(self._open, chosen, self.camera, **QUIET).success(
+            None, self.camera, None, js="name => vidstyleLive.start(name)", **QUIET
+        )
+        self.halt.click(None, None, None, js="() => vidstyleLive.stop()", **QUIET)
+        self.halt.click(self._close, self.camera, None, **QUIET)
+        self.gallery.select(self._choose, None, self.style, **QUIET)
+        changes = [self.style.change, self.strength.change]
+        gr.on(changes, self._change, chosen, None, trigger_mode="always_last", **QUIET)
+
+    def load(self, tab: gr.Tab) -> None:
+        """Show the styles, when the tab is looked at."""
+        tab.select(self._styles, self.style, self.gallery, **QUIET)
+
+    def _styles(self, style: str) -> gr.Gallery:
+        titles, sheet = style_titles(), self.desk.sample_sheet
+        pictures = [(sheet[name], titles[name]) for name in sheet]
+        return gr.Gallery(pictures, selected_index=self.names.index(style))
+
+    def _choose(self, event: gr.SelectData) -> str:
+        return self.names[event.index]
+
+    def _open(self, camera: str, style: str, strength: float) -> str:
+        with self.desk.told():
+            self.desk.cameras.close(camera)
+            return self.desk.cameras.open(style, strength)
+
+    def _close(self, camera: str) -> None:
+        self.desk.cameras.close(camera)
+
+    def _change(self, name: str, style: str, strength: float) -> Any:
+        camera = self.desk.cameras.find(name)
+        if camera is not None:
+            with self.desk.told():
+                if camera.stylizer.strength != strength:
+                    camera.stylizer.set_strength(strength)
+                if camera.stylizer.style.info.name != style:
+                    camera.stylizer.set_style(style)
