@@ -3,5 +3,6 @@
 from vidstyle.evaluate.compare import evaluate
 from vidstyle.evaluate.evaluation import Evaluation, Steadiness
 from vidstyle.evaluate.plots import write_plot
+from vidstyle.evaluate.report import report
 
-__all__ = ["Evaluation", "Steadiness", "evaluate", "write_plot"]
+__all__ = ["Evaluation", "Steadiness", "evaluate", "report", "write_plot"]

@@ -76,25 +76,6 @@ def before_and_after(name: str) -> gr.ImageSlider:
     )
 
 
-def style_gallery(name: str) -> gr.Gallery:
-    """A picture in each style, to choose one."""
-    return gr.Gallery(
-        label="Styles",
-        show_label=False,
-        columns=4,
-        height="auto",
-        object_fit="cover",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        format="jpeg",
-        selected_index=0,
-        container=False,
-        elem_id=name,
-        elem_classes="vs-styles",
-    )
-
-
 def command_line(name: str) -> gr.Textbox:
     """The command line that does what the page would do."""
     return gr.Textbox(

@@ -15,6 +15,7 @@ import gradio as gr
 
 from vidstyle.errors import VidstyleError
 from vidstyle.options import WebOptions
+from vidstyle.web.catalog import style_titles
 from vidstyle.web.jobs import Jobs
 from vidstyle.web.live import Cameras
 from vidstyle.web.uploads import Clip, frame_at, open_clip
@@ -39,6 +40,7 @@ class Desk:
         self.workspace = Workspace()
         self.jobs = Jobs(options.most_waiting)
         self.cameras = Cameras()
+        self._sample_sheet: dict[str, np.ndarray] = {}
         self._closing = Event()
         self._sweeper = Thread(target=self._sweep, name="sweeper", daemon=True)
         self._sweeper.start()
@@ -66,10 +68,12 @@ class Desk:
         with as_file(files("vidstyle.web") / "sample.mp4") as path:
             return open_clip(path, "sample.mp4", self.options)
 
-    @cached_property
+    @property
     def sample_sheet(self) -> dict[str, np.ndarray]:
-        """A frame of the sample in each style, by name."""
-        return self.studio.sheet(frame_at(self.sample.path, 0, PREVIEW_SIDE))
+        """A frame of the sample in each style, by name; drawn anew when there are other styles."""
+        if list(self._sample_sheet) != list(style_titles()):
+            self._sample_sheet = self.studio.sheet(frame_at(self.sample.path, 0, PREVIEW_SIDE))
+        return self._sample_sheet
 
     def warm_up(self) -> None:
         """Load what the first visitor would wait for, in the background."""

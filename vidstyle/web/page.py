@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from vidstyle.web.desk import Desk
+from vidstyle.web.judge import EvaluateTab
 from vidstyle.web.picture import PictureTab
 from vidstyle.web.video import VideoTab
 from vidstyle.web.webcam import WebcamTab
@@ -18,10 +19,12 @@ def build_page(desk: Desk) -> gr.Blocks:
     with gr.Blocks(title="vidstyle", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEAD)
         with gr.Tabs():
-            with gr.Tab("Video"):
-                VideoTab(desk).load(page)
+            with gr.Tab("Video") as tab:
+                VideoTab(desk).load(page, tab)
             with gr.Tab("Picture") as tab:
                 PictureTab(desk).load(page, tab)
             with gr.Tab("Webcam") as tab:
                 WebcamTab(desk).load(tab)
+            with gr.Tab("Evaluate"):
+                EvaluateTab(desk).load(page)
     return page

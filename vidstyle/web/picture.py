@@ -17,6 +17,7 @@ from vidstyle.web import controls
 from vidstyle.web.catalog import check_style, style_titles
 from vidstyle.web.choice import changed_flags
 from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
+from vidstyle.web.gallery import StyleGallery
 from vidstyle.web.jobs import Job
 from vidstyle.web.status import Sight, duration
 from vidstyle.web.uploads import frame_at, open_picture
@@ -98,9 +99,7 @@ class PictureTab:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.names = list(style_titles())
         self.photo = gr.State(None)
-        self.style = gr.State(self.names[0])
         with gr.Row(elem_classes="vs-desk"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 self._build_stage()
@@ -115,7 +114,7 @@ class PictureTab:
             self.desk, "picture", choosing, lambda sight: sight, "Stop, and keep the picture"
         )
         self.workshop.connect(DrawingStage())
-        self.gallery = controls.style_gallery("picture-styles")
+        self.gallery = StyleGallery("picture-styles")
 
     def _build_panel(self) -> None:
         self.upload = controls.picture_upload("Your photo", "picture-upload")
@@ -134,20 +133,19 @@ class PictureTab:
     @property
     def chosen(self) -> list[Any]:
         """The controls, in the order of ``Wish.of``."""
-        fast = [self.style, self.strength, self.color, self.engine]
+        fast = [self.gallery.style, self.strength, self.color, self.engine]
         return [*fast, self.side, self.iterations, self.painting]
 
     def _connect(self) -> None:
         latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
-        taken = [self.photo, self.preview, self.gallery, self.style]
+        taken = [self.photo, self.preview, *self.gallery.parts]
         self.upload.upload(self._take, self.upload, taken, **QUIET)
         self.taken = taken
-        drawn = [self.style, self.strength, self.color]
+        drawn = [self.gallery.style, self.strength, self.color]
         changes = [control.change for control in drawn]
         gr.on(changes, self._preview, [self.photo, *drawn], self.preview, **latest)
         changes = [control.change for control in (self.photo, *self.chosen)]
         gr.on(changes, self._command, [self.photo, *self.chosen], self.command, **latest)
-        self.gallery.select(self._choose, None, self.style, **QUIET)
         self.engine.change(
             lambda engine: [shown(engine == "optimize"), shown(engine == "fast")],
             self.engine,
@@ -158,16 +156,19 @@ class PictureTab:
 
     def load(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Show the sample, when the tab is first looked at."""
-        tab.select(self._sample, self.photo, self.taken, **QUIET)
+        tab.select(self._look, [self.photo, self.gallery.names], self.taken, **QUIET)
         self.workshop.resume(page)
 
     # -- choosing -----------------------------------------------------------------------------
 
-    def _sample(self, photo: Photo | None) -> list[Any]:
-        if photo is not None:
+    def _look(self, photo: Photo | None, names: list[str]) -> list[Any]:
+        """The sample, if there is no photo yet, and the photo in every style there is."""
+        if photo is None:
+            sample = Photo("sample.jpg", frame_at(self.desk.sample.path, 0))
+            return self._show(sample, self.desk.sample_sheet)
+        if names == list(style_titles()):
             return [gr.skip()] * len(self.taken)
-        sample = Photo("sample.jpg", frame_at(self.desk.sample.path, 0))
-        return self._show(sample, self.desk.sample_sheet)
+        return self._show(photo, self.desk.studio.sheet(photo.image))
 
     def _take(self, upload: str | None) -> list[Any]:
         if upload is None:
@@ -177,13 +178,8 @@ class PictureTab:
             return self._show(photo, self.desk.studio.sheet(photo.image))
 
     def _show(self, photo: Photo, sheet: dict[str, np.ndarray]) -> list[Any]:
-        titles, name = style_titles(), self.names[0]
-        pictures = [(sheet[name], titles[name]) for name in sheet]
-        pair = self._preview(photo, name, 1.0, "style")
-        return [photo, pair, gr.Gallery(pictures, selected_index=0), name]
-
-    def _choose(self, event: gr.SelectData) -> str:
-        return self.names[event.index]
+        pair = self._preview(photo, next(iter(sheet)), 1.0, "style")
+        return [photo, pair, *self.gallery.filled(sheet)]
 
     def _preview(self, photo: Photo | None, style: str, strength: float, color: Any) -> Any:
         if photo is None:

@@ -15,6 +15,7 @@ from vidstyle.web import controls
 from vidstyle.web.catalog import style_titles
 from vidstyle.web.choice import Choice
 from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk
+from vidstyle.web.gallery import StyleGallery
 from vidstyle.web.jobs import Job
 from vidstyle.web.result import Painted, ResultStage
 from vidstyle.web.status import run_sight
@@ -30,13 +31,11 @@ class VideoTab:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.names = list(style_titles())
         self.clip = gr.State(None)
-        self.style = gr.State(self.names[0])
         with gr.Row(elem_classes="vs-desk"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 self._build_stage()
-                self.gallery = controls.style_gallery("video-styles")
+                self.gallery = StyleGallery("video-styles")
             with gr.Column(scale=1, min_width=300, elem_classes="vs-panel"):
                 self._build_panel()
         self._connect()
@@ -78,26 +77,27 @@ class VideoTab:
     @property
     def chosen(self) -> list[Any]:
         """The controls, in the order of ``Choice.of``."""
-        fast = [self.style, self.strength, self.temporal, self.color, self.quality]
+        fast = [self.gallery.style, self.strength, self.temporal, self.color, self.quality]
         return [*fast, self.side, self.start, self.end]
 
-    def load(self, page: gr.Blocks) -> None:
-        """What happens when somebody opens the page."""
+    def load(self, page: gr.Blocks, tab: gr.Tab) -> None:
+        """Begin with the sample when somebody opens the page."""
         page.load(self._sample, None, self._taken, **QUIET)
+        shown = [self.clip, self.gallery.names, self.gallery.style]
+        tab.select(self._renew, shown, self.gallery.parts, **QUIET)
         self.workshop.resume(page)
 
     @property
     def _taken(self) -> list[Any]:
-        return [self.clip, self.at, self.preview, self.gallery, self.upload, self.style]
+        return [self.clip, self.at, self.preview, self.upload, *self.gallery.parts]
 
     def _connect(self) -> None:
         latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
-        drawn = [self.style, self.strength, self.color, self.quality]
+        drawn = [self.gallery.style, self.strength, self.color, self.quality]
         changes = [control.change for control in (*drawn, self.at)]
         gr.on(changes, self._preview, [self.clip, self.at, *drawn], self.preview, **latest)
         changes = [control.change for control in (self.clip, *self.chosen)]
         gr.on(changes, self._command, [self.clip, *self.chosen], self.command, **latest)
-        self.gallery.select(self._choose, None, self.style, **QUIET)
         self.upload.upload(self._take, self.upload, self._taken, **QUIET)
         self.sample.click(self._sample, None, self._taken, **QUIET)
         self.workshop.begin(self.go, self._start, [self.clip, *self.chosen])
@@ -106,7 +106,7 @@ class VideoTab:
 
     def _sample(self) -> list[Any]:
         clip = self.desk.sample
-        return [*self._show(clip, self.desk.sample_sheet), None, self.names[0]]
+        return self._show(clip, self.desk.sample_sheet, None)
 
     def _take(self, upload: str | None) -> list[Any]:
         if upload is None:
@@ -116,20 +116,22 @@ class VideoTab:
             clip = open_clip(path, Path(upload).name, self.desk.options)
             frame = frame_at(path, 0, PREVIEW_SIDE)
             sheet = self.desk.studio.sheet(frame)
-        return [*self._show(clip, sheet), gr.skip(), self.names[0]]
+        return self._show(clip, sheet, gr.skip())
 
-    def _show(self, clip: Clip, sheet: dict[str, np.ndarray]) -> list[Any]:
+    def _show(self, clip: Clip, sheet: dict[str, np.ndarray], upload: Any) -> list[Any]:
         """A new clip, its frames' slider, its first frame before and after, and the gallery."""
         frame = frame_at(clip.path, 0, PREVIEW_SIDE)
-        titles = style_titles()
-        pictures = [(sheet[name], titles[name]) for name in sheet]
-        name = next(iter(sheet))
-        painted = self.desk.studio.paint(frame, name, FastOptions())
+        painted = self.desk.studio.paint(frame, next(iter(sheet)), FastOptions())
         slider = gr.Slider(0, clip.last_frame, 0)
-        return [clip, slider, (frame, painted), gr.Gallery(pictures, selected_index=0)]
+        return [clip, slider, (frame, painted), upload, *self.gallery.filled(sheet)]
 
-    def _choose(self, event: gr.SelectData) -> str:
-        return self.names[event.index]
+    def _renew(self, clip: Clip | None, names: list[str], style: str) -> list[Any]:
+        """The gallery, if there are other styles than it shows."""
+        if clip is None or names == list(style_titles()):
+            return self.gallery.unchanged
+        with self.desk.told():
+            sheet = self.desk.studio.sheet(frame_at(clip.path, 0, PREVIEW_SIDE))
+        return self.gallery.filled(sheet, style)
 
     def _preview(
         self, clip: Clip | None, at: float, style: str, strength: float, color: Any, quality: Any

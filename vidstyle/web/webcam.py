@@ -9,8 +9,8 @@ import gradio as gr
 
 from vidstyle.options import FastOptions
 from vidstyle.web import controls
-from vidstyle.web.catalog import style_titles
 from vidstyle.web.desk import QUIET, Desk
+from vidstyle.web.gallery import StyleGallery
 
 STAGE = """<div class="vs-work"><canvas id="live-canvas" width="960" height="540"
 aria-label="The painted picture of the camera"></canvas>
@@ -27,12 +27,10 @@ class WebcamTab:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.names = list(style_titles())
-        self.style = gr.State(self.names[0])
         with gr.Row(elem_classes="vs-desk"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 gr.HTML(STAGE)
-                self.gallery = controls.style_gallery("webcam-styles")
+                self.gallery = StyleGallery("webcam-styles")
             with gr.Column(scale=1, min_width=300, elem_classes="vs-panel"):
                 self.strength = controls.slider(FastOptions, "strength", "Strength")
                 self.go = gr.Button("Start the camera", variant="primary", elem_id="webcam-start")
@@ -46,27 +44,23 @@ class WebcamTab:
         self._connect()
 
     def _connect(self) -> None:
-        chosen = [self.camera, self.style, self.strength]
+        chosen = [self.camera, self.gallery.style, self.strength]
         self.go.click(self._open, chosen, self.camera, **QUIET).success(
             None, self.camera, None, js="name => vidstyleLive.start(name)", **QUIET
         )
         self.halt.click(None, None, None, js="() => vidstyleLive.stop()", **QUIET)
         self.halt.click(self._close, self.camera, None, **QUIET)
-        self.gallery.select(self._choose, None, self.style, **QUIET)
-        changes = [self.style.change, self.strength.change]
+        changes = [self.gallery.style.change, self.strength.change]
         gr.on(changes, self._change, chosen, None, trigger_mode="always_last", **QUIET)
 
     def load(self, tab: gr.Tab) -> None:
         """Show the styles, when the tab is looked at."""
-        tab.select(self._styles, self.style, self.gallery, **QUIET)
-
-    def _styles(self, style: str) -> gr.Gallery:
-        titles, sheet = style_titles(), self.desk.sample_sheet
-        pictures = [(sheet[name], titles[name]) for name in sheet]
-        return gr.Gallery(pictures, selected_index=self.names.index(style))
-
-    def _choose(self, event: gr.SelectData) -> str:
-        return self.names[event.index]
+        tab.select(
+            lambda style: self.gallery.filled(self.desk.sample_sheet, style),
+            self.gallery.style,
+            self.gallery.parts,
+            **QUIET,
+        )
 
     def _open(self, camera: str, style: str, strength: float) -> str:
         with self.desk.told():
