@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from clips import Sound, write_clip
 
-from vidstyle.cli.evaluate import report
+from vidstyle.evaluate import report
 from vidstyle.cli.main import main
 from vidstyle.evaluate import Evaluation, Steadiness
 from vidstyle.evaluate.audio import SoundMatch

@@ -1,6 +1,7 @@
 """The web page: where it listens, who may see it, and what it accepts."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vidstyle.errors import OptionError
 from vidstyle.options.base import BASIC, LIMITS, Options
@@ -30,6 +31,12 @@ class WebOptions(Options):
         metavar="USER:PASSWORD",
         unset="everybody is let in",
         parse=parse_login,
+    )
+    photos: Path | None = BASIC.option(
+        None,
+        "A folder of photos to learn new styles on.",
+        metavar="DIR",
+        unset="visitors bring theirs",
     )
     open: bool = BASIC.option(False, "Open the page in the browser of this computer.")
     most_megabytes: int = LIMITS.option(

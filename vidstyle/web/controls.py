@@ -50,12 +50,12 @@ class PictureUpload(gr.Image):  # type: ignore[misc]
         return payload.path if payload else None
 
 
-def picture_upload(label: str, name: str) -> PictureUpload:
+def picture_upload(label: str, name: str, height: int = 150) -> PictureUpload:
     """Where a picture is dropped or pasted; its value is the path of the file."""
     return PictureUpload(
         label=label,
         sources=["upload", "clipboard"],
-        height=150,
+        height=height,
         buttons=[],
         elem_id=name,
         elem_classes="vs-drop",

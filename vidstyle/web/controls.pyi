@@ -43,8 +43,11 @@ class PictureUpload(gr.Image):  # type: ignore[misc]
     def preprocess(self, payload: ImageData | None) -> str | None:
         """The path of the upload."""
         return payload.path if payload else None
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

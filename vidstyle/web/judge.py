@@ -48,10 +48,10 @@ class EvaluateTab:
         if original is None or stylized is None:
             raise gr.Error("Bring both videos first.", title="Not yet")
         with self.desk.told():
-            clips = [self._clip(Path(path)) for path in (original, stylized)]
+            before, after = self._clip(Path(original)), self._clip(Path(stylized))
             folder = self.desk.workspace.folder()
-            folders = {folder, *(clip.path.parent for clip in clips)}
-            return self.desk.jobs.submit(partial(judge, *clips, folder), folders).id
+            folders = {folder, before.path.parent, after.path.parent}
+            return self.desk.jobs.submit(partial(judge, before, after, folder), folders).id
 
     def _clip(self, path: Path) -> Clip:
         clip = open_clip(self.desk.workspace.adopt(path), path.name, self.desk.options)

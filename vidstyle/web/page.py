@@ -6,7 +6,9 @@ import gradio as gr
 
 from vidstyle.web.desk import Desk
 from vidstyle.web.judge import EvaluateTab
+from vidstyle.web.painting import PaintingTab
 from vidstyle.web.picture import PictureTab
+from vidstyle.web.program import offer_painting
 from vidstyle.web.video import VideoTab
 from vidstyle.web.webcam import WebcamTab
 
@@ -20,11 +22,15 @@ def build_page(desk: Desk) -> gr.Blocks:
         gr.HTML(HEAD)
         with gr.Tabs():
             with gr.Tab("Video") as tab:
-                VideoTab(desk).load(page, tab)
+                video = VideoTab(desk)
+                video.load(page, tab)
             with gr.Tab("Picture") as tab:
                 PictureTab(desk).load(page, tab)
             with gr.Tab("Webcam") as tab:
                 WebcamTab(desk).load(tab)
+            with gr.Tab("Your painting"):
+                PaintingTab(desk).load(page)
             with gr.Tab("Evaluate"):
                 EvaluateTab(desk).load(page)
+        offer_painting(desk, video)
     return page

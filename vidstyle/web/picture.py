@@ -141,7 +141,7 @@ class PictureTab:
         taken = [self.photo, self.preview, *self.gallery.parts]
         self.upload.upload(self._take, self.upload, taken, **QUIET)
         self.taken = taken
-        drawn = [self.gallery.style, self.strength, self.color]
+        drawn: list[Any] = [self.gallery.style, self.strength, self.color]
         changes = [control.change for control in drawn]
         gr.on(changes, self._preview, [self.photo, *drawn], self.preview, **latest)
         changes = [control.change for control in (self.photo, *self.chosen)]

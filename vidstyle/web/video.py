@@ -93,7 +93,7 @@ class VideoTab:
 
     def _connect(self) -> None:
         latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
-        drawn = [self.gallery.style, self.strength, self.color, self.quality]
+        drawn: list[Any] = [self.gallery.style, self.strength, self.color, self.quality]
         changes = [control.change for control in (*drawn, self.at)]
         gr.on(changes, self._preview, [self.clip, self.at, *drawn], self.preview, **latest)
         changes = [control.change for control in (self.clip, *self.chosen)]

@@ -1,0 +1,52 @@
+"""What other programs call: a clip in, the painting out, through the same queue as everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from vidstyle.web.choice import Choice
+from vidstyle.web.desk import Desk
+from vidstyle.web.uploads import check_length, open_clip
+from vidstyle.web.video import VideoTab, paint
+
+LOOK_SECONDS = 0.2
+
+
+def offer_painting(desk: Desk, tab: VideoTab) -> None:
+    """Let programs paint clips as the tab for videos does, at ``/paint``."""
+
+    async def paint_clip(clip: str, *chosen: Any) -> Path:
+        """Paint a clip, and wait for the painting."""
+        with desk.told():
+            choice = Choice.of(*chosen)
+            path = desk.workspace.adopt(Path(clip))
+            source = open_clip(path, Path(clip).name, desk.options)
+            check_length(source, choice.read, desk.options)
+            folder = desk.workspace.folder()
+            job = desk.jobs.submit(partial(paint, source, choice, folder), {folder, path.parent})
+        try:
+            while job.ended is None:
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            job.stop()
+        if job.result is None:
+            raise gr.Error(html.escape(desk.plain(job.error)), print_exception=False)
+        return job.result.output
+
+    with gr.Row(visible=False):
+        clip = gr.File(label="clip")
+        style = gr.Textbox("scream", label="style")
+        painting = gr.File(label="painting")
+        gr.Button().click(
+            paint_clip,
+            [clip, style, *tab.chosen[1:]],
+            painting,
+            api_name="paint",
+            api_description="Paint a clip, and wait for the painting.",
+        )
