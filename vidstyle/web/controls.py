@@ -40,19 +40,12 @@ def moment(label: str, unset: str) -> gr.Textbox:
     return gr.Textbox("", label=label, placeholder=unset, max_lines=1, max_length=20, min_width=100)
 
 
-class PictureUpload(gr.Image):  # type: ignore[misc]
-    """Where a picture is dropped: Gradio's own would decode it before it could be checked."""
+def picture_upload(label: str, name: str, height: int = 150) -> gr.Image:
+    """Where a picture is dropped or pasted; its value is the path of the file.
 
-    is_template = True
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        """The path of the upload."""
-        return payload.path if payload else None
-
-
-def picture_upload(label: str, name: str, height: int = 150) -> PictureUpload:
-    """Where a picture is dropped or pasted; its value is the path of the file."""
-    return PictureUpload(
+    Gradio by itself would decode the picture before it could be checked.
+    """
+    upload = gr.Image(
         label=label,
         sources=["upload", "clipboard"],
         height=height,
@@ -60,6 +53,13 @@ def picture_upload(label: str, name: str, height: int = 150) -> PictureUpload:
         elem_id=name,
         elem_classes="vs-drop",
     )
+    upload.preprocess = uploaded_path  # type: ignore[method-assign]
+    return upload
+
+
+def uploaded_path(payload: ImageData | None) -> str | None:
+    """Where an upload lies."""
+    return payload.path if payload else None
 
 
 def before_and_after(name: str) -> gr.ImageSlider:

@@ -93,7 +93,7 @@ class Desk:
         try:
             yield
         except VidstyleError as error:
-            message = html.escape(self.plain(error))
+            message = html.escape(self.plain(error), quote=False)
             raise gr.Error(message, title="Sorry", print_exception=False) from error
 
     def _sweep(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import html
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -21,10 +20,20 @@ LOOK_SECONDS = 0.2
 def offer_painting(desk: Desk, tab: VideoTab) -> None:
     """Let programs paint clips as the tab for videos does, at ``/paint``."""
 
-    async def paint_clip(clip: str, *chosen: Any) -> Path:
+    async def paint_clip(
+        clip: str,
+        style: str,
+        strength: float,
+        temporal: float,
+        color: str,
+        quality: str,
+        max_side: int,
+        start: str,
+        end: str,
+    ) -> str:
         """Paint a clip, and wait for the painting."""
         with desk.told():
-            choice = Choice.of(*chosen)
+            choice = Choice.of(style, strength, temporal, color, quality, max_side, start, end)
             path = desk.workspace.adopt(Path(clip))
             source = open_clip(path, Path(clip).name, desk.options)
             check_length(source, choice.read, desk.options)
@@ -37,7 +46,7 @@ def offer_painting(desk: Desk, tab: VideoTab) -> None:
             job.stop()
         if job.result is None:
             raise gr.Error(html.escape(desk.plain(job.error)), print_exception=False)
-        return job.result.output
+        return str(job.result.output)
 
     with gr.Row(visible=False):
         clip = gr.File(label="clip")
