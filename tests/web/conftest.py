@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from browsing import answer, free_port
+from safetensors.torch import save_file
+from toys import toy_vgg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -22,24 +22,6 @@ CHROMIUM = Path("/usr/bin/chromium")
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 PATIENCE = 120_000
 """Milliseconds that a test waits for what a busy machine may take long for."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answer(url: str, seconds: float = 90) -> None:
-    """Wait until a page answers."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            assert time.monotonic() < until, f"{url} does not answer"
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +33,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "vidstyle", "web", "--port", str(port), *limits]
     scratch = folder / "scratch"
     scratch.mkdir()
-    environment = {**os.environ, "VIDSTYLE_STYLES": str(folder), "TMPDIR": str(scratch)}
+    save_file(toy_vgg(), folder / "vgg.safetensors")
+    environment = {
+        **os.environ,
+        "VIDSTYLE_STYLES": str(folder / "styles"),
+        "VIDSTYLE_VGG19": str(folder / "vgg.safetensors"),
+        "TMPDIR": str(scratch),
+    }
     server = subprocess.Popen(command, env=environment)
     try:
         answer(url := f"http://127.0.0.1:{port}/")

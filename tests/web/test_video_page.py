@@ -3,72 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import av
-import numpy as np
 import pytest
-from clips import Sound, write_clip
+from browsing import Visit, bring, clip, command, count_frames, download, wait_for_share
 
 from vidstyle.cli.main import main
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
 pytestmark = pytest.mark.slow
-Visit = Callable[..., "Page"]
-
-
-def moving(index: int, width: int, height: int) -> np.ndarray:
-    """A disc that crosses a gradient."""
-    y, x = np.mgrid[:height, :width]
-    image = np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], axis=2)
-    image[(x - 3 * index % width) ** 2 + (y - height // 2) ** 2 < (height // 4) ** 2] = 230
-    return image.astype(np.uint8)
-
-
-def clip(path: Path, frames: int = 24, size: tuple[int, int] = (160, 96)) -> Path:
-    sound = Sound(seconds=frames / 24)
-    return write_clip(path, ticks=tuple(range(frames)), size=size, image=moving, sounds=[sound])
-
-
-def bring(page: Page, path: Path) -> None:
-    """Upload a clip, and wait until it is shown."""
-    page.set_input_files("#video-upload input[type=file]", path)
-    page.wait_for_selector("#video-upload video")
-    shown = page.locator("#video-command textarea")
-    page.wait_for_function(
-        "([box, name]) => box.value.includes(name)", arg=[shown.element_handle(), path.name]
-    )
-
-
-def command(page: Page) -> list[str]:
-    """The command line that the page shows."""
-    return shlex.split(page.locator("#video-command textarea").input_value())
-
-
-def download(page: Page, folder: Path) -> Path:
-    with page.expect_download() as saved:
-        page.click("#video-download")
-    path = folder / saved.value.suggested_filename
-    saved.value.save_as(path)
-    return path
-
-
-def wait_for_share(page: Page, percent: int) -> None:
-    """Wait until so much of a job is done."""
-    page.wait_for_function(
-        "least => document.querySelector('.vs-work [role=progressbar]')?.ariaValueNow >= least",
-        arg=percent,
-    )
-
-
-def count_frames(path: Path) -> int:
-    with av.open(str(path)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def test_a_clip_is_painted_as_by_the_command_line(visit: Visit, tmp_path: Path) -> None:
@@ -86,7 +29,7 @@ def test_a_clip_is_painted_as_by_the_command_line(visit: Visit, tmp_path: Path) 
     page.click("#video-start")
     page.wait_for_selector("#video-result video")
 
-    painted = download(page, tmp_path)
+    painted = download(page, "#video-download", tmp_path)
     program, verb, _, *options = command(page)
     assert (program, verb) == ("vidstyle", "run")
     reference = tmp_path / "reference.mp4"
@@ -113,7 +56,7 @@ def test_what_is_finished_is_kept_when_it_is_cancelled(visit: Visit, tmp_path: P
     page.click("#video-cancel")
     page.wait_for_selector("#video-result video")
     assert "Stopped" in page.inner_text("#video-done")
-    assert 0 < count_frames(download(page, tmp_path)) < 400
+    assert 0 < count_frames(download(page, "#video-download", tmp_path)) < 400
 
 
 def test_visitors_wait_for_one_another_and_a_reload_loses_nothing(
@@ -132,8 +75,8 @@ def test_visitors_wait_for_one_another_and_a_reload_loses_nothing(
     first.click("#video-cancel")
     for page in (first, second):
         page.wait_for_selector("#video-result video")
-    assert download(first, tmp_path).name == "first.scream.partial.mp4"
-    assert download(second, tmp_path).name == "second.scream.mp4"
+    assert download(first, "#video-download", tmp_path).name == "first.scream.partial.mp4"
+    assert download(second, "#video-download", tmp_path).name == "second.scream.mp4"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +93,7 @@ def test_what_cannot_be_painted_is_refused_in_one_line(
     make(path := tmp_path / "letter.mp4")
     page.set_input_files("#video-upload input[type=file]", path)
     page.get_by_text(words).first.wait_for()
-    assert str(Path(page.url).parent) and "vidstyle-web" not in page.inner_text("body")
+    assert "vidstyle-web" not in page.inner_text("body")
 
 
 def test_a_clip_that_is_too_long_can_be_cut(visit: Visit, tmp_path: Path) -> None:

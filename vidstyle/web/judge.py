@@ -37,7 +37,7 @@ class EvaluateTab:
                 self.stylized = upload("The painting, made by any program", "evaluate-stylized")
             go = gr.Button("Evaluate", variant="primary", elem_id="evaluate-start")
         self.workshop = Workshop(desk, "evaluate", choosing, run_sight, "Cancel")
-        self.workshop.connect(Report())
+        self.workshop.connect(Report(desk))
         self.workshop.begin(go, self._start, [self.original, self.stylized])
 
     def load(self, page: gr.Blocks) -> None:
@@ -62,7 +62,8 @@ class EvaluateTab:
 class Report:
     """The part of the tab for an evaluation that is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
         with gr.Column(visible=False, elem_id="evaluate-done", elem_classes="vs-flat") as stage:
             lines = gr.HTML(elem_id="evaluate-report")
             plot = gr.Image(
@@ -76,7 +77,7 @@ class Report:
 
     def show(self, result: Judgement) -> list[Any]:
         """The report and the plot."""
-        text = html.escape("\n".join(result.lines))
+        text = html.escape("\n".join(map(self.desk.plain, result.lines)))
         return [shown(True), f'<pre class="vs-report">{text}</pre>', result.plot]
 
 

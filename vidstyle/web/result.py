@@ -31,15 +31,13 @@ class Painted:
     summary: Summary | None = None
 
     @property
-    def words(self) -> str:
-        """What a visitor should know of it, as HTML."""
+    def words(self) -> list[str]:
+        """What a visitor should know of it, one line each."""
         if self.summary is None:
-            lines = ["Stopped. This is what was finished."]
-        else:
-            took = duration(self.summary.seconds)
-            lines = [f"{self.summary.frames} frames in {took}", *self.summary.warnings]
-        first, *notes = (html.escape(line) for line in lines)
-        return f'<p class="vs-told">{first}</p>' + "".join(f"<p>Note: {note}</p>" for note in notes)
+            return ["Stopped. This is what was finished."]
+        took = duration(self.summary.seconds)
+        notes = [f"Note: {warning}" for warning in self.summary.warnings]
+        return [f"{self.summary.frames} frames in {took}", *notes]
 
 
 class ResultStage:
@@ -53,7 +51,7 @@ class ResultStage:
     def __init__(self, desk: Desk, job: gr.BrowserState) -> None:
         self.desk = desk
         with gr.Column(visible=False, elem_id="video-done", elem_classes="vs-flat") as stage:
-            told = gr.HTML()
+            told = gr.HTML(elem_classes="vs-told")
             with gr.Row(elem_classes="vs-videos"):
                 options: dict[str, Any] = {"interactive": False, "buttons": []}
                 before = gr.Video(label="Original", elem_id="video-original", **options)
@@ -73,7 +71,9 @@ class ResultStage:
         painted = open_clip(result.output, result.output.name, self.desk.options)
         slider = gr.Slider(0, painted.last_frame, 0)
         files = [result.clip.path, result.output]
-        return [shown(True), result.words, *files, frames(result, 0), slider, result.output]
+        lines = (html.escape(self.desk.plain(line)) for line in result.words)
+        words = "".join(f"<p>{line}</p>" for line in lines)
+        return [shown(True), words, *files, frames(result, 0), slider, result.output]
 
     def _pair(self, name: str, at: float) -> Any:
         job = self.desk.jobs.find(name)
