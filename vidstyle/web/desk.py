@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.resources import as_file, files
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Self
 
 import gradio as gr
@@ -41,6 +41,7 @@ class Desk:
         self.jobs = Jobs(options.most_waiting)
         self.cameras = Cameras()
         self._sample_sheet: dict[str, np.ndarray] = {}
+        self._drawing_sample = Lock()
         self._closing = Event()
         self._sweeper = Thread(target=self._sweep, name="sweeper", daemon=True)
         self._sweeper.start()
@@ -71,9 +72,10 @@ class Desk:
     @property
     def sample_sheet(self) -> dict[str, np.ndarray]:
         """A frame of the sample in each style, by name; drawn anew when there are other styles."""
-        if list(self._sample_sheet) != list(style_titles()):
-            self._sample_sheet = self.studio.sheet(frame_at(self.sample.path, 0, PREVIEW_SIDE))
-        return self._sample_sheet
+        with self._drawing_sample:
+            if list(self._sample_sheet) != list(style_titles()):
+                self._sample_sheet = self.studio.sheet(frame_at(self.sample.path, 0, PREVIEW_SIDE))
+            return self._sample_sheet
 
     def warm_up(self) -> None:
         """Load what the first visitor would wait for, in the background."""

@@ -47,8 +47,10 @@ class Job:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Ask it to end and to keep what it has finished."""
+        """Ask it to end and to keep what it has finished; one that waits ends at once."""
         self._stopped.set()
+        if self.state == "waiting":
+            self._end("stopped")
 
     def listen(self, event: Any) -> None:
         """Take note of an event; a listener for what reports its progress.
@@ -62,12 +64,13 @@ class Job:
 
     def run(self) -> None:
         """Do the work, whatever comes of it."""
+        if self._stopped.is_set():
+            return
         self.state = "running"
         state: State = "stopped"
         try:
-            if not self._stopped.is_set():
-                self.result = self._work(self)
-                state = "done"
+            self.result = self._work(self)
+            state = "done"
         except KeyboardInterrupt:
             logger.info("a job was stopped before anything of it was finished")
         except VidstyleError as error:
@@ -75,8 +78,10 @@ class Job:
         except Exception as error:
             logger.exception("a job failed")
             self.error, state = f"The program failed ({type(error).__name__}).", "failed"
-        self.ended = time.monotonic()
-        self.state = state
+        self._end(state)
+
+    def _end(self, state: State) -> None:
+        self.state, self.ended = state, time.monotonic()
 
 
 class Jobs:
