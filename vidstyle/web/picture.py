@@ -12,6 +12,7 @@ import gradio as gr
 import numpy as np
 
 from vidstyle import image as images
+from vidstyle.errors import VidstyleError
 from vidstyle.options import FastOptions, OptimizeOptions
 from vidstyle.web import controls
 from vidstyle.web.catalog import check_style, style_titles
@@ -136,14 +137,19 @@ class PictureTab:
         fast = [self.gallery.style, self.strength, self.color, self.engine]
         return [*fast, self.side, self.iterations, self.painting]
 
+    @property
+    def _drawn(self) -> list[Any]:
+        """The controls that the fast engine's drawing shows."""
+        return [self.gallery.style, self.strength, self.color]
+
     def _connect(self) -> None:
         latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
         taken = [self.photo, self.preview, *self.gallery.parts]
-        self.upload.upload(self._take, self.upload, taken, **QUIET)
         self.taken = taken
-        drawn: list[Any] = [self.gallery.style, self.strength, self.color]
-        changes = [control.change for control in drawn]
-        gr.on(changes, self._preview, [self.photo, *drawn], self.preview, **latest)
+        upload = [self.upload, *self._drawn]
+        self.workshop.leave(self.upload.upload(self._take, upload, taken, **QUIET))
+        changes = [control.change for control in self._drawn]
+        gr.on(changes, self._preview, [self.photo, *self._drawn], self.preview, **latest)
         changes = [control.change for control in (self.photo, *self.chosen)]
         gr.on(changes, self._command, [self.photo, *self.chosen], self.command, **latest)
         self.engine.change(
@@ -156,30 +162,33 @@ class PictureTab:
 
     def load(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Show the sample, when the tab is first looked at."""
-        tab.select(self._look, [self.photo, self.gallery.names], self.taken, **QUIET)
+        shown = [self.photo, self.gallery.names, *self._drawn]
+        tab.select(self._look, shown, self.taken, **QUIET)
         self.workshop.resume(page)
 
     # -- choosing -----------------------------------------------------------------------------
 
-    def _look(self, photo: Photo | None, names: list[str]) -> list[Any]:
+    def _look(self, photo: Photo | None, names: list[str], *drawn: Any) -> list[Any]:
         """The sample, if there is no photo yet, and the photo in every style there is."""
         if photo is None:
             sample = Photo("sample.jpg", frame_at(self.desk.sample.path, 0))
-            return self._show(sample, self.desk.sample_sheet)
+            return self._show(sample, self.desk.sample_sheet, *drawn)
         if names == list(style_titles()):
             return [gr.skip()] * len(self.taken)
-        return self._show(photo, self.desk.studio.sheet(photo.image))
+        return self._show(photo, self.desk.studio.sheet(photo.image), *drawn)
 
-    def _take(self, upload: str | None) -> list[Any]:
+    def _take(self, upload: str | None, *drawn: Any) -> list[Any]:
         if upload is None:
             return [gr.skip()] * len(self.taken)
         with self.desk.told():
             photo = Photo(Path(upload).name, open_picture(Path(upload), self.desk.options))
-            return self._show(photo, self.desk.studio.sheet(photo.image))
+            return self._show(photo, self.desk.studio.sheet(photo.image), *drawn)
 
-    def _show(self, photo: Photo, sheet: dict[str, np.ndarray]) -> list[Any]:
-        pair = self._preview(photo, next(iter(sheet)), 1.0, "style")
-        return [photo, pair, *self.gallery.filled(sheet)]
+    def _show(
+        self, photo: Photo, sheet: dict[str, np.ndarray], style: str, *drawn: Any
+    ) -> list[Any]:
+        pair = self._preview(photo, style, *drawn)
+        return [photo, pair, *self.gallery.filled(sheet, style)]
 
     def _preview(self, photo: Photo | None, style: str, strength: float, color: Any) -> Any:
         if photo is None:
@@ -192,8 +201,10 @@ class PictureTab:
     def _command(self, photo: Photo | None, *chosen: Any) -> Any:
         if photo is None:
             return gr.skip()
-        with self.desk.told():
+        try:
             return Wish.of(*chosen).command(photo.name)
+        except VidstyleError as error:
+            return str(error)
 
     def _start(self, photo: Photo | None, *chosen: Any) -> str:
         if photo is None:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from vidstyle.errors import Interrupted
+from vidstyle.errors import Interrupted, VidstyleError
 from vidstyle.options import FastOptions, TemporalOptions
 from vidstyle.web import controls
 from vidstyle.web.catalog import style_titles
@@ -82,10 +82,15 @@ class VideoTab:
 
     def load(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Begin with the sample when somebody opens the page."""
-        page.load(self._sample, None, self._taken, **QUIET)
+        page.load(self._sample, self._drawn, self._taken, **QUIET)
         shown = [self.clip, self.gallery.names, self.gallery.style]
         tab.select(self._renew, shown, self.gallery.parts, **QUIET)
         self.workshop.resume(page)
+
+    @property
+    def _drawn(self) -> list[Any]:
+        """The controls that a frame shows."""
+        return [self.gallery.style, self.strength, self.color, self.quality]
 
     @property
     def _taken(self) -> list[Any]:
@@ -93,22 +98,25 @@ class VideoTab:
 
     def _connect(self) -> None:
         latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
-        drawn: list[Any] = [self.gallery.style, self.strength, self.color, self.quality]
-        changes = [control.change for control in (*drawn, self.at)]
-        gr.on(changes, self._preview, [self.clip, self.at, *drawn], self.preview, **latest)
+        shown = [self.clip, self.at, *self._drawn]
+        changes = [control.change for control in (*self._drawn, self.at)]
+        gr.on(changes, self._preview, shown, self.preview, **latest)
         changes = [control.change for control in (self.clip, *self.chosen)]
         gr.on(changes, self._command, [self.clip, *self.chosen], self.command, **latest)
-        self.upload.upload(self._take, self.upload, self._taken, **QUIET)
-        self.sample.click(self._sample, None, self._taken, **QUIET)
+        upload = [self.upload, *self._drawn]
+        for taken in (
+            self.upload.upload(self._take, upload, self._taken, **QUIET),
+            self.sample.click(self._sample, self._drawn, self._taken, **QUIET),
+        ):
+            self.workshop.leave(taken)
         self.workshop.begin(self.go, self._start, [self.clip, *self.chosen])
 
     # -- choosing -----------------------------------------------------------------------------
 
-    def _sample(self) -> list[Any]:
-        clip = self.desk.sample
-        return self._show(clip, self.desk.sample_sheet, None)
+    def _sample(self, *drawn: Any) -> list[Any]:
+        return self._show(self.desk.sample, self.desk.sample_sheet, None, *drawn)
 
-    def _take(self, upload: str | None) -> list[Any]:
+    def _take(self, upload: str | None, *drawn: Any) -> list[Any]:
         if upload is None:
             return [gr.skip()] * len(self._taken)
         with self.desk.told():
@@ -116,14 +124,15 @@ class VideoTab:
             clip = open_clip(path, Path(upload).name, self.desk.options)
             frame = frame_at(path, 0, PREVIEW_SIDE)
             sheet = self.desk.studio.sheet(frame)
-        return self._show(clip, sheet, gr.skip())
+        return self._show(clip, sheet, gr.skip(), *drawn)
 
-    def _show(self, clip: Clip, sheet: dict[str, np.ndarray], upload: Any) -> list[Any]:
+    def _show(
+        self, clip: Clip, sheet: dict[str, np.ndarray], upload: Any, style: str, *drawn: Any
+    ) -> list[Any]:
         """A new clip, its frames' slider, its first frame before and after, and the gallery."""
-        frame = frame_at(clip.path, 0, PREVIEW_SIDE)
-        painted = self.desk.studio.paint(frame, next(iter(sheet)), FastOptions())
         slider = gr.Slider(0, clip.last_frame, 0)
-        return [clip, slider, (frame, painted), upload, *self.gallery.filled(sheet)]
+        pair = self._preview(clip, 0, style, *drawn)
+        return [clip, slider, pair, upload, *self.gallery.filled(sheet, style)]
 
     def _renew(self, clip: Clip | None, names: list[str], style: str) -> list[Any]:
         """The gallery, if there are other styles than it shows."""
@@ -146,8 +155,10 @@ class VideoTab:
     def _command(self, clip: Clip | None, *chosen: Any) -> Any:
         if clip is None:
             return gr.skip()
-        with self.desk.told():
+        try:
             return Choice.of(*chosen).command(clip.name)
+        except VidstyleError as error:  # somebody is typing
+            return str(error)
 
     # -- painting -----------------------------------------------------------------------------
 
@@ -169,7 +180,7 @@ def paint(clip: Clip, choice: Choice, folder: Path, job: Job) -> Painted:
     Raises:
         Interrupted: stopped; what was finished is kept.
     """
-    output = folder / f"{Path(clip.name).stem}.{choice.style}.mp4"
+    output = folder / f"{clip.path.stem}.{choice.style}.mp4"
     start = choice.read.start or 0.0
     try:
         summary = choice.paint(clip.path, output, job.listen)

@@ -67,12 +67,7 @@ class Workshop:
         self._watched = [*self._stages, self._panel, *outcome.parts, self.job]
         self._hidden = [shown(False), *[gr.skip()] * (len(outcome.parts) - 1)]
         self._cancel.click(self._stop, self.job, None, **QUIET)
-        outcome.again.click(
-            lambda: [shown(True), shown(False), gr.skip(), *self._hidden, ""],
-            None,
-            self._watched,
-            **QUIET,
-        )
+        outcome.again.click(self._leave, self.job, self._watched, **QUIET)
 
     def begin(self, button: gr.Button, submit: Callable[..., str], inputs: Sequence[Any]) -> None:
         """Let a button submit a job, which is then shown; ``submit`` returns its id."""
@@ -86,9 +81,19 @@ class Workshop:
         submitted = button.click(submit_one, [self.job, *inputs], self.job, **QUIET)
         submitted.success(self._watch, self.job, self._watched, **QUIET)
 
+    def leave(self, event: Any) -> None:
+        """After an event, go back to choosing, unless a job goes on."""
+        event.success(self._leave, self.job, self._watched, **QUIET)
+
     def resume(self, page: gr.Blocks) -> None:
         """Go on showing a job when its visitor comes back."""
         page.load(self._watch, self.job, self._watched, **QUIET)
+
+    def _leave(self, name: str) -> list[Any]:
+        job = self.desk.jobs.find(name)
+        if job is not None and job.ended is None:
+            return [gr.skip()] * len(self._watched)
+        return [shown(True), shown(False), gr.skip(), *self._hidden, ""]
 
     def _stop(self, name: str) -> None:
         if job := self.desk.jobs.find(name):
