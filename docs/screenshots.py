@@ -34,7 +34,7 @@ def opened(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> Pag
 def shoot(page: Page, name: str) -> None:
     """What is seen of a page, as a file beside this one."""
     data = np.frombuffer(page.screenshot(), np.uint8)
-    write_image(HERE / f"{name}.jpg", cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), quality=85)
+    write_image(HERE / f"{name}.jpg", cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), quality=78)
 
 
 def main(url: str) -> None:
