@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from clips import Sound, write_clip
 
-from vidstyle.evaluate import report
 from vidstyle.cli.main import main
-from vidstyle.evaluate import Evaluation, Steadiness
+from vidstyle.evaluate import Evaluation, Steadiness, report
 from vidstyle.evaluate.audio import SoundMatch
 
 Capture = pytest.CaptureFixture[str]

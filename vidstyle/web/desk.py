@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import as_file, files
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Self
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from vidstyle.web.studio import Studio
 
 SWEEP_SECONDS = 60
-PREVIEW_SIDE = 960
+PREVIEW_SIDE = 832
+"""As wide as the page shows it: larger pictures would take longer to follow the controls."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 """For events that are none of a program's business, and too quick for a spinner."""
 
@@ -40,6 +41,7 @@ class Desk:
         self.workspace = Workspace()
         self.jobs = Jobs(options.most_waiting)
         self.cameras = Cameras()
+        self._frame = lru_cache(maxsize=32)(frame_at)
         self._sample_sheet: dict[str, np.ndarray] = {}
         self._drawing_sample = Lock()
         self._closing = Event()
@@ -63,6 +65,10 @@ class Desk:
 
         return Studio()
 
+    def frame(self, clip: Clip, seconds: float) -> np.ndarray:
+        """A frame of a clip for a look; those that were looked at last are remembered."""
+        return self._frame(clip.path, min(seconds, clip.last_frame), PREVIEW_SIDE)
+
     @cached_property
     def sample(self) -> Clip:
         """The clip that the page brings along."""
@@ -74,7 +80,7 @@ class Desk:
         """A frame of the sample in each style, by name; drawn anew when there are other styles."""
         with self._drawing_sample:
             if list(self._sample_sheet) != list(style_titles()):
-                self._sample_sheet = self.studio.sheet(frame_at(self.sample.path, 0, PREVIEW_SIDE))
+                self._sample_sheet = self.studio.sheet(self.frame(self.sample, 0))
             return self._sample_sheet
 
     def warm_up(self) -> None:

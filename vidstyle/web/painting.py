@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 
 from vidstyle.disk import complete_file
-from vidstyle.errors import OptionError
+from vidstyle.errors import OptionError, OutputError
 from vidstyle.image import write_image
 from vidstyle.options import TrainOptions
 from vidstyle.styles import available_styles
@@ -168,7 +168,10 @@ def keep_style(learned: Learned) -> Path:
     check_name(learned.name)
     target = user_styles_dir() / f"{learned.name}{SUFFIX}"
     swatch = target.parent / SWATCHES / f"{learned.name}.jpg"
-    swatch.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        swatch.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{swatch.parent}: {error.strerror or error}") from error
     for source, path in ((learned.swatch, swatch), (learned.file, target)):
         with complete_file(path) as temporary:
             shutil.copyfile(source, temporary)

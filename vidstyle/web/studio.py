@@ -13,7 +13,6 @@ from vidstyle.options import FastOptions
 from vidstyle.stylizers import FastStylizer
 from vidstyle.web.catalog import check_style, style_titles
 
-PREVIEW_SIDE = 960
 SHEET_SIDE = 320
 
 

@@ -14,12 +14,12 @@ from vidstyle.options import FastOptions, TemporalOptions
 from vidstyle.web import controls
 from vidstyle.web.catalog import style_titles
 from vidstyle.web.choice import Choice
-from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk
+from vidstyle.web.desk import QUIET, Desk
 from vidstyle.web.gallery import StyleGallery
 from vidstyle.web.jobs import Job
 from vidstyle.web.result import Painted, ResultStage
 from vidstyle.web.status import run_sight
-from vidstyle.web.uploads import Clip, check_length, frame_at, open_clip
+from vidstyle.web.uploads import Clip, check_length, open_clip
 from vidstyle.web.workshop import Workshop
 
 QUALITIES = {"draft": "Draft", "standard": "Standard", "fine": "Fine"}
@@ -82,7 +82,8 @@ class VideoTab:
 
     def load(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Begin with the sample when somebody opens the page."""
-        page.load(self._sample, self._drawn, self._taken, **QUIET)
+        seen = page.load(self._unpainted, None, self.preview, **QUIET)
+        seen.then(self._sample, self._drawn, self._taken, **QUIET)
         shown = [self.clip, self.gallery.names, self.gallery.style]
         tab.select(self._renew, shown, self.gallery.parts, **QUIET)
         self.workshop.resume(page)
@@ -113,6 +114,11 @@ class VideoTab:
 
     # -- choosing -----------------------------------------------------------------------------
 
+    def _unpainted(self) -> Any:
+        """The sample as it is, for the seconds until the network has been loaded."""
+        frame = self.desk.frame(self.desk.sample, 0)
+        return frame, frame
+
     def _sample(self, *drawn: Any) -> list[Any]:
         return self._show(self.desk.sample, self.desk.sample_sheet, None, *drawn)
 
@@ -122,8 +128,7 @@ class VideoTab:
         with self.desk.told():
             path = self.desk.workspace.adopt(Path(upload))
             clip = open_clip(path, Path(upload).name, self.desk.options)
-            frame = frame_at(path, 0, PREVIEW_SIDE)
-            sheet = self.desk.studio.sheet(frame)
+            sheet = self.desk.studio.sheet(self.desk.frame(clip, 0))
         return self._show(clip, sheet, gr.skip(), *drawn)
 
     def _show(
@@ -139,7 +144,7 @@ class VideoTab:
         if clip is None or names == list(style_titles()):
             return self.gallery.unchanged
         with self.desk.told():
-            sheet = self.desk.studio.sheet(frame_at(clip.path, 0, PREVIEW_SIDE))
+            sheet = self.desk.studio.sheet(self.desk.frame(clip, 0))
         return self.gallery.filled(sheet, style)
 
     def _preview(
@@ -148,7 +153,7 @@ class VideoTab:
         if clip is None:
             return gr.skip()
         with self.desk.told():
-            frame = frame_at(clip.path, min(at, clip.last_frame), PREVIEW_SIDE)
+            frame = self.desk.frame(clip, at)
             fast = FastOptions(strength=strength, color=color, quality=quality)
             return frame, self.desk.studio.paint(frame, style, fast)
 
