@@ -84,6 +84,7 @@ def test_visitors_wait_for_one_another_and_a_reload_loses_nothing(
     [
         (lambda path: path.write_text("hello"), "letter.mp4: "),
         (lambda path: clip(path, 2, (2048, 1024)), "pixels are too many"),
+        (lambda path: path.write_bytes(bytes(5_000_000)), "exceed the maximum allowed size"),
     ],
 )
 def test_what_cannot_be_painted_is_refused_in_one_line(
