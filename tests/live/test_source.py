@@ -185,6 +185,7 @@ def test_stopping_from_another_thread() -> None:
 # -- network ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_udp_arrives_whole_and_in_order(url: str) -> None:
     with Sender(url) as sender, open_live(url, QUICK) as live:
         assert (live.width, live.height) == (128, 96)
@@ -213,6 +214,7 @@ def test_a_sender_that_is_started_anew_at_once_goes_unnoticed(url: str) -> None:
     assert [f.number for f in before] == list(range(20))
 
 
+@pytest.mark.slow
 def test_a_sender_that_vanishes_is_waited_for(url: str) -> None:
     said: list[str] = []
     with Sender(url) as first, open_live(url, QUICK, said.append) as live:
@@ -245,6 +247,7 @@ def test_a_sender_that_comes_back_otherwise_is_letterboxed(url: str) -> None:
     assert image[48].max() > 100
 
 
+@pytest.mark.slow
 def test_a_sender_that_stays_away_ends_the_stream_with_one_line(url: str) -> None:
     options = replace(QUICK, reconnect=0.5)
     with Sender(url) as sender, open_live(url, options) as live:
@@ -381,6 +384,7 @@ def test_sound_is_not_delivered_unless_asked_for(tmp_path: Path) -> None:
         assert all(isinstance(item, LiveFrame) for item in live.items())
 
 
+@pytest.mark.slow
 def test_sound_of_a_looped_file_never_goes_back(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", sounds=[Sound(seconds=0.5)], ticks=tuple(range(12)))
     with open_live(str(clip), SourceOptions(audio=True, loop=True)) as live:

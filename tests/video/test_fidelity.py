@@ -40,7 +40,11 @@ from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, 
 from vidstyle.video.hdr import SdrView, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg
 from vidstyle.video.writer import is_timecode
 
-CONTAINERS = (".mp4", ".mov", ".mkv", ".webm")
+CONTAINERS = (
+    ".mp4",
+    ".mkv",
+    *(pytest.param(suffix, marks=pytest.mark.slow) for suffix in (".mov", ".webm")),
+)
 MILLISECOND = Fraction(1, 1000)
 PHOTO = FastOptions(strength=0, device="cpu", precision="fp32")
 
