@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST = 2**31 - 1
 """Ticks that a frame may last: MP4 stores no more."""
+_MOST_NAMED = 5
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
 
 
@@ -189,12 +190,15 @@ class VideoReader:
 
     def _from(self, target: int) -> Iterator[VideoFrame]:
         """Frames from ``target`` (pts) on, decoded from a key frame before it."""
-        for margin in _SEEK_MARGINS:
-            back = self._ticks(margin)
-            self._decoder.seek(self._origin if back is None else max(self._origin, target - back))
-            decoded = self._decoder.frames()
+        decoder = self._decoder
+        for margin in map(self._ticks, _SEEK_MARGINS):
+            if margin is None:
+                decoder.restart()
+            elif not decoder.seek(max(self._origin, target - margin)):
+                decoder.restart(target - margin)
+            decoded = decoder.frames()
             first = next(decoded, None)
-            if first is not None and pts_of(first) <= target - self._decoder.interlaced:
+            if first is not None and pts_of(first) <= target - decoder.interlaced:
                 break
         head = [] if first is None else [first]
         return dropwhile(lambda frame: pts_of(frame) < target, chain(head, decoded))
@@ -209,6 +213,12 @@ class VideoReader:
         """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
         if self._decoder.interlaced:
             self.notices.append("interlaced frames deinterlaced (--deinterlace off leaves them)")
+        if breaks := self._decoder.clock.breaks:
+            places = ", ".join(f"{seconds:.1f} s" for seconds in breaks[:_MOST_NAMED])
+            more = f" and {len(breaks) - _MOST_NAMED} more" if len(breaks) > _MOST_NAMED else ""
+            self.notices.append(
+                f"the file's own clock starts again or jumps at {places}{more}: joined there"
+            )
         self.warnings += self._decoder.damage()
         whole = self._decoder.duration
         if complete and whole is not None and self._decoder.ended_early:

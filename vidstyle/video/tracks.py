@@ -17,11 +17,11 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Discard, Stream
 
+from vidstyle.video.clock import ContinuousClock
 from vidstyle.video.source import (
     find_video,
     is_cover,
     open_source,
-    read_packets,
     stream_metadata,
 )
 
@@ -97,6 +97,7 @@ class StreamCopier:
     def __init__(self, source: Path, output: OutputContainer, *, audio: bool = True) -> None:
         self.notices: list[str] = []
         self._container = open_source(source)
+        self._clock = ContinuousClock(self._container)
         self._output = output
         self._format = output.format.name
         self._tracks: dict[int, CopiedTrack | TranscodedTrack] = {}
@@ -147,7 +148,7 @@ class StreamCopier:
         if not trim:
             return
         self._from = shift
-        if shift > 2 * _SEEK_MARGIN:
+        if shift > 2 * _SEEK_MARGIN and not self._clock.needed:
             with suppress(FFmpegError):  # not seekable: read from the beginning
                 self._container.seek(int((shift - Fraction(_SEEK_MARGIN)) * av.time_base))
 
@@ -179,7 +180,8 @@ class StreamCopier:
         elif stream.type == "attachment" and self._format == "matroska":
             track = self._copied_track(stream)  # WebM's muxer would take it and drop it
         if track is None:
-            stream.discard = Discard.all
+            if not self._clock.needed:
+                stream.discard = Discard.all
             return False
         self._tracks[stream.index] = track
         return True
@@ -237,7 +239,7 @@ class StreamCopier:
         if not self._tracks:
             return
         with suppress(FFmpegError):  # the reader reports damage
-            for packet in read_packets(self._container):
+            for packet in self._clock.packets():
                 if packet.stream.index in self._tracks and packet.dts is not None:
                     yield packet
 
