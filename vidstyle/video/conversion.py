@@ -48,6 +48,15 @@ class Orientation:
             return cls(False, a < 0, d < 0)
         return cls(True, c < 0, b < 0)
 
+    @classmethod
+    def of_exif(cls, number: int) -> Self:
+        """What Exif's ``Orientation`` from 1 to 8 means; any other number means nothing."""
+        flips = {2: (True, False), 3: (True, True), 4: (False, True)}
+        turns = {5: (False, False), 6: (True, False), 7: (True, True), 8: (False, True)}
+        if number in turns:
+            return cls(True, *turns[number])
+        return cls(False, *flips.get(number, (False, False)))
+
     @property
     def rotation(self) -> int:
         """Degrees counter-clockwise, leaving a mirroring aside."""
@@ -66,7 +75,7 @@ class Orientation:
 
 
 class UprightPicture:
-    """Converts the frames of a stream, all like its first one: a frame to H×W×3.
+    """Converts frames that are all like the first one: a frame to H×W×3.
 
     What is of high dynamic range becomes its view (``SdrView``); ``tags`` are those of the result.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 import av
@@ -132,7 +131,7 @@ class SourceDecoder:
             self._decoder = _open_decoder(self.stream)
             self.clock = ContinuousClock(self.container)
             self._times = _DecodingTimes(self._decoder, self.container.format.name)
-            self._target: int | None = None
+            self._target = None
         except BaseException:
             self.container.close()
             raise
@@ -175,15 +174,19 @@ class SourceDecoder:
 
     def _from_key_frame(self, packets: Iterator[Packet]) -> Iterator[Packet]:
         """Those from the last key frame at or before ``restart``'s time on."""
+        if self._target is None:
+            yield from packets
+            return
         kept: list[Packet] = []
-        for packet in packets if self._target is not None else ():
+        for packet in packets:
             time = packet.pts if packet.dts is None else packet.dts
             if packet.is_keyframe and packet.pts is not None and packet.pts <= self._target:
                 kept.clear()
             kept.append(packet)
             if time is None or time > self._target or len(kept) > _MOST_KEPT:
                 break
-        yield from chain(kept, packets)
+        yield from kept
+        yield from packets
 
     def _packets(self) -> Iterator[Packet]:
         """The packets of all streams, past errors as long as the demuxer finds a way."""
@@ -230,7 +233,7 @@ class _DecodingTimes:
     def note(self, packet: Packet) -> None:
         """Take a packet into account before it is decoded."""
         self._timed = self._timed or packet.pts is not None
-        self.missing = self._avi and self._decoder.has_b_frames or not self._timed
+        self.missing = (self._avi and self._decoder.has_b_frames) or not self._timed
         if self.missing and packet.dts is not None:
             self._waiting.append((packet.dts if packet.pts is None else packet.pts, packet.dts))
 

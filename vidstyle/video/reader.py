@@ -16,7 +16,6 @@ from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.options import ReadOptions
 from vidstyle.stages import StageTimes
-from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.decoder import SourceDecoder, pts_of
 from vidstyle.video.layout import Layout
 from vidstyle.video.source import (
@@ -25,6 +24,7 @@ from vidstyle.video.source import (
     frame_count,
     plausible_rate,
 )
+from vidstyle.video.stream_pictures import StreamPictures
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,8 @@ class VideoReader:
         layout = Layout.of(first.format.name)
         self._alpha = layout.alpha
         bit_depth = working_depth(layout.bits, self._options)
-        self._picture = UprightPicture(first, self._decoder.stream, coded_size, bit_depth > 8)
+        stream = self._decoder.stream
+        self._pictures = StreamPictures(first, stream, coded_size, bit_depth > 8)
         self.info = info = self._describe(first.format.name, bit_depth)
         self._check_start()
         logger.info(
@@ -130,9 +131,10 @@ class VideoReader:
 
     def _describe(self, pix_fmt: str, bit_depth: int) -> VideoInfo:
         stream, container = self._decoder.stream, self._decoder.container
-        width, height = self._picture.size
+        picture = self._pictures.first
+        width, height = picture.size
         aspect = stream.sample_aspect_ratio or None
-        if aspect and self._picture.orientation.transpose:
+        if aspect and picture.orientation.transpose:
             aspect = 1 / aspect
         rate, duration = plausible_rate(stream), duration_of(container, stream)
         frames = frame_count(stream)
@@ -148,11 +150,11 @@ class VideoReader:
             codec=stream.codec_context.name,
             pix_fmt=pix_fmt,
             bit_depth=bit_depth,
-            rotation=self._picture.orientation.rotation,
+            rotation=picture.orientation.rotation,
             sample_aspect_ratio=aspect,
-            color=self._picture.tags,
+            color=picture.tags,
             alpha=self._alpha,
-            hdr=self._picture.hdr,
+            hdr=picture.hdr,
             metadata=container_metadata(container),
         )
         return _windowed(info, self._options)
@@ -200,13 +202,14 @@ class VideoReader:
             first = next(decoded, None)
             if first is not None and pts_of(first) <= target - decoder.interlaced:
                 break
+        self._pictures.stream = decoder.stream
         head = [] if first is None else [first]
         return dropwhile(lambda frame: pts_of(frame) < target, chain(head, decoded))
 
     def _convert(self, frame: VideoFrame) -> Frame:
         with self._times.measure("convert"):
-            alpha = self._picture.alpha(frame) if self._alpha else None
-            image, time_base = self._picture(frame), self._decoder.time_base
+            alpha = self._pictures.alpha(frame) if self._alpha else None
+            image, time_base = self._pictures(frame), self._decoder.time_base
             return Frame(image, pts_of(frame), time_base, frame.duration, alpha)
 
     def _report(self, read_to: int, *, complete: bool) -> None:
@@ -219,6 +222,7 @@ class VideoReader:
             self.notices.append(
                 f"the file's own clock starts again or jumps at {places}{more}: joined there"
             )
+        self.notices += self._pictures.notices
         self.warnings += self._decoder.damage()
         whole = self._decoder.duration
         if complete and whole is not None and self._decoder.ended_early:
