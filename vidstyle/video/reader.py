@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain, dropwhile, takewhile
+from itertools import chain, dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Self
 
@@ -19,10 +19,13 @@ from vidstyle.stages import StageTimes
 from vidstyle.video.decoder import SourceDecoder, pts_of
 from vidstyle.video.layout import Layout
 from vidstyle.video.source import (
+    STILL,
     container_metadata,
     duration_of,
     frame_count,
+    may_be_still,
     plausible_rate,
+    why_undecodable,
 )
 from vidstyle.video.stream_pictures import StreamPictures
 
@@ -109,12 +112,10 @@ class VideoReader:
 
     def _prepare(self) -> None:
         decoded = self._decoder.frames()
-        first = next(decoded, None)
-        if first is None:
-            name = self._decoder.stream.name
-            raise InputError(f"{self.path}: no frame of its {name} video can be decoded")
+        head = self._first_frames(decoded)
+        first = head[0]
         self._origin = pts_of(first)
-        self._decoded = chain([first], decoded)
+        self._decoded = chain(head, decoded)
         coded_size = working_size(first.width, first.height, self._options)
         layout = Layout.of(first.format.name)
         self._alpha = layout.alpha
@@ -128,6 +129,17 @@ class VideoReader:
             *(self.path, info.codec, info.pix_fmt, info.width, info.height),
             *(info.average_rate, info.frames),
         )
+
+    def _first_frames(self, decoded: Iterator[VideoFrame]) -> list[VideoFrame]:
+        """The first, and a second where there would be a still picture without one."""
+        perhaps_still = may_be_still(self._decoder.container)
+        head = list(islice(decoded, 2 if perhaps_still else 1))
+        if not head:
+            name = self._decoder.stream.codec_context.name
+            raise InputError(f"{self.path}: {why_undecodable(self.path, name)}")
+        if perhaps_still and len(head) == 1:
+            raise InputError(f"{self.path}: {STILL}")
+        return head
 
     def _describe(self, pix_fmt: str, bit_depth: int) -> VideoInfo:
         stream, container = self._decoder.stream, self._decoder.container
