@@ -21,8 +21,8 @@ from vidstyle.video.deinterlace import Deinterlacer
 from vidstyle.video.source import duration_of, find_video, open_source, plausible_rate
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_UNTIMED_IN_AVI = {"h264", "hevc", "vvc"}
-"""Codecs whose presentation times FFmpeg does not work out."""
+_UNTIMED = {"h264", "hevc", "vvc"}
+"""Codecs whose presentation times FFmpeg does not work out where a file has none."""
 _TRUNCATION_TOLERANCE = 0.25
 _MOST_HELD = 128
 """Frames that a decoder holds back at most; one that cannot be opened fails for ever."""
@@ -214,7 +214,7 @@ class SourceDecoder:
 
 
 class _DecodingTimes:
-    """Times for the frames of a file that only tells when packets are decoded, as AVI does.
+    """Times for the frames of a file that tells only when packets are decoded, as AVI does.
 
     A decoder puts frames out in the order in which they are shown, so that the next one is shown
     at the next of these times.
@@ -226,24 +226,33 @@ class _DecodingTimes:
     def __init__(self, decoder: VideoCodecContext, container_name: str) -> None:
         self.missing = False
         self._decoder = decoder
-        self._avi = container_name == "avi" and decoder.codec.canonical_name in _UNTIMED_IN_AVI
-        self._timed = False
+        self._avi = container_name == "avi"
+        self._untimed = decoder.codec.canonical_name in _UNTIMED
+        self._told = False
         self._waiting: deque[tuple[int, int]] = deque()
 
     def note(self, packet: Packet) -> None:
         """Take a packet into account before it is decoded."""
-        self._timed = self._timed or packet.pts is not None
-        self.missing = (self._avi and self._decoder.has_b_frames) or not self._timed
+        without = packet.pts is None or self._only_decoding_time(packet)
+        self._told = self._told or not (without or self._avi)
+        self.missing = without and not self._told
         if self.missing and packet.dts is not None:
             self._waiting.append((packet.dts if packet.pts is None else packet.pts, packet.dts))
 
     def correct(self, frame: VideoFrame) -> None:
         """Give a decoded frame its time, if the file does not."""
+        if not self.missing:
+            self._waiting.clear()
         if frame.key_frame and frame.pts is not None:  # what came before it was lost
             while self._waiting and self._waiting[0][0] < frame.pts:
                 self._waiting.popleft()
         if self._waiting:
             frame.pts = self._waiting.popleft()[1]
+
+    def _only_decoding_time(self, packet: Packet) -> bool:
+        """Whether a packet's presentation time is none, in spite of what FFmpeg says."""
+        reordered = self._untimed and self._decoder.has_b_frames
+        return reordered and (self._avi or packet.pts == packet.dts)
 
 
 def pts_of(frame: VideoFrame) -> int:
