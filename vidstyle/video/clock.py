@@ -1,7 +1,8 @@
-"""One clock for the whole of a recording, though the file's own starts again or jumps in it."""
+"""Times where those of the file do not serve: its clock breaks, or frames have none of their own."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,8 @@ import av
 from av.container import InputContainer
 from av.format import Flags
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 
 from vidstyle.video.source import read_packets
 
@@ -17,6 +20,8 @@ _BACK = Fraction(1, 2)
 """Seconds that a stream's times go back at most while the clock runs; damage causes as much."""
 _AHEAD = 10
 """Seconds that it may be ahead of all streams, as FFmpeg has it: a longer gap is a break."""
+_UNTIMED = {"h264", "hevc", "vvc"}
+"""Codecs whose presentation times FFmpeg does not work out where a file has none."""
 
 
 @dataclass
@@ -72,10 +77,13 @@ class ContinuousClock:
         if packet.stream.type in ("video", "audio"):
             offset = self._offsets[self._part_of(packet)]
         ticks = round(offset / packet.time_base)
-        assert packet.pts is not None
-        packet.pts += ticks
-        if packet.dts is not None:
-            packet.dts += ticks
+        pts, dts = packet.pts, packet.dts
+        assert pts is not None
+        if dts is not None:
+            packet.dts = dts + ticks
+        # Where MPEG-PS leaves times out, FFmpeg guesses them from those beyond the break.
+        guessed = dts is not None and abs(pts - dts) * packet.time_base > _AHEAD
+        packet.pts = None if guessed else pts + ticks
 
     def _part_of(self, packet: Packet) -> int:
         """Which of the file's clocks a packet goes by, a new one where it follows by none."""
@@ -99,3 +107,45 @@ class ContinuousClock:
         time += self._offsets[track.part]
         latest = max((other.end for other in self._tracks.values() if other.end), default=time)
         return (track.end is None or time >= track.end - _BACK) and time <= latest + _AHEAD
+
+
+class DecodingTimes:
+    """Times for the frames of a file that tells only when packets are decoded, as AVI does.
+
+    A decoder puts frames out in the order in which they are shown, so that the next one is shown
+    at the next of these times.
+    """
+
+    missing: bool
+    """Whether there are no presentation times, as far as packets were read."""
+
+    def __init__(self, decoder: VideoCodecContext, container_name: str) -> None:
+        self.missing = False
+        self._decoder = decoder
+        self._avi = container_name == "avi"
+        self._untimed = decoder.codec.canonical_name in _UNTIMED
+        self._told = False
+        self._waiting: deque[tuple[int, int]] = deque()
+
+    def note(self, packet: Packet) -> None:
+        """Take a packet into account before it is decoded."""
+        without = packet.pts is None or self._only_decoding_time(packet)
+        self._told = self._told or not (without or self._avi)
+        self.missing = without and not self._told
+        if self.missing and packet.dts is not None:
+            self._waiting.append((packet.dts if packet.pts is None else packet.pts, packet.dts))
+
+    def correct(self, frame: VideoFrame) -> None:
+        """Give a decoded frame its time, if the file does not."""
+        if not self.missing:
+            self._waiting.clear()
+        if frame.key_frame and frame.pts is not None:  # what came before it was lost
+            while self._waiting and self._waiting[0][0] < frame.pts:
+                self._waiting.popleft()
+        if self._waiting:
+            frame.pts = self._waiting.popleft()[1]
+
+    def _only_decoding_time(self, packet: Packet) -> bool:
+        """Whether a packet's presentation time is none, in spite of what FFmpeg says."""
+        reordered = self._untimed and self._decoder.has_b_frames
+        return reordered and (self._avi or packet.pts == packet.dts)
