@@ -1,4 +1,4 @@
-"""Times where those of the file do not serve: its clock breaks, or frames have none of their own."""
+"""Times where the file's own do not serve: its clock breaks, or its frames have none."""
 
 from __future__ import annotations
 
