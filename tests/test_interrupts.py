@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -137,36 +138,42 @@ def test_a_signal_ends_the_command(tmp_path: Path, name: str, sent: signal.Signa
     assert not list(tmp_path.glob(".*lock"))
 
 
-def stuck(told: Path, ready: Path) -> None:
-    """A command whose main thread waits for another that never ends."""
-    from vidstyle.cli import main as program
-
+def stuck(told: Path, ready: Path, patience: float) -> None:
+    """A main thread that waits for another one, which never ends."""
     with told.open("w") as file:
         os.dup2(file.fileno(), 2)
-
-    def wait(*arguments: object, **options: object) -> None:
+    over = threading.Event()
+    with ended_by_signals(patience):
         ready.touch()
         while True:
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                continue
+            with suppress(KeyboardInterrupt):
+                over.wait()
 
-    program.app = wait  # type: ignore[assignment]
-    program.main([])
+
+def start_stuck(folder: Path, patience: float) -> tuple[BaseProcess, Path]:
+    told, ready = folder / "told.txt", folder / "ready"
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=stuck, args=(told, ready, patience))
+    process.start()
+    wait_for(ready.exists, process)
+    return process, told
 
 
 @pytest.mark.parametrize("sent", SIGNALS, ids=lambda sent: sent.name)
 def test_a_second_signal_ends_at_once(tmp_path: Path, sent: signal.Signals) -> None:
-    told, ready = tmp_path / "told.txt", tmp_path / "ready"
-    process = multiprocessing.get_context("forkserver").Process(target=stuck, args=(told, ready))
-    process.start()
-    wait_for(ready.exists, process)
+    process, told = start_stuck(tmp_path, 60)
     assert process.pid is not None
     os.kill(process.pid, sent)
     process.join(1)
     assert process.is_alive()
     assert seconds_to_end(process, sent) < 1
+    assert process.exitcode == 130
+    assert told.read_text().strip().startswith("vidstyle: interrupted")
+
+
+def test_a_thread_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    process, told = start_stuck(tmp_path, 0.5)
+    assert 0.4 < seconds_to_end(process, signal.SIGTERM) < SOON
     assert process.exitcode == 130
     assert told.read_text().strip().startswith("vidstyle: interrupted")
 

@@ -13,6 +13,7 @@ import pytest
 from clips import Recipe, Sound, frame_times, number_of, packet_times, packets, write_clip
 from video.test_fidelity import through
 
+from vidstyle.evaluate.audio import match_sounds
 from vidstyle.video import ReadOptions, VideoReader
 
 FRAMES = 50
@@ -94,6 +95,8 @@ def test_sound_stays_in_step_across_a_break(
     count = len(sound) // 2
     steps = [video[FRAMES + n] - video[n] - (sound[count + n] - sound[n]) for n in range(3, FRAMES)]
     assert max(map(abs, steps)) <= 0.03
+    offset = match_sounds(source, target).offset
+    assert offset is not None and abs(offset) <= 0.03
     assert max(after - before for before, after in pairwise(sound)) <= 0.1
 
 
