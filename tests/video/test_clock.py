@@ -116,6 +116,24 @@ def test_a_recording_begins_at_zero(tmp_path: Path, start: float, suffix: str) -
     assert float(kept) == pytest.approx(apart / 90_000, abs=0.001)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_a_window_has_the_sound_that_goes_with_it(
+    tmp_path: Path, kind: tuple[str, str, str]
+) -> None:
+    source, target = joined(tmp_path, [0, 0], kind), tmp_path / "out.mkv"
+    dropped = 2 * FRAMES - through(source, target, start=2.5).frames
+    assert dropped in (62, 63)  # at the break, sound may outlast the picture
+    whole = tmp_path / "whole.mkv"
+    through(source, whole)
+    kept, every = packets(target), packets(whole)
+    first = len(every) - len(kept)
+    assert kept == every[first:]
+    sound = packet_times(target)[0] - packet_times(whole)[first]
+    picture = frame_times(target)[0] - frame_times(whole)[dropped]
+    assert abs(sound - picture) <= Fraction(1, 500)
+    assert 0 <= packet_times(target)[0] <= 0.1
+
+
 def test_other_formats_keep_their_gaps(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mkv", ticks=(*range(12), *range(1200, 1212)))
     _, times, notices = read(source)
