@@ -134,10 +134,28 @@ def test_a_window_has_the_sound_that_goes_with_it(
     assert 0 <= packet_times(target)[0] <= 0.1
 
 
-def test_other_formats_keep_their_gaps(tmp_path: Path) -> None:
-    source = write_clip(tmp_path / "a.mkv", ticks=(*range(12), *range(1200, 1212)))
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_other_formats_keep_their_gaps(tmp_path: Path, suffix: str) -> None:
+    ticks = (*range(12), *range(1200, 1213), *range(2400, 2424))
+    source = write_clip(tmp_path / f"a{suffix}", ticks=ticks, options={"bf": "3", "g": "9"})
     _, times, notices = read(source)
     assert times[12] - times[11] > 49 and notices == []
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_matroska_files_one_behind_the_other(tmp_path: Path, suffix: str) -> None:
+    codec, sound = ("libx264", "aac") if suffix == ".mkv" else ("libvpx", "libopus")
+    source = joined(tmp_path, (0, 0), (suffix, codec, sound))
+    numbers, times, notices = read(source)
+    assert numbers == list(range(FRAMES)) * 2
+    assert all(0 < after - before <= Fraction(1, 10) for before, after in pairwise(times))
+    assert len(notices) == 1
+    target = tmp_path / f"out{suffix}"
+    through(source, target)
+    assert packets(target) == packets(source)
+    heard = packet_times(target)
+    assert all(0 < after - before <= Fraction(1, 10) for before, after in pairwise(heard))
 
 
 def test_a_stream_that_pauses_is_no_break(tmp_path: Path) -> None:

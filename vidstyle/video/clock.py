@@ -20,6 +20,8 @@ _BACK = Fraction(1, 2)
 """Seconds that a stream's times go back at most while the clock runs; damage causes as much."""
 _AHEAD = 10
 """Seconds that it may be ahead of all streams, as FFmpeg has it: a longer gap is a break."""
+_JOINED = {"matroska,webm"}
+"""Further formats whose files are joined by putting one behind the other."""
 _UNTIMED = {"h264", "hevc", "vvc"}
 """Codecs whose presentation times FFmpeg does not work out where a file has none."""
 
@@ -30,7 +32,7 @@ class _Track:
 
     Attributes:
         part: which of the file's clocks its packets go by.
-        end: when its last packet is over, on the continuous clock; None before the first.
+        end: when its packets so far are over, on the continuous clock; None before the first.
     """
 
     part: int
@@ -42,7 +44,8 @@ class ContinuousClock:
 
     Broadcasts, discs and whatever is joined from pieces have a clock that begins anywhere, wraps,
     and starts again or jumps in the middle (MPEG-TS, MPEG-PS, Ogg). After such a break all streams
-    are moved by the same time, so that they stay in step. Other formats keep their times.
+    are moved by the same time, so that they stay in step. Other formats keep their times, but for
+    Matroska where it goes back.
 
     Every reader of a file sees the same breaks, provided that it starts at the beginning and
     discards no stream.
@@ -52,12 +55,16 @@ class ContinuousClock:
     """Where the file's own clock breaks, in seconds of this one."""
     needed: bool
     """Whether the format has such a clock; its times do not lead to places then."""
+    watched: bool
+    """Whether breaks are looked for, which takes all streams."""
 
     def __init__(self, container: InputContainer) -> None:
         self.breaks = []
         self.needed = Flags.ts_discont in Flags(container.format.flags)
+        self.watched = self.needed or container.format.name in _JOINED
         self._container = container
-        self._offsets = [-Fraction(container.start_time or 0, av.time_base)]
+        start = container.start_time if self.needed else None
+        self._offsets = [-Fraction(start or 0, av.time_base)]
         self._tracks: dict[int, _Track] = {}
 
     def packets(self) -> Iterator[Packet]:
@@ -67,7 +74,7 @@ class ContinuousClock:
             FFmpegError: the file is damaged; another call goes on after it.
         """
         for packet in read_packets(self._container):
-            if self.needed and packet.pts is not None:
+            if self.watched and packet.pts is not None:
                 self._move(packet)
             yield packet
 
@@ -82,16 +89,20 @@ class ContinuousClock:
         if dts is not None:
             packet.dts = dts + ticks
         # Where MPEG-PS leaves times out, FFmpeg guesses them from those beyond the break.
-        guessed = dts is not None and abs(pts - dts) * packet.time_base > _AHEAD
-        packet.pts = None if guessed else pts + ticks
+        apart = 0 if dts is None else abs(pts - dts) * packet.time_base
+        packet.pts = None if self.needed and apart > _AHEAD else pts + ticks
 
     def _part_of(self, packet: Packet) -> int:
         """Which of the file's clocks a packet goes by, a new one where it follows by none."""
         assert packet.pts is not None
-        ticks = packet.pts if packet.dts is None else packet.dts
+        # Decoding times never go back, but those of Matroska are made up; its key frames do not.
+        told = self.needed and packet.dts is not None
+        ticks = packet.dts if told else packet.pts
+        assert ticks is not None
         time, newest = ticks * packet.time_base, len(self._offsets) - 1
         track = self._tracks.setdefault(packet.stream.index, _Track(newest))
-        if not self._follows(track, time) and track.end is not None:
+        comparable = told or packet.is_keyframe
+        if comparable and not self._follows(track, time) and track.end is not None:
             before, track.part = track.part, newest
             if before == newest or not self._follows(track, time):
                 self._offsets.append(track.end - time)
@@ -99,14 +110,16 @@ class ContinuousClock:
                 self.breaks.append(float(packet.pts * packet.time_base + self._offsets[-1]))
             # A stream that comes to the break after others must not overlap with itself.
             self._offsets[-1] = max(self._offsets[-1], track.end - time)
-        track.end = time + self._offsets[track.part] + (packet.duration or 0) * packet.time_base
+        end = time + self._offsets[track.part] + (packet.duration or 0) * packet.time_base
+        track.end = end if track.end is None else max(track.end, end)
         return track.part
 
     def _follows(self, track: _Track, time: Fraction) -> bool:
         """Whether a time of the file can come next in a stream by the clock that it goes by."""
         time += self._offsets[track.part]
         latest = max((other.end for other in self._tracks.values() if other.end), default=time)
-        return (track.end is None or time >= track.end - _BACK) and time <= latest + _AHEAD
+        back = track.end is not None and time < track.end - _BACK
+        return not back and (time <= latest + _AHEAD or not self.needed)
 
 
 class DecodingTimes:

@@ -180,7 +180,7 @@ class StreamCopier:
         elif stream.type == "attachment" and self._format == "matroska":
             track = self._copied_track(stream)  # WebM's muxer would take it and drop it
         if track is None:
-            if not self._clock.needed:
+            if not self._clock.watched:
                 stream.discard = Discard.all
             return False
         self._tracks[stream.index] = track
