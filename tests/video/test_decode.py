@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
@@ -21,7 +18,6 @@ from clips import (
     corners,
     frame_times,
     number_of,
-    numbered,
     write_audio,
     write_clip,
 )
@@ -116,80 +112,6 @@ def test_windows(
     assert numbers(frames) == list(range(first, last + 1))
     # They keep the times they have in the file.
     assert float(frames[0].pts * frames[0].time_base) == pytest.approx(first / 24, abs=5e-4)
-
-
-REORDERED = {"bf": "2", "g": "12"}
-HEVC = {"x265-params": "bframes=2:keyint=12:log-level=none"}
-EVERYWHERE = [
-    *((suffix, "libx264", REORDERED) for suffix in (".ts", ".avi", ".mxf", ".nut", ".flv")),
-    *((suffix, "libx264", REORDERED) for suffix in (".h264", ".mpg")),
-    *((suffix, "libx265", HEVC) for suffix in (".ts", ".hevc")),
-    *((suffix, "mpeg2video", REORDERED) for suffix in (".ts", ".m2ts", ".mpg", ".vob")),
-    *((suffix, "mpeg2video", REORDERED) for suffix in (".mxf", ".avi", ".m2v")),
-    *((suffix, "mpeg4", REORDERED) for suffix in (".ts", ".avi", ".m4v")),
-    (".wmv", "wmv2", {"g": "12"}),
-    (".ogg", "libvpx", {"g": "12"}),
-    (".mjpeg", "mjpeg", {}),
-]
-
-
-@pytest.mark.parametrize(("suffix", "codec", "options"), EVERYWHERE)
-def test_windows_in_every_container(
-    tmp_path: Path, suffix: str, codec: str, options: dict[str, str]
-) -> None:
-    """Frames are evenly spaced, and a window holds what a reading of the whole has there."""
-    clip = write_clip(
-        tmp_path / f"a{suffix}",
-        ticks=range(60),
-        rate=25,
-        time_base=Fraction(1, 25),
-        codec=codec,
-        pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p",
-        options=options,
-    )
-    with VideoReader(clip) as reader:
-        frames = list(reader)
-        assert (reader.warnings, reader.notices) == ([], [])
-    assert numbers(frames) == list(range(60))
-    times = [frame.pts * frame.time_base for frame in frames]
-    assert all(abs(b - a - Fraction(1, 25)) <= Fraction(1, 1000) for a, b in pairwise(times))
-    for start in (0.1, 0.5, 1.3):
-        later = read(clip, start=start)
-        assert numbers(later) == list(range(math.ceil(start * 25), 60))
-        assert [frame.pts for frame in later] == [frame.pts for frame in frames[-len(later) :]]
-
-
-@pytest.mark.parametrize("suffix", [".mov", ".flv"])
-def test_a_file_that_says_when_to_decode_only(tmp_path: Path, suffix: str) -> None:
-    good = write_clip(tmp_path / "a.mp4", ticks=range(48), options=REORDERED)
-    path = tmp_path / f"b{suffix}"
-    with av.open(str(good)) as source, av.open(str(path), "w") as output:
-        stream = output.add_stream_from_template(source.streams.video[0])
-        packets = [packet for packet in source.demux(video=0) if packet.size]
-        for index, packet in enumerate(packets):
-            packet.pts = packet.dts = round(index / (24 * packet.time_base))
-            packet.stream = stream
-            output.mux(packet)
-    frames = read(path)
-    assert numbers(frames) == list(range(48))
-    gaps = {b.pts - a.pts for a, b in pairwise(frames)}
-    assert max(gaps) - min(gaps) <= 1
-    assert numbers(read(path, start=0.75)) == list(range(18, 48))
-
-
-def test_lost_frames_do_not_move_those_after_them(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "a.avi", ticks=range(60), options={"bf": "2", "g": "12"})
-    with av.open(str(clip)) as source:
-        packets = [packet for packet in source.demux(video=0) if packet.size]
-    content = bytearray(clip.read_bytes())
-    for packet in packets[14:17]:
-        place = content.index(bytes(packet))
-        content[place : place + packet.size] = b"\xff" * packet.size
-    clip.write_bytes(content)
-    with VideoReader(clip) as reader:
-        frames = list(reader)
-        assert reader.warnings
-    assert all(frame.pts == number_of(frame.image) for frame in frames[-24:])
 
 
 def test_windows_count_from_the_first_frame(tmp_path: Path) -> None:
@@ -364,76 +286,6 @@ def strip_tags(source: Path, target: Path) -> None:
         writer.mux(stream.encode(None))
 
 
-def joined(tmp_path: Path, suffix: str, parts: Sequence[dict[str, Any]]) -> Path:
-    """Clips of a second that show corners, one after the other in one stream."""
-    path = tmp_path / f"joined{suffix}"
-    path.write_bytes(
-        b"".join(
-            write_clip(
-                tmp_path / f"part{suffix}",
-                **{"image": lambda index, *size: corners(*size), **part},
-            ).read_bytes()
-            for part in parts
-        )
-    )
-    return path
-
-
-@pytest.mark.parametrize(
-    ("suffix", "codec"),
-    [
-        *((suffix, "libx264") for suffix in (".h264", ".ts")),
-        *((suffix, "mpeg2video") for suffix in (".ts", ".mpg")),
-        (".ts", "mpeg4"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("size", "inner"),
-    [((96, 48), (64, 32)), ((48, 96), (24, 48)), ((128, 96), (64, 48)), ((32, 24), (64, 48))],
-)
-def test_frames_of_another_size_are_fitted_into_the_first(
-    tmp_path: Path, suffix: str, codec: str, size: tuple[int, int], inner: tuple[int, int]
-) -> None:
-    parts = [{"codec": codec, "options": {"bf": "2"}, "size": size} for size in ((64, 48), size)]
-    path = joined(tmp_path, suffix, parts)
-    with VideoReader(path) as reader:
-        frames = list(reader)
-    assert len(frames) == 48
-    for frame in frames[:24]:
-        assert np.abs(frame.image.astype(int) - corners()).mean() < 12
-    left, top = (64 - inner[0]) // 2, (48 - inner[1]) // 2
-    for frame in frames[24:]:
-        shown = frame.image[top : top + inner[1], left : left + inner[0]]
-        assert np.abs(shown.astype(int) - corners(*inner)).mean() < 20
-        bars = frame.image.astype(int).copy()
-        bars[top : top + inner[1], left : left + inner[0]] = 0
-        assert bars.max() == 0
-    pts = [frame.pts for frame in frames]
-    assert pts == sorted(pts)
-    assert sum(f"{size[0]}×{size[1]}: fitted into 64×48" in note for note in reader.notices) == 1
-
-
-def test_pixels_of_another_shape_are_fitted_into_the_first(tmp_path: Path) -> None:
-    parts = [{"aspect": Fraction(1)}, {"aspect": Fraction(2)}, {"aspect": Fraction(1)}]
-    path = joined(tmp_path, ".h264", parts)
-    with VideoReader(path) as reader:
-        frames = [frame.image for frame in reader]
-    with_bars = [bool(frame[:10].max() < 8) for frame in frames]
-    assert with_bars == [False] * 24 + [True] * 24 + [False] * 24
-    assert np.abs(frames[30][12:36].astype(int) - corners(64, 24)).mean() < 12
-    assert len(reader.notices) == 1
-
-
-def test_another_pixel_format_is_named(tmp_path: Path) -> None:
-    path = joined(tmp_path, ".h264", [{}, {"pix_fmt": "yuv444p"}, {"pix_fmt": "yuv420p10le"}])
-    with VideoReader(path) as reader:
-        frames = [frame.image for frame in reader]
-    assert {(frame.shape, frame.dtype.name) for frame in frames} == {((48, 64, 3), "uint8")}
-    for frame in frames:
-        assert np.abs(frame.astype(int) - corners()).mean() < 12
-    assert len(reader.notices) == 2 and "yuv444p" in reader.notices[0]
-
-
 # -- bad input ------------------------------------------------------------------------------
 
 
@@ -482,44 +334,6 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, kind: str, reason: str) -> 
     assert message.startswith(f"{path}: ")
     assert re.search(reason, message), message
     assert "\n" not in message
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["a.jpg", "a.jpeg", "a.png", "a.webp", "a.bmp", "a.tif", "a.jp2", "a.avif", "a.gif", "a"],
-)
-@pytest.mark.parametrize("size", [(48, 64), (360, 480)])
-def test_stills_are_for_another_command(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
-    path = tmp_path / name
-    suffix = path.suffix or ".jpg"
-    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    try:
-        path.write_bytes(cv2.imencode(suffix, noise)[1].tobytes())
-    except cv2.error:
-        pytest.skip(f"OpenCV writes no {suffix} here")
-    with pytest.raises(InputError, match=r"is a still picture.*vidstyle image"):
-        VideoReader(path)
-
-
-@pytest.mark.parametrize("suffix", [".gif", ".png"])
-def test_animated_pictures_are_videos(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a{suffix}"
-    codec, pix_fmt = ("gif", "rgb8") if suffix == ".gif" else ("apng", "rgb24")
-    clip = write_clip(
-        tmp_path / "a.apng" if codec == "apng" else path,
-        codec=codec, pix_fmt=pix_fmt, rate=25, ticks=range(5), time_base=Fraction(1, 25),
-    )  # fmt: skip
-    assert numbers(read(clip.rename(path))) == list(range(5))
-
-
-def test_animated_webp_says_what_to_do(tmp_path: Path) -> None:
-    animation = cv2.Animation()
-    animation.frames = [numbered(index) for index in range(3)]
-    animation.durations = [40, 40, 40]
-    path = tmp_path / "a.webp"
-    assert cv2.imwriteanimation(str(path), animation)
-    with pytest.raises(InputError, match=r"animated WebP.*convert it"):
-        VideoReader(path)
 
 
 def test_text_file_with_its_own_name(tmp_path: Path) -> None:
