@@ -23,9 +23,10 @@ from vidstyle.disk import sync
 from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.store import Checkpoint, Checkpoints, RecordLog, RunFolder
+from vidstyle.video.frame_encoder import NUDGED, OutputClock, in_ticks
 from vidstyle.video.output import OutputPlan, partial_path, writing
 from vidstyle.video.segments import Segment, SegmentWriter
-from vidstyle.video.writer import NUDGED, OutputClock, OutputFile, in_ticks
+from vidstyle.video.writer import OutputFile
 
 SECONDS = 1.0
 """Length of a segment: what a killed run may lose."""
@@ -66,7 +67,7 @@ class ResumableWriter:
         resume: bool = False,
         group: int = 1,
     ) -> None:
-        self.notices = list(plan.encoding.notices)
+        self.notices = list(plan.notices)
         self.alpha = plan.encoding.alpha
         self.every = max(round(plan.encoding.rate * SECONDS / group), 1) * group
         """Frames in a segment."""
@@ -74,7 +75,7 @@ class ResumableWriter:
         self._plan, self._partial = plan, partial_path(plan.path)
         self._last: Segment | None = None
         self._end = 0
-        self._clock = OutputClock(from_zero=plan.start is not None)
+        self._clock = OutputClock(plan.first_tick)
         self._lock = _lock(plan.path)
         try:
             self._folder = self._open_folder(settings, resume)

@@ -1,0 +1,118 @@
+"""A trial of an output: its first second, written with the source's own packets and read back.
+
+FFmpeg tells only then whether a container holds a stream, and some of its muxers end the process
+instead of telling. Those that are not in everyday use are therefore tried in another process.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+
+from vidstyle.errors import VidstyleError
+from vidstyle.frame import Frame
+from vidstyle.video.encoders import Encoding
+from vidstyle.video.frame_encoder import FrameEncoder
+from vidstyle.video.output import OutputPlan
+from vidstyle.video.tracks import Track
+from vidstyle.video.writer import OutputFile
+
+_TRUSTED = {"mp4", "mov", "matroska", "webm"}
+"""Their muxers raise errors; others end the process for some streams."""
+_TIMEOUT = 120.0
+_LENGTH = Fraction(1)
+_FEW, _MANY = 2, 12
+"""Pictures that are encoded; with few, FFmpeg does not know an MPEG transport stream again."""
+_PROGRAM = "from vidstyle.video.trial import main; main()"
+
+
+def failure_of(plan: OutputPlan) -> str | None:
+    """Why a file of a plan cannot be written and read back; None when it can."""
+    if plan.encoding.container in _TRUSTED:
+        return _attempt(plan)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM],
+            input=pickle.dumps(plan),
+            capture_output=True,
+            env=environment,
+            timeout=_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        return "FFmpeg does not come to an end"
+    if done.returncode:
+        return "FFmpeg breaks off"
+    return done.stdout.decode() or None
+
+
+def main() -> None:
+    """The process of a trial: a plan comes as a pickle, and why it fails is printed."""
+    reason = _attempt(pickle.load(sys.stdin.buffer))
+    sys.stdout.buffer.write((reason or "").encode())
+
+
+def _attempt(plan: OutputPlan) -> str | None:
+    plan = replace(plan, start=None, end=None)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / f"trial{plan.path.suffix}"
+        try:
+            return _failure(path, _write(path, plan))
+        except (VidstyleError, FFmpegError, ValueError) as error:
+            return str(error).removeprefix(f"{plan.path}: ")
+
+
+def _write(path: Path, plan: OutputPlan) -> list[Track]:
+    """Write the beginning of the file; the tracks beside its pictures."""
+    file = OutputFile(path.with_stem("unfinished"), plan)
+    try:
+        shift = plan.first_tick or 0
+        file.begin(shift)
+        file.mux(_pictures(file, plan.encoding))
+        file.complete(path, shift + round(_LENGTH / plan.encoding.time_base))
+    finally:
+        file.discard()
+    return file.tracks
+
+
+def _pictures(file: OutputFile, encoding: Encoding) -> list[Packet]:
+    encoder = FrameEncoder(file.stream, encoding)
+    width, height = encoding.size
+    image = np.zeros((height, width, 3), np.float32 if encoding.deep else np.uint8)
+    ticks = max(round(1 / (encoding.rate * encoding.time_base)), 1)
+    frame = Frame(image, 0, encoding.time_base, ticks)
+    count = _FEW if encoding.container in _TRUSTED else _MANY
+    packets = [encoder(frame, index * ticks, ticks) for index in range(count)]
+    return [*chain.from_iterable(packets), *encoder.flush()]
+
+
+def _failure(path: Path, tracks: list[Track]) -> str | None:
+    """What of the file is missing; None when all of it can be read back."""
+    if refused := next((track for track in tracks if track.left_out), None):
+        return f"{refused.label} is not taken"
+    wanted = Counter([track.kind for track in tracks if track.count] + ["video"])
+    with av.open(str(path)) as container:
+        streams = [s for s in container.streams if s.codec_context is not None]
+        found = Counter(stream.type for stream in streams if _told(stream))
+    lost = wanted - found
+    return f"{next(iter(lost))} cannot be read back" if lost else None
+
+
+def _told(stream: Stream) -> bool:
+    """Whether enough is known of a stream to play it."""
+    return not isinstance(stream, AudioStream) or stream.codec_context.sample_rate > 0
