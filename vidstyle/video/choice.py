@@ -17,7 +17,7 @@ from vidstyle.video.output import OutputPlan
 from vidstyle.video.sound import SoundEncoding, sound_encodings
 from vidstyle.video.source import find_video, open_source
 from vidstyle.video.tracks import TrackPlan, codec_name, label
-from vidstyle.video.trial import failure_of
+from vidstyle.video.trial import Trials
 
 # FFmpeg would write these into MP4, but hardly anything else plays them from there.
 _UNPLAYABLE = {("mp4", "vorbis")}
@@ -33,30 +33,33 @@ def with_tracks(plan: OutputPlan, audio: bool) -> OutputPlan:
         OutputError: not even the pictures can be written.
         InputError: the source cannot be opened.
     """
-    if plan.source is None:
-        _check(plan)
-        return plan
-    with open_source(plan.source) as source:
-        return _Choice(plan, source, audio).plan()
+    with Trials() as trials:
+        if plan.source is None:
+            _check(plan, trials)
+            return plan
+        with open_source(plan.source) as source:
+            return _Choice(plan, source, audio, trials).plan()
 
 
 class _Choice:
     """Copies what can be copied, transcodes what sound cannot, and names what is left out."""
 
-    def __init__(self, plan: OutputPlan, source: InputContainer, audio: bool) -> None:
+    def __init__(
+        self, plan: OutputPlan, source: InputContainer, audio: bool, trials: Trials
+    ) -> None:
         assert plan.source is not None
         self._bare = plan
         self._container = plan.encoding.container
         self._video = find_video(source, plan.source)
         self._streams = [s for s in source.streams if s is not self._video]
-        self._audio = audio
+        self._audio, self._trials = audio, trials
         self._notices: list[str] = []
 
     def plan(self) -> OutputPlan:
         wanted = [stream for stream in self._streams if self._is_wanted(stream)]
         tracks = tuple(TrackPlan(stream.index) for stream in wanted)
         if any(self._is_unplayable(stream) for stream in wanted) or self._failure(tracks):
-            _check(self._bare)
+            _check(self._bare, self._trials)
             found = [self._track(stream) for stream in wanted]
             tracks = tuple(track for track in found if track is not None)
         carried = {track.index for track in tracks}
@@ -109,7 +112,7 @@ class _Choice:
             yield from (TrackPlan(stream.index, encoding) for encoding in encodings)
 
     def _failure(self, tracks: tuple[TrackPlan, ...]) -> str | None:
-        return failure_of(replace(self._bare, tracks=tracks))
+        return self._trials.failure_of(replace(self._bare, tracks=tracks))
 
     def _told(self, stream: Stream, encoding: SoundEncoding) -> str:
         """What becomes of transcoded sound, and what is lost by it."""
@@ -138,9 +141,9 @@ def _is_silent(stream: AudioStream) -> bool:
     return not (codec and codec.sample_rate and codec.layout.nb_channels)
 
 
-def _check(plan: OutputPlan) -> None:
+def _check(plan: OutputPlan, trials: Trials) -> None:
     """Raises OutputError when the pictures alone cannot be written."""
-    if reason := failure_of(plan):
+    if reason := trials.failure_of(plan):
         raise OutputError(
             f"{plan.path}: {plan.path.suffix} cannot hold {plan.encoding.codec} ({reason}); "
             "choose another codec or extension"

@@ -119,24 +119,31 @@ class Resampler:
         self._encoding = encoding
         self._resampler: AudioResampler | None = None
         self._kind: tuple[str, str, int] | None = None
+        self._end = 0
 
     def __call__(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
         """What can be encoded after a frame, or after the last one with None."""
-        if frame is None:
-            yield from self._flush()
-            return
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        unit = Fraction(1, self._encoding.rate)
+        for part in self._parts(frame):
+            if part is not None:
+                # Of a packet that holds several frames, only the first may have a time.
+                if part.pts is not None and part.time_base:
+                    self._end = round(part.pts * part.time_base / unit)
+                part.pts, part.time_base = self._end, unit
+                self._end += part.samples
+                yield part
+
+    def _parts(self, frame: AudioFrame | None) -> Iterator[AudioFrame | None]:
+        kind = None
+        if frame is not None:
+            kind = frame.format.name, frame.layout.name, frame.sample_rate
         if kind != self._kind:
-            yield from self._flush()
+            if self._resampler is not None:
+                yield from self._resampler.resample(None)
             encoding, self._kind = self._encoding, kind
             self._resampler = AudioResampler(encoding.format, encoding.layout, encoding.rate)
-        assert self._resampler is not None
-        yield from self._resampler.resample(frame)
-
-    def _flush(self) -> Iterator[AudioFrame]:
-        if self._resampler is not None:
-            yield from (frame for frame in self._resampler.resample(None) if frame is not None)
-        self._resampler = self._kind = None
+        if frame is not None and self._resampler is not None:
+            yield from self._resampler.resample(frame)
 
 
 def _fits(container: OutputContainer, codec: str) -> bool:

@@ -18,7 +18,7 @@ from av.format import Flags
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from vidstyle.video.encoders import FASTSTART, MATROSKA
+from vidstyle.video.containers import FASTSTART, MATROSKA
 from vidstyle.video.sound import Resampler, SoundEncoding, named_layout
 from vidstyle.video.source import (
     find_video,

@@ -16,6 +16,8 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from threading import Timer
+from typing import Self
 
 import av
 import numpy as np
@@ -34,37 +36,70 @@ from vidstyle.video.writer import OutputFile
 
 _TRUSTED = {"mp4", "mov", "matroska", "webm"}
 """Their muxers raise errors; others end the process for some streams."""
-_TIMEOUT = 120.0
+_TIMEOUT = 60.0
 _LENGTH = Fraction(1)
 _FEW, _MANY = 2, 12
 """Pictures that are encoded; with few, FFmpeg does not know an MPEG transport stream again."""
 _PROGRAM = "from vidstyle.video.trial import main; main()"
 
 
-def failure_of(plan: OutputPlan) -> str | None:
-    """Why a file of a plan cannot be written and read back; None when it can."""
-    if plan.encoding.container in _TRUSTED:
-        return _attempt(plan)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM],
-            input=pickle.dumps(plan),
-            capture_output=True,
-            env=environment,
-            timeout=_TIMEOUT,
-        )
-    except subprocess.TimeoutExpired:
-        return "FFmpeg does not come to an end"
-    if done.returncode:
-        return "FFmpeg breaks off"
-    return done.stdout.decode() or None
+class Trials:
+    """Tries one plan after the other, as a context manager."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._end()
+
+    def failure_of(self, plan: OutputPlan) -> str | None:
+        """Why a file of a plan cannot be written and read back; None when it can."""
+        if plan.encoding.container in _TRUSTED:
+            return _attempt(plan)
+        process = self._process = self._process or _start()
+        assert process.stdin and process.stdout
+        watch = Timer(_TIMEOUT, process.kill)
+        watch.start()
+        try:
+            pickle.dump(plan, process.stdin)
+            process.stdin.flush()
+            answer: str | None = pickle.load(process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self._end()
+            return "FFmpeg breaks off"
+        finally:
+            watch.cancel()
+        return answer
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
 
 
 def main() -> None:
-    """The process of a trial: a plan comes as a pickle, and why it fails is printed."""
-    reason = _attempt(pickle.load(sys.stdin.buffer))
-    sys.stdout.buffer.write((reason or "").encode())
+    """The process of trials: plans come as pickles, and so goes back why each of them fails."""
+    while True:
+        try:
+            plan = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        pickle.dump(_attempt(plan), sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
 
 
 def _attempt(plan: OutputPlan) -> str | None:

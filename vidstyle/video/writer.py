@@ -20,7 +20,8 @@ from av.packet import Packet
 
 from vidstyle.errors import OutputError
 from vidstyle.frame import Frame
-from vidstyle.video.encoders import FASTSTART, MATROSKA, Encoding
+from vidstyle.video.containers import FASTSTART, MATROSKA
+from vidstyle.video.encoders import Encoding
 from vidstyle.video.frame_encoder import NUDGED, FrameEncoder, OutputClock, in_ticks
 from vidstyle.video.output import OutputPlan, create_temporary, partial_path, writing
 from vidstyle.video.source import stream_metadata
