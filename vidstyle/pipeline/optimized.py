@@ -105,7 +105,6 @@ def optimize_video(
     ):
         # What cannot be written is to be known before the long work.
         plan = output_plan(target, reader, compare, read, write)
-        plan.encoding.check_encoder(target)
         cache = FrameCache(
             target,
             settings(Path(source), painter, video, temporal, read, fast),

@@ -48,15 +48,17 @@ class _Choice:
         self, plan: OutputPlan, source: InputContainer, audio: bool, trials: Trials
     ) -> None:
         assert plan.source is not None
-        self._bare = plan
         self._container = plan.encoding.container
         self._video = find_video(source, plan.source)
+        self._source_format = source.format.name
         self._streams = [s for s in source.streams if s is not self._video]
         self._audio, self._trials = audio, trials
         self._notices: list[str] = []
+        self._wanted = [stream for stream in self._streams if self._is_wanted(stream)]
+        self._bare = replace(plan, origin=self._origin(self._wanted))
 
     def plan(self) -> OutputPlan:
-        wanted = [stream for stream in self._streams if self._is_wanted(stream)]
+        wanted = self._wanted
         tracks = tuple(TrackPlan(stream.index) for stream in wanted)
         if any(self._is_unplayable(stream) for stream in wanted) or self._failure(tracks):
             _check(self._bare, self._trials)
@@ -74,7 +76,7 @@ class _Choice:
         return replace(
             self._bare,
             tracks=tracks,
-            origin=self._origin(carried),
+            origin=self._origin([s for s in wanted if s.index in carried]),
             notices=(*self._bare.notices, *self._notices),
         )
 
@@ -126,9 +128,14 @@ class _Choice:
             text += f", resampled from {source.sample_rate} to {encoding.rate} Hz"
         return f"{text}: {self._container} cannot hold it"
 
-    def _origin(self, carried: set[int]) -> Fraction:
-        """When the first of the carried streams begins; zero where that is before zero."""
-        streams = [self._video, *(s for s in self._streams if s.index in carried)]
+    def _origin(self, carried: list[Stream]) -> Fraction:
+        """When the first of the carried streams begins, or zero where that is earlier.
+
+        The tracks of MP4 lie on a timeline that begins at zero; other clocks begin anywhere.
+        """
+        if "mp4" in self._source_format:
+            return Fraction(0)
+        streams = [self._video, *carried]
         starts = [
             s.start_time * s.time_base for s in streams if s.start_time is not None and s.time_base
         ]
