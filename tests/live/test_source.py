@@ -21,7 +21,7 @@ from streams import Sender, coded, decoded, free_port
 from vidstyle.errors import InputError, OptionError
 from vidstyle.live.address import Kind, resolve
 from vidstyle.live.audio import AudioPacket
-from vidstyle.live.source import LiveFrame, LiveSource, letterbox, open_live
+from vidstyle.live.source import LiveFrame, LiveSource, open_live
 from vidstyle.options import SourceOptions
 
 QUICK = SourceOptions(open_timeout=15, read_timeout=0.6, reconnect=15)
@@ -396,16 +396,3 @@ def test_sound_of_the_network(url: str) -> None:
         items = items_of(live, lambda frame: frame.time > 1.5)
     times = [float(i.pts * i.time_base) for i in items if isinstance(i, AudioPacket)]
     assert len(times) > 40 and abs(times[-1] - 1.5) < 0.5
-
-
-# -- sizes ------------------------------------------------------------------------------------
-
-
-def test_fitting_keeps_the_aspect() -> None:
-    image = np.full((50, 100, 3), 200, np.uint8)
-    wide = letterbox(image, 200, 200)
-    assert wide.shape == (200, 200, 3)
-    assert (wide[:50] == 0).all() and (wide[150:] == 0).all() and (wide[50:150] == 200).all()
-    tall = letterbox(image.transpose(1, 0, 2), 100, 50)
-    assert (tall[:, 38:62] == 200).all() and (tall[:, :37] == 0).all()
-    assert letterbox(image, 100, 50) is image

@@ -20,9 +20,9 @@ from vidstyle.errors import InputError
 from vidstyle.live.address import Address, Kind
 from vidstyle.live.backlog import Backlog
 from vidstyle.options import SourceOptions
-from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.reader import ReadOptions, working_size
 from vidstyle.video.source import find_video, read_packets, why_unreadable
+from vidstyle.video.stream_pictures import StreamPictures
 
 _SEGMENTED = {"hls", "dash"}
 _PLAUSIBLE_RATE = 240
@@ -38,7 +38,7 @@ class Connection:
 
     Attributes:
         audio: its first audio stream, if that is wanted and there is one.
-        size: width and height of the frames, upright, unless the source changes them.
+        size: width and height of the frames, upright.
         rate: frames per second as declared; None if that is unknown or implausible.
         finite: whether it has an end, as a file has.
         paced: whether frames must be held back until their time, as they arrive early.
@@ -71,7 +71,7 @@ class Connection:
         rate = float(self._video.average_rate or 0)
         self.rate = rate if 0 < rate <= _PLAUSIBLE_RATE else None
         self._items = self._until_first_frame(self._received())
-        self.size = self._convert.size
+        self.size = self._pictures.first.size
 
     def _until_first_frame(
         self, received: Iterator[tuple[VideoFrame | Packet, float]]
@@ -83,7 +83,9 @@ class Connection:
         early: list[tuple[VideoFrame | Packet, float]] = []
         for item, arrived in received:
             if isinstance(item, VideoFrame):
-                self._convert_like(item)
+                limit = ReadOptions(max_side=self._options.max_side)
+                size = working_size(item.width, item.height, limit)
+                self._pictures = StreamPictures(item, self._video, size)
                 return chain([(item, arrived)], early, received)
             early.append((item, arrived))
         raise InputError(f"{self._name}: {self.failure or 'no frame can be decoded'}")
@@ -94,18 +96,10 @@ class Connection:
 
     def image(self, frame: VideoFrame) -> np.ndarray:
         """A frame upright, RGB, H×W×3 uint8."""
-        if (frame.width, frame.height, frame.format.name) != self._like:
-            self._convert_like(frame)
-        return self._convert(frame)
+        return self._pictures(frame)
 
     def close(self) -> None:
         self._container.close()
-
-    def _convert_like(self, frame: VideoFrame) -> None:
-        self._like = frame.width, frame.height, frame.format.name
-        limit = ReadOptions(max_side=self._options.max_side)
-        size = working_size(frame.width, frame.height, limit)
-        self._convert = UprightPicture(frame, self._video, size)
 
     def _received(self) -> Iterator[tuple[VideoFrame | Packet, float]]:
         try:

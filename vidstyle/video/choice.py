@@ -50,7 +50,7 @@ class _Choice:
         assert plan.source is not None
         self._container = plan.encoding.container
         self._video = find_video(source, plan.source)
-        self._source_format = source.format.name
+        self._from_zero = "mp4" in source.format.name or ContinuousClock(source).needed
         self._streams = [s for s in source.streams if s is not self._video]
         self._audio, self._trials = audio, trials
         self._notices: list[str] = []
@@ -131,9 +131,9 @@ class _Choice:
     def _origin(self, carried: list[Stream]) -> Fraction:
         """When the first of the carried streams begins, or zero where that is earlier.
 
-        The tracks of MP4 lie on a timeline that begins at zero; other clocks begin anywhere.
+        The tracks of MP4 lie on a timeline that begins at zero; most other clocks begin anywhere.
         """
-        if "mp4" in self._source_format:
+        if self._from_zero:
             return Fraction(0)
         streams = [self._video, *carried]
         starts = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,19 +16,18 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
+from vidstyle.video.clock import ContinuousClock
 from vidstyle.video.deinterlace import Deinterlacer
-from vidstyle.video.source import (
-    duration_of,
-    find_video,
-    open_source,
-    plausible_rate,
-    read_packets,
-)
+from vidstyle.video.source import duration_of, find_video, open_source, plausible_rate
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_UNTIMED = {"h264", "hevc", "vvc"}
+"""Codecs whose presentation times FFmpeg does not work out where a file has none."""
 _TRUNCATION_TOLERANCE = 0.25
 _MOST_HELD = 128
 """Frames that a decoder holds back at most; one that cannot be opened fails for ever."""
+_MOST_KEPT = 2000
+"""Packets from a key frame on that are kept while a later one is looked for."""
 
 
 class SourceDecoder:
@@ -52,7 +52,8 @@ class SourceDecoder:
         self._open()
         assert self.stream.time_base is not None
         self.time_base = self.stream.time_base
-        self.duration = duration_of(self.container, self.stream)
+        # What FFmpeg works out from timestamps alone is no word of the file's.
+        self.duration = None if self.clock.needed else duration_of(self.container, self.stream)
         """Duration of the stream in seconds; None when the file does not say."""
 
     def close(self) -> None:
@@ -66,14 +67,31 @@ class SourceDecoder:
         self._deinterlacer = Deinterlacer(self.stream)
         return self._deinterlacer(self._timed())
 
-    def seek(self, pts: int) -> None:
-        """Go to a key frame at or before a time, or to the beginning where that is not possible."""
+    def seek(self, pts: int) -> bool:
+        """Go to a key frame at or before a time; some formats go to a later one.
+
+        Returns:
+            whether the file's times lead to places at all.
+        """
+        if self.clock.needed or self._times.missing:
+            return False
         try:
             self.container.seek(pts, stream=self.stream)
         except FFmpegError:
-            self.close()
-            self._open()
+            return False
         self._decoder.flush_buffers()
+        return True
+
+    def restart(self, pts: int | None = None) -> None:
+        """Read the file from its beginning, and decode from the last key frame at or before a time.
+
+        Args:
+            pts: None to decode from the beginning, too.
+        """
+        counted = self._times.missing
+        self.close()
+        self._open()
+        self._target = None if counted else pts
 
     @property
     def interlaced(self) -> bool:
@@ -93,7 +111,7 @@ class SourceDecoder:
         All streams are looked at, since sound may rightly outlast the picture.
         """
         duration = self.container.duration
-        if duration is None:
+        if duration is None or self.clock.needed:
             return False
         return self._packets_end < duration / av.time_base - _TRUNCATION_TOLERANCE
 
@@ -111,6 +129,9 @@ class SourceDecoder:
         try:
             self.stream = find_video(self.container, self._path)
             self._decoder = _open_decoder(self.stream)
+            self.clock = ContinuousClock(self.container)
+            self._times = _DecodingTimes(self._decoder, self.container.format.name)
+            self._target = None
         except BaseException:
             self.container.close()
             raise
@@ -125,9 +146,10 @@ class SourceDecoder:
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Every frame that decodes, the last of them still inside the decoder."""
-        for packet in self._packets():
-            if packet.stream is self.stream and packet.size:
-                yield from self._decode_packet(packet)
+        packets = (p for p in self._packets() if p.stream is self.stream and p.size)
+        for packet in self._from_key_frame(packets):
+            self._times.note(packet)
+            yield from self._decode_packet(packet)
         for _ in range(_MOST_HELD):
             errors = self._bad_packets
             yield from self._decode_packet(None)
@@ -143,11 +165,28 @@ class SourceDecoder:
             self._note_damage(error)
             return []
         for frame in frames:
+            self._times.correct(frame)
             if frame.is_corrupt:
                 self._bad_frames += 1
                 if self._strict:
                     raise InputError(f"{self._path}: damaged frame at {frame.time or 0:.2f} s")
         return frames
+
+    def _from_key_frame(self, packets: Iterator[Packet]) -> Iterator[Packet]:
+        """Those from the last key frame at or before ``restart``'s time on."""
+        if self._target is None:
+            yield from packets
+            return
+        kept: list[Packet] = []
+        for packet in packets:
+            time = packet.pts if packet.dts is None else packet.dts
+            if packet.is_keyframe and packet.pts is not None and packet.pts <= self._target:
+                kept.clear()
+            kept.append(packet)
+            if time is None or time > self._target or len(kept) > _MOST_KEPT:
+                break
+        yield from kept
+        yield from packets
 
     def _packets(self) -> Iterator[Packet]:
         """The packets of all streams, past errors as long as the demuxer finds a way."""
@@ -155,8 +194,8 @@ class SourceDecoder:
         while progress:
             progress = False
             try:
-                for packet in read_packets(self.container):
-                    progress = True
+                for packet in self.clock.packets():
+                    progress = progress or packet.size > 0
                     self._note_end(packet)
                     yield packet
                 return
@@ -172,6 +211,48 @@ class SourceDecoder:
         if self._strict:
             raise InputError(f"{self._path}: damaged ({error.strerror})") from error
         self._bad_packets += 1
+
+
+class _DecodingTimes:
+    """Times for the frames of a file that tells only when packets are decoded, as AVI does.
+
+    A decoder puts frames out in the order in which they are shown, so that the next one is shown
+    at the next of these times.
+    """
+
+    missing: bool
+    """Whether there are no presentation times, as far as packets were read."""
+
+    def __init__(self, decoder: VideoCodecContext, container_name: str) -> None:
+        self.missing = False
+        self._decoder = decoder
+        self._avi = container_name == "avi"
+        self._untimed = decoder.codec.canonical_name in _UNTIMED
+        self._told = False
+        self._waiting: deque[tuple[int, int]] = deque()
+
+    def note(self, packet: Packet) -> None:
+        """Take a packet into account before it is decoded."""
+        without = packet.pts is None or self._only_decoding_time(packet)
+        self._told = self._told or not (without or self._avi)
+        self.missing = without and not self._told
+        if self.missing and packet.dts is not None:
+            self._waiting.append((packet.dts if packet.pts is None else packet.pts, packet.dts))
+
+    def correct(self, frame: VideoFrame) -> None:
+        """Give a decoded frame its time, if the file does not."""
+        if not self.missing:
+            self._waiting.clear()
+        if frame.key_frame and frame.pts is not None:  # what came before it was lost
+            while self._waiting and self._waiting[0][0] < frame.pts:
+                self._waiting.popleft()
+        if self._waiting:
+            frame.pts = self._waiting.popleft()[1]
+
+    def _only_decoding_time(self, packet: Packet) -> bool:
+        """Whether a packet's presentation time is none, in spite of what FFmpeg says."""
+        reordered = self._untimed and self._decoder.has_b_frames
+        return reordered and (self._avi or packet.pts == packet.dts)
 
 
 def pts_of(frame: VideoFrame) -> int:

@@ -18,13 +18,13 @@ from av.format import Flags
 from av.packet import Packet
 from av.stream import Discard, Stream
 
+from vidstyle.video.clock import ContinuousClock
 from vidstyle.video.containers import FASTSTART, MATROSKA
 from vidstyle.video.sound import Resampler, SoundEncoding, named_layout
 from vidstyle.video.source import (
     find_video,
     is_cover,
     open_source,
-    read_packets,
     stream_metadata,
 )
 
@@ -187,6 +187,7 @@ class StreamCopier:
 
     def __init__(self, source: Path, output: OutputContainer, plans: Iterable[TrackPlan]) -> None:
         self._container = open_source(source)
+        self._clock = ContinuousClock(self._container)
         self._shift = Fraction(0)
         self._from: Fraction | None = None
         self._waiting: Packet | None = None
@@ -196,7 +197,7 @@ class StreamCopier:
         self.video = find_video(self._container, source)
         self.tracks = {plan.index: self._track(output, plan) for plan in plans}
         for stream in self._container.streams:
-            if stream.index not in self.tracks:
+            if stream.index not in self.tracks and not self._clock.needed:
                 stream.discard = Discard.all
 
     @property
@@ -234,7 +235,7 @@ class StreamCopier:
         if start is None and end is None and not origin:
             return chapters
         video, zero = self.video, Fraction(0)
-        if video.start_time is not None and video.time_base is not None:
+        if not self._clock.needed and video.start_time is not None and video.time_base:
             zero = video.start_time * video.time_base
         first = zero + Fraction(start or 0)
         last = zero + Fraction(end) if end is not None else None
@@ -251,7 +252,7 @@ class StreamCopier:
         if not trim:
             return
         self._from = shift
-        if shift > 2 * _SEEK_MARGIN:
+        if shift > 2 * _SEEK_MARGIN and not self._clock.needed:
             self._seek(shift)
 
     def copy_until(self, time: Fraction) -> None:
@@ -302,7 +303,7 @@ class StreamCopier:
         if not self.tracks:
             return
         with suppress(FFmpegError):  # the reader reports damage
-            for packet in read_packets(self._container):
+            for packet in self._clock.packets():
                 if packet.stream.index in self.tracks and packet.dts is not None:
                     yield from self._shown(packet)
 
