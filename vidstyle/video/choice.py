@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from vidstyle.errors import OutputError
+from vidstyle.video.clock import ContinuousClock
 from vidstyle.video.output import OutputPlan
 from vidstyle.video.sound import SoundEncoding, sound_encodings
 from vidstyle.video.source import find_video, open_source
