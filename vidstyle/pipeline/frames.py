@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vidstyle.disk import OutputLock
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
 from vidstyle.options import FastOptions, FrameOptions, PictureOptions, TemporalOptions, settings_of
@@ -141,7 +142,25 @@ class _Run:
         if not first:
             raise InputError(f"{self.source}: no pictures came")
         target = output_path(first[0], self.output)
-        notes = target.parent / f".{_key(target)}.vidstyle"
+        notes = _make_folder(target.parent) / f".{_key(target)}.vidstyle"
+        with OutputLock(notes, self.output):
+            return self._draw(first, parts, total, notes, listener)
+
+    def _draw(
+        self,
+        first: Sequence[SequenceFile],
+        parts: Iterator[Sequence[SequenceFile]],
+        total: int | None,
+        notes: Path,
+        listener: Listener,
+    ) -> int:
+        """Draw what is missing; no other run writes these pictures meanwhile.
+
+        Args:
+            first, parts: the files, as they come.
+            total: how many they are, where that is known.
+            notes: folder of the journal.
+        """
         self.journal = journal = Journal(notes)
         checkpoints = Checkpoints(notes)
         fast = as_before(self.fast, None if self.options.overwrite else journal.settings)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from av.error import FFmpegError
 
+from vidstyle.disk import name_beside
 from vidstyle.errors import OutputError
 from vidstyle.frame import VideoInfo
 from vidstyle.video.encoders import Encoding, reason
@@ -56,7 +57,7 @@ class OutputPlan:
 
 def partial_path(path: Path) -> Path:
     """Where an interrupted output is kept: ``clip.mp4`` becomes ``clip.partial.mp4``."""
-    return path.with_name(f"{path.stem}.partial{path.suffix}")
+    return name_beside(path, path.stem, f".partial{path.suffix}")
 
 
 def create_temporary(path: Path) -> Path:
@@ -65,8 +66,8 @@ def create_temporary(path: Path) -> Path:
     Raises:
         OutputError: it cannot.
     """
-    name = f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
-    temporary = path.with_name(name)
+    ending = f".{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
+    temporary = name_beside(path, f".{path.stem}", ending)
     with writing(path):
         temporary.touch(exist_ok=False)
     return temporary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidstyle.disk import followed
 from vidstyle.errors import OutputError
 from vidstyle.frame import VideoInfo
 from vidstyle.options import WriteOptions
@@ -27,7 +28,7 @@ def plan_output(
 
     Args:
         path, info, source, start, end: see ``OutputPlan``; the path's extension chooses the
-            container.
+            container, and links are followed.
         size: width and height of the frames, if not those of ``info``.
         alpha: store that of the frames, if the codec can. Frames deeper than 8 bits keep what the
             pixel format has room for.
@@ -37,7 +38,7 @@ def plan_output(
         InputError: the source cannot be opened.
         OptionError: the encoder does not know a given option.
     """
-    path, source = Path(path), Path(source) if source else None
+    path, source = followed(Path(path)), Path(source) if source else None
     _check_output(path, source, options.overwrite)
     encoding = choose_encoding(path, info, size=size, alpha=alpha, options=options)
     plan = OutputPlan(

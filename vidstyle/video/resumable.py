@@ -17,9 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
-from vidstyle.disk import sync
+from vidstyle.disk import OutputLock, sync
 from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.store import Checkpoint, Checkpoints, RecordLog, RunFolder
@@ -76,7 +74,7 @@ class ResumableWriter:
         self._last: Segment | None = None
         self._end = 0
         self._clock = OutputClock(plan.first_tick)
-        self._lock = _lock(plan.path)
+        self._lock = OutputLock(plan.path)
         try:
             self._folder = self._open_folder(settings, resume)
             self._records = RecordLog(self._folder.path / RECORDS)
@@ -85,7 +83,7 @@ class ResumableWriter:
             # What the encoder refuses is to be known before the first frame.
             self._writer: SegmentWriter | None = self._open_segment()
         except BaseException:
-            _release(self._lock)
+            self._lock.release()
             raise
 
     def __enter__(self) -> Self:
@@ -296,23 +294,4 @@ class ResumableWriter:
                 self._partial.unlink(missing_ok=True)
                 self._folder.remove()
         finally:
-            _release(self._lock)
-
-
-def _lock(output: Path) -> FileLock:
-    """Raises OutputError while another process writes the same file."""
-    path = output.with_name(f".{output.name}.lock")
-    lock = FileLock(path, thread_local=False)
-    with writing(output):
-        path.touch()  # where no file can be made, filelock would report that it is taken
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise OutputError(f"{output}: another run is writing it") from error
-    return lock
-
-
-def _release(lock: FileLock) -> None:
-    lock.release()
-    with suppress(OSError):  # it is in nobody's way
-        Path(lock.lock_file).unlink(missing_ok=True)
+            self._lock.release()

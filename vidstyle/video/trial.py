@@ -138,7 +138,7 @@ def _pictures(file: OutputFile, encoding: Encoding) -> list[Packet]:
 
 def _failure(path: Path, tracks: list[Track]) -> str | None:
     """What of the file is missing; None when all of it can be read back."""
-    if refused := next((track for track in tracks if track.left_out), None):
+    if refused := next((track for track in tracks if track.left_out > track.count), None):
         return f"{refused.label} is not taken"
     wanted = Counter([track.kind for track in tracks if track.count] + ["video"])
     with av.open(str(path)) as container:
