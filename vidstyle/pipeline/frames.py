@@ -7,6 +7,7 @@ import glob
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
@@ -142,9 +143,15 @@ class _Run:
         if not first:
             raise InputError(f"{self.source}: no pictures came")
         target = output_path(first[0], self.output)
+        new = not target.parent.exists()
         notes = _make_folder(target.parent) / f".{_key(target)}.vidstyle"
-        with OutputLock(notes, self.output):
-            return self._draw(first, parts, total, notes, listener)
+        try:
+            with OutputLock(notes, self.output):
+                return self._draw(first, parts, total, notes, listener)
+        finally:
+            if new:
+                with suppress(OSError):  # pictures are in it, unless none could be drawn
+                    target.parent.rmdir()
 
     def _draw(
         self,
