@@ -14,6 +14,7 @@ from av.stream import Stream
 
 from vidstyle.errors import OutputError
 from vidstyle.video.clock import ContinuousClock
+from vidstyle.video.containers import ANIMATIONS
 from vidstyle.video.output import OutputPlan
 from vidstyle.video.sound import SoundEncoding, sound_encodings
 from vidstyle.video.source import find_video, open_source
@@ -49,7 +50,7 @@ class _Choice:
         self, plan: OutputPlan, source: InputContainer, audio: bool, trials: Trials
     ) -> None:
         assert plan.source is not None
-        self._container = plan.encoding.container
+        self._container = plan.encoding.becomes or plan.encoding.container
         self._video = find_video(source, plan.source)
         self._from_zero = "mp4" in source.format.name or ContinuousClock(source).needed
         self._streams = [s for s in source.streams if s is not self._video]
@@ -82,6 +83,8 @@ class _Choice:
         )
 
     def _is_wanted(self, stream: Stream) -> bool:
+        if self._container in ANIMATIONS:
+            return False
         if isinstance(stream, AudioStream):
             return self._audio and not _is_silent(stream)
         if stream.type == "attachment":

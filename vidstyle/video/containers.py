@@ -23,9 +23,14 @@ CODECS = {
     "obu": "libsvtav1",
     "mjpeg": "mjpeg",
     "yuv4mpegpipe": "rawvideo",
+    "rawvideo": "rawvideo",
     "dv": "dvvideo",
 }
 """What is written where it is not H.264, by container."""
+ANIMATIONS = {"gif", "apng"}
+"""Containers, named like their codecs, that are made of a lossless file at the end."""
+SHORTEST_FRAME = 2
+"""Hundredths of a second that a frame of a GIF lasts at least: players slow shorter ones down."""
 WITHOUT_PTS = {"avi", "asf"}
 """Files that tell decoding times alone: pictures must come in the order in which they are shown."""
 

@@ -24,10 +24,12 @@ from vidstyle.frame import ColorTags, HdrInfo, VideoInfo
 from vidstyle.options import WriteOptions
 from vidstyle.video.color import FULL, RGB, is_rgb
 from vidstyle.video.containers import (
+    ANIMATIONS,
     CODECS,
     FASTSTART,
     KNOWN_SUFFIXES,
     MATROSKA,
+    SHORTEST_FRAME,
     WITH_HEVC,
     choose_clock,
 )
@@ -61,6 +63,7 @@ class Encoding:
         hdr: the range to write, if it is high; the frames are then a view of it.
         options: the encoder's own.
         notices: what a user should know, one line each.
+        becomes: the animation that the file is made into at the end, by FFmpeg's name, if it is.
     """
 
     container: str
@@ -77,6 +80,7 @@ class Encoding:
     hdr: HdrInfo | None = None
     options: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    becomes: str | None = None
 
     @property
     def deep(self) -> bool:
@@ -193,7 +197,8 @@ class _Choice:
         self.hdr = info.hdr if options.hdr == "keep" else None
         self.bits = max(info.bit_depth, 10) if self.hdr else info.bit_depth
         self.notices: list[str] = []
-        self.codec = _find_encoder(options.codec or self._default_codec(alpha), path)
+        self.becomes = self._animation()
+        self.codec = _find_encoder(self._codec_name(alpha), path)
         self.pix_fmt = self._pix_fmt(alpha)
         self.alpha = alpha and self._has_alpha()
 
@@ -205,7 +210,7 @@ class _Choice:
         time_base, rate = choose_clock(self.format, self.codec, self.info)
         options, lost = encoder_options(self.codec, self.format, self.options, self.hdr)
         return Encoding(
-            container=self.format,
+            container="nut" if self.becomes else self.format,
             codec=self.codec.name,
             pix_fmt=self.pix_fmt,
             size=self.size,
@@ -219,7 +224,26 @@ class _Choice:
             hdr=self.hdr,
             options=options,
             notices=(*self.notices, *lost),
+            becomes=self.becomes,
         )
+
+    def _animation(self) -> str | None:
+        if self.format not in ANIMATIONS:
+            return None
+        if self.options.codec not in (None, self.format):
+            raise OutputError(
+                f"{self.path}: {self.path.suffix} cannot hold {self.options.codec}; "
+                "leave out --codec, or choose another extension"
+            )
+        most = 100 // SHORTEST_FRAME
+        if self.format == "gif" and (self.info.average_rate or 0) > most:
+            self.notices.append(f"frames left out: players show at most {most} a second of a GIF")
+        return self.format
+
+    def _codec_name(self, alpha: bool) -> str:
+        if self.becomes:
+            return "ffv1"
+        return self.options.codec or self._default_codec(alpha)
 
     def _color(self) -> ColorTags:
         tags = self.hdr.color if self.hdr else self.info.color
@@ -242,6 +266,8 @@ class _Choice:
 
     def _pix_fmt(self, alpha: bool) -> str:
         """The format that is asked for, or the best; what it has no room for is noted."""
+        if self.becomes:
+            return "bgra" if alpha else "bgr0"
         name = self.options.pix_fmt
         if name is not None and name != "keep":
             return _checked_format(self.codec, name)
@@ -313,6 +339,8 @@ class _Choice:
                 f"{self.path}: libx265 cannot encode pictures narrower than "
                 f"{_LEAST_FOR_X265[0]} pixels; use --codec libx264"
             )
+        if self.becomes:
+            return
         try:
             self.container.add_stream(self.codec.name)
         except ValueError as error:

@@ -50,6 +50,11 @@ class OutputPlan:
     notices: tuple[str, ...] = ()
 
     @property
+    def suffix(self) -> str:
+        """Of the files on the way to the output."""
+        return ".nut" if self.encoding.becomes else self.path.suffix
+
+    @property
     def first_tick(self) -> int | None:
         """``origin`` in units of the encoding's time base; None when the first frame is at zero."""
         return None if self.start is not None else floor(self.origin / self.encoding.time_base)

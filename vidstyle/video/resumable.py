@@ -158,7 +158,7 @@ class ResumableWriter:
         assert self._clock.shift is not None and self._clock.last is not None
         frames = self.done + writer.count
         segment = Segment(
-            name=f"segment-{frames:08d}{self._plan.path.suffix}",
+            name=f"segment-{frames:08d}{self._plan.suffix}",
             size=self._new_path.stat().st_size,
             frames=frames,
             shift=self._clock.shift,
@@ -185,7 +185,7 @@ class ResumableWriter:
     @property
     def _new_path(self) -> Path:
         """Where the current segment is written."""
-        return self._folder.path / f"new.part{self._plan.path.suffix}"
+        return self._folder.path / f"new.part{self._plan.suffix}"
 
     # ---- beginning ------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class ResumableWriter:
         self._check_room()
         folder = self._folder.path
         extradata = next(self._segments()).extradata(folder)
-        file = OutputFile(folder / f"joined.part{target.suffix}", plan, extradata=extradata)
+        file = OutputFile(folder / f"joined.part{plan.suffix}", plan, extradata=extradata)
         try:
             file.begin(last.shift)
             for segment in self._segments():

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -141,9 +142,10 @@ def _failure(path: Path, tracks: list[Track]) -> str | None:
     if refused := next((track for track in tracks if track.left_out > track.count), None):
         return f"{refused.label} is not taken"
     wanted = Counter([track.kind for track in tracks if track.count] + ["video"])
-    with av.open(str(path)) as container:
+    found: Counter[str] = Counter()
+    with suppress(FFmpegError, ValueError), av.open(str(path)) as container:
         streams = [s for s in container.streams if s.codec_context is not None]
-        found = Counter(stream.type for stream in streams if _told(stream))
+        found.update(stream.type for stream in streams if _told(stream))
     lost = wanted - found
     return f"{next(iter(lost))} cannot be read back" if lost else None
 

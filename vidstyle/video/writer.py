@@ -18,8 +18,10 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
+from vidstyle.disk import name_beside
 from vidstyle.errors import OutputError
 from vidstyle.frame import Frame
+from vidstyle.video.animation import animate
 from vidstyle.video.containers import FASTSTART, MATROSKA
 from vidstyle.video.encoders import Encoding
 from vidstyle.video.frame_encoder import NUDGED, FrameEncoder, OutputClock, in_ticks
@@ -159,6 +161,9 @@ class OutputFile(VideoFile):
                         self._copier.finish(None if end is None else end * self.encoding.time_base)
                 self.close()
             with writing(self.named):
+                if self.encoding.becomes:
+                    animate(self.path, self._animation, self.encoding.becomes)
+                    os.replace(self._animation, self.path)
                 os.replace(self.path, target)
         finally:
             self.discard()
@@ -167,6 +172,13 @@ class OutputFile(VideoFile):
         if self._copier:
             self._copier.close()
         super().discard()
+        with suppress(OSError):
+            self._animation.unlink(missing_ok=True)
+
+    @property
+    def _animation(self) -> Path:
+        """Where an animation is made of the file."""
+        return name_beside(self.path, self.path.stem, ".animation")
 
     def _add_streams(self) -> None:
         """Those of the source, with what it says of itself and of its pictures."""
