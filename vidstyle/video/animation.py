@@ -47,11 +47,8 @@ def animate(source: Path, target: Path, container: str) -> None:
             context.pix_fmt, context.time_base = "pal8", _TICK
             pictures = _paletted(source, _spaced(frames.decode(own)))
         else:
-            alpha = "a" in own.codec_context.pix_fmt
-            context.pix_fmt, context.time_base = (
-                "rgba" if alpha else "rgb24",
-                own.time_base or _TICK,
-            )
+            context.pix_fmt = "rgba" if own.codec_context.pix_fmt == "bgra" else "rgb24"
+            context.time_base = own.time_base or _TICK
             context.options = {"pred": "mixed"}
             output.container_options["plays"] = "0"
             pictures = frames.decode(own)

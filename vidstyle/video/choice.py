@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +15,7 @@ from av.stream import Stream
 
 from vidstyle.errors import OutputError
 from vidstyle.video.clock import ContinuousClock
-from vidstyle.video.containers import ANIMATIONS
+from vidstyle.video.containers import ANIMATIONS, FASTSTART
 from vidstyle.video.output import OutputPlan
 from vidstyle.video.sound import SoundEncoding, sound_encodings
 from vidstyle.video.source import find_video, open_source
@@ -23,6 +24,9 @@ from vidstyle.video.trial import Trials
 
 # FFmpeg would write these into MP4, but hardly anything else plays them from there.
 _UNPLAYABLE = {("mp4", "vorbis")}
+_THREE_LETTERS = {*FASTSTART, "3gp", "3g2", "mpegts"}
+"""Containers that hold ISO 639-2's codes of languages and no others."""
+_NO_LANGUAGES = {"avi", "flv", "mpeg", "svcd", "dvd", "mxf"}
 
 
 def with_tracks(plan: OutputPlan, audio: bool) -> OutputPlan:
@@ -75,6 +79,7 @@ class _Choice:
         left_out = [s for s in self._streams if s.index not in carried and self._is_missed(s)]
         if names := ", ".join(map(label, left_out)):
             self._notices.insert(0, f"not carried into {self._container}: {names}")
+        self._notices += filter(None, map(self._lost_language, [self._video, *wanted]))
         return replace(
             self._bare,
             tracks=tracks,
@@ -131,6 +136,15 @@ class _Choice:
         if encoding.rate < source.sample_rate:
             text += f", resampled from {source.sample_rate} to {encoding.rate} Hz"
         return f"{text}: {self._container} cannot hold it"
+
+    def _lost_language(self, stream: Stream) -> str | None:
+        """What to tell of a language that the container has no code for."""
+        language = stream.metadata.get("language", "und")
+        if self._container not in _THREE_LETTERS or re.fullmatch("[a-z]{3}", language):
+            return None
+        return (
+            f"language {language} of {label(stream)} left out: {self._container} has no such code"
+        )
 
     def _origin(self, carried: list[Stream]) -> Fraction:
         """When the first of the carried streams begins, or zero where that is earlier.

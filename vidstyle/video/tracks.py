@@ -212,9 +212,9 @@ class StreamCopier:
 
     @property
     def timecode(self) -> str | None:
-        """Timecode of the video's first frame, where its stream has one."""
-        tags = {key.lower(): value for key, value in self.video.metadata.items()}
-        return tags.get("timecode")
+        """Timecode of the video's first frame, where its stream or the whole file has one."""
+        tags = {**self._container.metadata, **self.video.metadata}
+        return {key.lower(): value for key, value in tags.items()}.get("timecode")
 
     def close(self) -> None:
         """Close the source."""

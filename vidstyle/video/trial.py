@@ -141,7 +141,7 @@ def _failure(path: Path, tracks: list[Track]) -> str | None:
     """What of the file is missing; None when all of it can be read back."""
     if refused := next((track for track in tracks if track.left_out > track.count), None):
         return f"{refused.label} is not taken"
-    wanted = Counter([track.kind for track in tracks if track.count] + ["video"])
+    wanted: Counter[str] = Counter([track.kind for track in tracks if track.count] + ["video"])
     found: Counter[str] = Counter()
     with suppress(FFmpegError, ValueError), av.open(str(path)) as container:
         streams = [s for s in container.streams if s.codec_context is not None]

@@ -31,7 +31,7 @@ from vidstyle.video.tracks import StreamCopier, Track
 
 logger = logging.getLogger(__name__)
 
-_WITH_TIMECODE = {"mp4", "mov", "matroska"}
+_WITH_TIMECODE = {"mp4", "mov", "matroska", "mxf"}
 _TIMECODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d([:;.])(\d\d)")
 _MAX_MOVIE_TIMESCALE = 10_000_000
 
