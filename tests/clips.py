@@ -226,6 +226,8 @@ def _add_sound(output: Any, sound: Sound) -> Any:
     stream = output.add_stream(sound.codec, sound.rate, options=options)
     stream.codec_context.time_base = Fraction(1, sound.rate)
     stream.codec_context.layout = sound.layout
+    if sound.codec.startswith("wma"):
+        stream.codec_context.bit_rate = 128_000
     stream.metadata.update(sound.metadata)
     if sound.disposition is not None:
         stream.disposition = sound.disposition
@@ -240,8 +242,9 @@ def _sound_packets(stream: Any, sound: Sound) -> list[Any]:
     samples = np.stack([wave] * channels).astype(np.float32)
     packets = []
     for first in range(0, count, 960):
-        chunk = np.ascontiguousarray(samples[:, first : first + 960])
-        frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout=sound.layout)
+        # PyAV cannot fill more than eight planes.
+        chunk = np.ascontiguousarray(samples[:, first : first + 960].T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(chunk, format="flt", layout=sound.layout)
         frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
         frame.pts = first + round(sound.start * sound.rate)
         packets += stream.encode(frame)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from clips import Sound, packet_times, packets, peak_frequency, write_clip
+from clips import Sound, frame_times, packet_times, packets, peak_frequency, write_clip
 
 from vidstyle.video import ReadOptions, VideoReader, VideoWriter, WriteOptions, plan_output
 
@@ -70,14 +70,14 @@ def copied(source: Path, target: Path) -> Copied:
 
 
 def heard(result: Copied, seconds: float = 0.4) -> bool:
-    return abs(result.seconds - seconds) < 0.15 and abs(result.start) < 0.1
+    return abs(result.seconds - seconds) < 0.3 and abs(result.start) < 0.15
 
 
 # -- layouts and containers -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("container", [".mkv", ".avi", ".nut"])
+@pytest.mark.parametrize("container", [".mkv", ".avi"])
 def test_pcm_whose_layout_the_file_does_not_name(
     tmp_path: Path, container: str, layout: str
 ) -> None:
@@ -121,26 +121,33 @@ SOUNDS = (
 )  # fmt: skip
 
 
+EVERYDAY, OTHERS = (".mp4", ".webm"), (".mkv", ".mov", ".avi", ".ts", ".flv")
+
+
+@pytest.mark.parametrize("targets", [EVERYDAY, pytest.param(OTHERS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("suffix", "sound"), SOUNDS, ids=[f"{sound.codec}{suffix}" for suffix, sound in SOUNDS]
 )
-def test_all_sound_is_heard_in_all_containers(tmp_path: Path, suffix: str, sound: Sound) -> None:
-    sound = Sound(sound.codec, seconds=0.4, rate=sound.rate, layout=sound.layout)
+def test_all_sound_is_heard_in_all_containers(
+    tmp_path: Path, suffix: str, sound: Sound, targets: tuple[str, ...]
+) -> None:
     codec = "mpeg2video" if suffix == ".ts" else "mpeg4"
-    source = clip(tmp_path / f"in{suffix}", sound, codec=codec)
-    for target in (".mp4", ".mkv", ".webm", ".avi", ".ts", ".flv"):
+    source = clip(tmp_path / f"in{suffix}", replace(sound, seconds=0.4), codec=codec)
+    for target in targets:
         result = copied(source, tmp_path / f"out{target}")
         assert heard(result), (target, result)
         kept = result.codec == av.codec.Codec(sound.codec, "w").canonical_name
         assert kept or "transcoded to" in result.notices[0], (target, result)
 
 
-@pytest.mark.parametrize("suffix", [".mpg", ".vob", ".wmv", ".ogv", ".mxf", ".3gp", ".m4v", ".nut"])
+@pytest.mark.parametrize(
+    "suffix",
+    [".mpg", ".vob", ".wmv", ".ogv", ".mxf", ".3gp", ".m4v", ".nut", ".ts", ".avi", ".flv"],
+)
 def test_rarer_containers(tmp_path: Path, suffix: str) -> None:
-    for layout in ("stereo", "5.1(side)"):
-        source = clip(tmp_path / "in.mkv", Sound("ac3", seconds=0.4, layout=layout))
-        result = copied(source, tmp_path / f"out{layout}{suffix}")
-        assert heard(result) and result.channels >= 2, result
+    source = clip(tmp_path / "in.mkv", Sound("ac3", seconds=0.4, layout="5.1(side)"))
+    result = copied(source, tmp_path / f"out{suffix}")
+    assert heard(result) and result.channels >= 5, result
 
 
 def test_a_muxer_that_ends_the_process_ends_no_run(tmp_path: Path) -> None:
@@ -150,14 +157,19 @@ def test_a_muxer_that_ends_the_process_ends_no_run(tmp_path: Path) -> None:
 
 
 def test_sound_that_changes_its_layout_on_the_way(tmp_path: Path) -> None:
-    mono = clip(tmp_path / "a.ts", Sound("ac3", layout="mono", seconds=0.4), codec="mpeg2video")
-    wide = clip(tmp_path / "b.ts", Sound("ac3", layout="5.1", seconds=0.4), codec="mpeg2video")
     source = tmp_path / "in.ts"
-    source.write_bytes(mono.read_bytes() + wide.read_bytes())
+    with source.open("wb") as file:
+        for layout in ("mono", "5.1"):
+            sound = Sound("ac3", layout=layout, seconds=1.0)
+            part = write_clip(
+                tmp_path / f"{layout}.ts", ticks=range(25), time_base=Fraction(1, 25), rate=25,
+                codec="mpeg2video", sounds=[sound],
+            )  # fmt: skip
+            file.write(part.read_bytes())
     convert(source, tmp_path / "out.webm")
     with av.open(str(tmp_path / "out.webm")) as result:
-        rates = [frame.samples / frame.sample_rate for frame in result.decode(audio=0)]
-    assert sum(rates) == pytest.approx(0.8, abs=0.2)
+        seconds = [frame.samples / frame.sample_rate for frame in result.decode(audio=0)]
+    assert sum(seconds) == pytest.approx(2.0, abs=0.2)
 
 
 # -- times ----------------------------------------------------------------------------------
@@ -175,11 +187,11 @@ def test_a_clip_begins_at_zero_whatever_its_clock(
         ticks=ticks, time_base=Fraction(1, 25), rate=25, codec="mpeg2video", sounds=[sound],
     )  # fmt: skip
     convert(path, tmp_path / f"out{suffix}")
-    pictures = packet_times(tmp_path / f"out{suffix}", "video")
-    heard = packet_times(tmp_path / f"out{suffix}")
-    assert min(*pictures, *heard) == 0
-    apart = packet_times(path)[0] - packet_times(path, "video")[0]
-    assert abs((heard[0] - pictures[0]) - apart) <= Fraction(1, 25)
+    pictures = frame_times(tmp_path / f"out{suffix}")[0]
+    heard = packet_times(tmp_path / f"out{suffix}")[0]
+    assert min(pictures, heard) == 0
+    apart = packet_times(path)[0] - frame_times(path)[0]
+    assert abs((heard - pictures) - apart) <= Fraction(1, 1000)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts"])

@@ -139,12 +139,12 @@ class _Choice:
 
     def _lost_language(self, stream: Stream) -> str | None:
         """What to tell of a language that the container has no code for."""
-        language = stream.metadata.get("language", "und")
-        if self._container not in _THREE_LETTERS or re.fullmatch("[a-z]{3}", language):
+        language, container = stream.metadata.get("language", "und"), self._container
+        standard = re.fullmatch("[a-z]{3}", language)
+        lost = container in _NO_LANGUAGES or (container in _THREE_LETTERS and not standard)
+        if language == "und" or not lost:
             return None
-        return (
-            f"language {language} of {label(stream)} left out: {self._container} has no such code"
-        )
+        return f"language {language} of {label(stream)} left out: {container} has no code for it"
 
     def _origin(self, carried: list[Stream]) -> Fraction:
         """When the first of the carried streams begins, or zero where that is earlier.

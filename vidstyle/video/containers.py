@@ -42,7 +42,8 @@ _DEFAULT_RATE = Fraction(25)
 _LEAST_IN_MPEG1 = Fraction(24000, 1001)
 """FFmpeg lists slower ones for it, which are not in the standard."""
 _MOST_TICKS_IN_MPEG4 = 65_535
-_TOLERANCE = Fraction(1, 1000)
+_TOLERANCE = Fraction(1, 2000)
+"""Half of what lies between 30 and 29.97 frames a second."""
 
 
 def choose_clock(container: str, codec: Codec, info: VideoInfo) -> tuple[Fraction, Fraction]:
