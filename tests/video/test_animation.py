@@ -57,7 +57,7 @@ def test_a_gif_has_the_colours_of_its_clip(tmp_path: Path) -> None:
     convert(source, tmp_path / "out.gif")
     for got, want in zip(images(tmp_path / "out.gif"), images(source), strict=True):
         differences = got.astype(float) - want
-        assert np.abs(differences.mean(axis=(0, 1))).max() < 4  # dithering is right on average
+        assert np.abs(differences.mean(axis=(0, 1))).max() < 8  # dithering is right on average
         assert np.sqrt((differences**2).mean()) < 24
 
 

@@ -76,8 +76,15 @@ def heard(result: Copied, seconds: float = 0.4) -> bool:
 # -- layouts and containers -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("container", [".mkv", ".avi"])
+@pytest.mark.parametrize(
+    ("container", "layout"),
+    [
+        *((".mkv", layout) for layout in LAYOUTS),
+        (".avi", "stereo"),
+        (".nut", "5.1"),
+        (".avi", "quad"),
+    ],
+)
 def test_pcm_whose_layout_the_file_does_not_name(
     tmp_path: Path, container: str, layout: str
 ) -> None:

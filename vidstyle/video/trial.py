@@ -6,6 +6,7 @@ instead of telling. Those that are not in everyday use are therefore tried in an
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import subprocess
@@ -27,17 +28,19 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from vidstyle.errors import VidstyleError
+from vidstyle.errors import OutputError, VidstyleError
 from vidstyle.frame import Frame
 from vidstyle.video.encoders import Encoding
 from vidstyle.video.frame_encoder import FrameEncoder
-from vidstyle.video.output import OutputPlan
+from vidstyle.video.output import OutputPlan, writing
 from vidstyle.video.tracks import Track
 from vidstyle.video.writer import OutputFile
 
 _TRUSTED = {"mp4", "mov", "matroska", "webm"}
 """Their muxers raise errors; others end the process for some streams."""
 _TIMEOUT = 60.0
+_DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES}
+"""What the system says when a disk is full or may not be written to."""
 _LENGTH = Fraction(1)
 _FEW, _MANY = 2, 12
 """Pictures that are encoded; with few, FFmpeg does not know an MPEG transport stream again."""
@@ -57,9 +60,18 @@ class Trials:
         self._end()
 
     def failure_of(self, plan: OutputPlan) -> str | None:
-        """Why a file of a plan cannot be written and read back; None when it can."""
-        if plan.encoding.container in _TRUSTED:
-            return _attempt(plan)
+        """Why a file of a plan cannot be written and read back; None when it can.
+
+        Raises:
+            OutputError: nothing can be written where the output is to be.
+        """
+        trusted = plan.encoding.container in _TRUSTED
+        answer = _attempt(plan) if trusted else self._attempt_elsewhere(plan)
+        if isinstance(answer, OutputError):
+            raise answer
+        return answer
+
+    def _attempt_elsewhere(self, plan: OutputPlan) -> str | OutputError | None:
         process = self._process = self._process or _start()
         assert process.stdin and process.stdout
         watch = Timer(_TIMEOUT, process.kill)
@@ -67,7 +79,7 @@ class Trials:
         try:
             pickle.dump(plan, process.stdin)
             process.stdin.flush()
-            answer: str | None = pickle.load(process.stdout)
+            answer: str | OutputError | None = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             self._end()
             return "FFmpeg breaks off"
@@ -103,14 +115,20 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _attempt(plan: OutputPlan) -> str | None:
-    plan = replace(plan, start=None, end=None)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / f"trial{plan.path.suffix}"
-        try:
+def _attempt(plan: OutputPlan) -> str | OutputError | None:
+    """Why a trial fails; an error where the disk is to blame."""
+    plan, place = replace(plan, start=None, end=None), plan.path.parent
+    try:
+        with (
+            writing(plan.path),
+            tempfile.TemporaryDirectory(".trial", ".", place, ignore_cleanup_errors=True) as folder,
+        ):
+            path = Path(folder) / f"trial{plan.path.suffix}"
             return _failure(path, _write(path, plan))
-        except (VidstyleError, FFmpegError, ValueError) as error:
-            return str(error).removeprefix(f"{plan.path}: ")
+    except (VidstyleError, ValueError) as error:
+        if isinstance(error, OutputError) and getattr(error.__cause__, "errno", 0) in _DISK:
+            return OutputError(str(error))
+        return str(error).removeprefix(f"{plan.path}: ")
 
 
 def _write(path: Path, plan: OutputPlan) -> list[Track]:
