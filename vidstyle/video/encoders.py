@@ -266,9 +266,11 @@ class _Choice:
 
     def _pix_fmt(self, alpha: bool) -> str:
         """The format that is asked for, or the best; what it has no room for is noted."""
-        if self.becomes:
-            return "bgra" if alpha else "bgr0"
         name = self.options.pix_fmt
+        if self.becomes:
+            if name not in (None, "keep"):
+                self.notices.append(f"pixel format {name} left out: {self.becomes} has its own")
+            return "bgra" if alpha else "bgr0"
         if name is not None and name != "keep":
             return _checked_format(self.codec, name)
         source = replace(Layout.of(self.info.pix_fmt), bits=self.bits, alpha=alpha)
