@@ -70,6 +70,8 @@ class _Choice:
             _check(self._bare, self._trials)
             found = [self._track(stream) for stream in wanted]
             tracks = tuple(track for track in found if track is not None)
+            while tracks and self._failure(tracks):  # there may be no room for all of them
+                tracks = tracks[:-1]
         carried = {track.index for track in tracks}
         self._notices += [
             f"audio stream {stream.index} left out: none of it can be heard"
