@@ -21,7 +21,7 @@ from streams import Sender, coded, decoded, free_port
 from vidstyle.errors import InputError, OptionError
 from vidstyle.live.address import Kind, resolve
 from vidstyle.live.audio import AudioPacket
-from vidstyle.live.source import LiveFrame, LiveSource, letterbox, open_live
+from vidstyle.live.source import LiveFrame, LiveSource, open_live
 from vidstyle.options import SourceOptions
 
 QUICK = SourceOptions(open_timeout=15, read_timeout=0.6, reconnect=15)
@@ -150,6 +150,20 @@ def test_a_looped_file_goes_on_without_a_gap(tmp_path: Path) -> None:
     assert [number_of(frame.image) for frame in frames] == [n % 6 for n in range(15)]
     steps = np.diff([frame.time for frame in frames])
     assert steps.min() > 0 and np.median(steps) == pytest.approx(1 / 24, abs=2e-3)
+
+
+@pytest.mark.parametrize("hours", [0, 5])
+def test_a_file_whose_clock_breaks_goes_on(tmp_path: Path, hours: int) -> None:
+    parts = []
+    for start in (0, hours * 3600):
+        options = {"output_ts_offset": str(start)} if start else {}
+        parts.append(write_clip(tmp_path / "part.ts", container_options=options).read_bytes())
+    source = tmp_path / "a.ts"
+    source.write_bytes(b"".join(parts))
+    with open_live(str(source)) as live:
+        times = [frame.time for frame in live]
+    assert len(times) == 48
+    assert max(after - before for before, after in pairwise(times)) < 0.1
 
 
 def test_pictures_come_upright_and_no_larger_than_asked(tmp_path: Path) -> None:
@@ -400,16 +414,3 @@ def test_sound_of_the_network(url: str) -> None:
         items = items_of(live, lambda frame: frame.time > 1.5)
     times = [float(i.pts * i.time_base) for i in items if isinstance(i, AudioPacket)]
     assert len(times) > 40 and abs(times[-1] - 1.5) < 0.5
-
-
-# -- sizes ------------------------------------------------------------------------------------
-
-
-def test_fitting_keeps_the_aspect() -> None:
-    image = np.full((50, 100, 3), 200, np.uint8)
-    wide = letterbox(image, 200, 200)
-    assert wide.shape == (200, 200, 3)
-    assert (wide[:50] == 0).all() and (wide[150:] == 0).all() and (wide[50:150] == 200).all()
-    tall = letterbox(image.transpose(1, 0, 2), 100, 50)
-    assert (tall[:, 38:62] == 200).all() and (tall[:, :37] == 0).all()
-    assert letterbox(image, 100, 50) is image
