@@ -21,7 +21,7 @@ ENDING = [
 
 _INSISTING = 0.5
 """Seconds after which another signal is not the same one, sent twice."""
-_PATIENCE = 10.0
+PATIENCE = 10.0
 """Seconds that the main thread may stand in one place before it counts as stuck."""
 _MESSAGE = (
     b"\nvidstyle: interrupted at once; what was finished stays, and --resume goes on from there\n"
@@ -34,7 +34,7 @@ def heeded(numbers: Iterable[int] = ENDING) -> list[int]:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def ended_by_signals(patience: float = PATIENCE) -> Iterator[None]:
     """Raise KeyboardInterrupt in the block on each signal of ``ENDING`` that is not ignored.
 
     What is finished is then kept, which takes its time. Python hears signals in the main thread
@@ -47,7 +47,7 @@ def ended_by_signals() -> Iterator[None]:
     heard, told = socket.socketpair()
     told.setblocking(False)
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    thread = threading.Thread(target=_watch, args=(heard,), name="interrupts", daemon=True)
+    thread = threading.Thread(target=_watch, args=(heard, patience), name="interrupts", daemon=True)
     thread.start()
     try:
         yield
@@ -58,16 +58,16 @@ def ended_by_signals() -> Iterator[None]:
         heard.close()
 
 
-def _watch(heard: socket.socket) -> None:
+def _watch(heard: socket.socket, patience: float) -> None:
     """Wait for a first signal, and see to it that the process ends; until the other end closes."""
     while number := heard.recv(1):
         # Whoever has put another handler in place ends in their own way.
         if signal.getsignal(number[0]) is signal.default_int_handler:
-            _see_to_the_end(heard)
+            _see_to_the_end(heard, patience)
             return
 
 
-def _see_to_the_end(heard: socket.socket) -> None:
+def _see_to_the_end(heard: socket.socket, patience: float) -> None:
     began = moved = time.monotonic()
     place = _place()
     while True:
@@ -77,7 +77,7 @@ def _see_to_the_end(heard: socket.socket) -> None:
         now = time.monotonic()
         if _place() != place:
             place, moved = _place(), now
-        if (readable and now - began > _INSISTING) or now - moved > _PATIENCE:
+        if (readable and now - began > _INSISTING) or now - moved > patience:
             os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _MESSAGE)
             os._exit(ExitCode.interrupted)
 

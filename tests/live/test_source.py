@@ -152,6 +152,20 @@ def test_a_looped_file_goes_on_without_a_gap(tmp_path: Path) -> None:
     assert steps.min() > 0 and np.median(steps) == pytest.approx(1 / 24, abs=2e-3)
 
 
+@pytest.mark.parametrize("hours", [0, 5])
+def test_a_file_whose_clock_breaks_goes_on(tmp_path: Path, hours: int) -> None:
+    parts = []
+    for start in (0, hours * 3600):
+        options = {"output_ts_offset": str(start)} if start else {}
+        parts.append(write_clip(tmp_path / "part.ts", container_options=options).read_bytes())
+    source = tmp_path / "a.ts"
+    source.write_bytes(b"".join(parts))
+    with open_live(str(source)) as live:
+        times = [frame.time for frame in live]
+    assert len(times) == 48
+    assert max(after - before for before, after in pairwise(times)) < 0.1
+
+
 def test_pictures_come_upright_and_no_larger_than_asked(tmp_path: Path) -> None:
     clip = write_clip(
         tmp_path / "clip.mp4", image=lambda n, w, h: corners(w, h), rotation=90, size=(96, 64)

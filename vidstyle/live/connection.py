@@ -20,6 +20,7 @@ from vidstyle.errors import InputError
 from vidstyle.live.address import Address, Kind
 from vidstyle.live.backlog import Backlog
 from vidstyle.options import SourceOptions
+from vidstyle.video.clock import ContinuousClock, DecodingTimes
 from vidstyle.video.reader import ReadOptions, working_size
 from vidstyle.video.source import find_video, read_packets, why_unreadable
 from vidstyle.video.stream_pictures import StreamPictures
@@ -68,6 +69,7 @@ class Connection:
         self.paced = self.finite or self._container.format.name in _SEGMENTED
         # Each thread of frame threading would hold a frame back.
         self._video.thread_type = "AUTO" if self.paced else "SLICE"
+        self._times = DecodingTimes(self._video.codec_context, self._container.format.name)
         rate = float(self._video.average_rate or 0)
         self.rate = rate if 0 < rate <= _PLAUSIBLE_RATE else None
         self._items = self._until_first_frame(self._received())
@@ -124,7 +126,13 @@ class Connection:
         context = self._video.codec_context
         backlog = Backlog()
         asked = monotonic()
-        for packet in read_packets(self._container, *streams):
+        if self.paced:  # it would wait for hours where the clock jumps
+            packets = ContinuousClock(self._container).packets()
+        else:
+            packets = read_packets(self._container, *streams)
+        for packet in packets:
+            if packet.stream not in streams:
+                continue
             arrived = monotonic()
             if not self.paced and backlog.grows(arrived - asked, arrived):
                 context.skip_frame = "NONKEY"
@@ -134,10 +142,14 @@ class Connection:
             asked = monotonic()
 
     def _decode(self, packet: Packet) -> list[VideoFrame]:
+        self._times.note(packet)
         try:
-            return self._video.decode(packet)
+            frames = self._video.decode(packet)
         except FFmpegError:
             return []  # damaged, or joined in the middle; the next key frame will do
+        for frame in frames:
+            self._times.correct(frame)
+        return frames
 
 
 def _open(address: Address, timeout: tuple[float, float]) -> InputContainer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +16,19 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidstyle.errors import InputError
-from vidstyle.video.clock import ContinuousClock
+from vidstyle.video.clock import ContinuousClock, DecodingTimes
 from vidstyle.video.deinterlace import Deinterlacer
 from vidstyle.video.source import duration_of, find_video, open_source, plausible_rate
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_UNTIMED = {"h264", "hevc", "vvc"}
-"""Codecs whose presentation times FFmpeg does not work out where a file has none."""
+_MPEG_2_SIZE = re.compile(rb"\0\0\x01\xb3.{3}", re.DOTALL)
+_SIZE_HEADERS = {
+    "mpeg1video": _MPEG_2_SIZE,
+    "mpeg2video": _MPEG_2_SIZE,
+    "mpeg4": re.compile(rb"\0\0\x01[\x20-\x2f].*?(?=\0\0\x01)", re.DOTALL),
+}
+"""What tells the size where decoders drop the frame that they hold back when it changes."""
+_HEADERS = 1024
 _TRUNCATION_TOLERANCE = 0.25
 _MOST_HELD = 128
 """Frames that a decoder holds back at most; one that cannot be opened fails for ever."""
@@ -130,8 +136,9 @@ class SourceDecoder:
             self.stream = find_video(self.container, self._path)
             self._decoder = _open_decoder(self.stream)
             self.clock = ContinuousClock(self.container)
-            self._times = _DecodingTimes(self._decoder, self.container.format.name)
+            self._times = DecodingTimes(self._decoder, self.container.format.name)
             self._target = None
+            self._size_header: bytes | None = None
         except BaseException:
             self.container.close()
             raise
@@ -148,13 +155,29 @@ class SourceDecoder:
         """Every frame that decodes, the last of them still inside the decoder."""
         packets = (p for p in self._packets() if p.stream is self.stream and p.size)
         for packet in self._from_key_frame(packets):
+            if self._changes_size(packet):
+                yield from self._held_back()
             self._times.note(packet)
             yield from self._decode_packet(packet)
+        yield from self._held_back()
+
+    def _held_back(self) -> Iterator[VideoFrame]:
+        """The frames that are still inside the decoder, which can go on after them."""
         for _ in range(_MOST_HELD):
             errors = self._bad_packets
             yield from self._decode_packet(None)
             if self._bad_packets == errors:  # an error there hides only one frame
-                return
+                break
+        self._decoder.flush_buffers()
+
+    def _changes_size(self, packet: Packet) -> bool:
+        """Whether the decoder is going to begin anew with a packet, and forget what it holds."""
+        header = _SIZE_HEADERS.get(self._decoder.codec.canonical_name)
+        if header is None or not packet.is_keyframe:
+            return False
+        found = header.search(memoryview(packet)[:_HEADERS])
+        before, self._size_header = self._size_header, found[0] if found else self._size_header
+        return before not in (None, self._size_header)
 
     def _decode_packet(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
@@ -211,48 +234,6 @@ class SourceDecoder:
         if self._strict:
             raise InputError(f"{self._path}: damaged ({error.strerror})") from error
         self._bad_packets += 1
-
-
-class _DecodingTimes:
-    """Times for the frames of a file that tells only when packets are decoded, as AVI does.
-
-    A decoder puts frames out in the order in which they are shown, so that the next one is shown
-    at the next of these times.
-    """
-
-    missing: bool
-    """Whether there are no presentation times, as far as packets were read."""
-
-    def __init__(self, decoder: VideoCodecContext, container_name: str) -> None:
-        self.missing = False
-        self._decoder = decoder
-        self._avi = container_name == "avi"
-        self._untimed = decoder.codec.canonical_name in _UNTIMED
-        self._told = False
-        self._waiting: deque[tuple[int, int]] = deque()
-
-    def note(self, packet: Packet) -> None:
-        """Take a packet into account before it is decoded."""
-        without = packet.pts is None or self._only_decoding_time(packet)
-        self._told = self._told or not (without or self._avi)
-        self.missing = without and not self._told
-        if self.missing and packet.dts is not None:
-            self._waiting.append((packet.dts if packet.pts is None else packet.pts, packet.dts))
-
-    def correct(self, frame: VideoFrame) -> None:
-        """Give a decoded frame its time, if the file does not."""
-        if not self.missing:
-            self._waiting.clear()
-        if frame.key_frame and frame.pts is not None:  # what came before it was lost
-            while self._waiting and self._waiting[0][0] < frame.pts:
-                self._waiting.popleft()
-        if self._waiting:
-            frame.pts = self._waiting.popleft()[1]
-
-    def _only_decoding_time(self, packet: Packet) -> bool:
-        """Whether a packet's presentation time is none, in spite of what FFmpeg says."""
-        reordered = self._untimed and self._decoder.has_b_frames
-        return reordered and (self._avi or packet.pts == packet.dts)
 
 
 def pts_of(frame: VideoFrame) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -14,30 +13,32 @@ from vidstyle.image import fit_size, framed
 from vidstyle.video.conversion import Orientation, UprightPicture
 
 
-@dataclass(frozen=True)
-class _Form:
-    """What the conversion of a frame depends on."""
+class _Form(NamedTuple):
+    """What the conversion of a frame depends on.
+
+    Attributes:
+        aspect: width of a pixel, of its height, as it is coded.
+        rotation: in degrees.
+    """
 
     size: tuple[int, int]
     aspect: Fraction
-    """Width of a pixel, of its height, as it is coded."""
     pix_fmt: str
-    orientation: Orientation
+    rotation: int
     color: tuple[int, int, int, int]
 
     @classmethod
     def of(cls, frame: VideoFrame, aspect: Fraction) -> Self:
         color = frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc
-        size, orientation = (frame.width, frame.height), Orientation.of(frame)
-        return cls(size, aspect, frame.format.name, orientation, color)
+        # Looking at all side data would keep the frame in memory until garbage is collected.
+        return cls((frame.width, frame.height), aspect, frame.format.name, frame.rotation, color)
 
-    @property
-    def shape(self) -> tuple[int, int, Fraction]:
+    def shape(self, orientation: Orientation) -> tuple[int, int, Fraction]:
         """Width, height and pixel aspect of the upright picture."""
-        (width, height), aspect = self.size, self.aspect
-        return (
-            (height, width, 1 / aspect) if self.orientation.transpose else (width, height, aspect)
-        )
+        width, height = self.size
+        if orientation.transpose:
+            return height, width, 1 / self.aspect
+        return width, height, self.aspect
 
 
 class StreamPictures:
@@ -58,14 +59,18 @@ class StreamPictures:
         self.first = self._picture = UprightPicture(first, stream, size, deep)
         self.stream, self._deep = stream, deep
         self._aspect = _pixel_aspect(stream)
-        self._form = self._first_form = _Form.of(first, self._aspect)
+        self._form = _Form.of(first, self._aspect)
+        self._first_format, self._shape = (
+            first.format.name,
+            self._form.shape(self.first.orientation),
+        )
         self._shapes: dict[str, None] = {}
         self._formats: dict[str, None] = {}
 
     @property
     def notices(self) -> list[str]:
         """How frames were unlike the first, and what became of them."""
-        own, (width, height) = self._first_form.pix_fmt, self.first.size
+        own, (width, height) = self._first_format, self.first.size
         return [
             f"frames change to {shape}: fitted into {width}×{height}" for shape in self._shapes
         ] + [f"frames change to {name}: treated like the first, {own}" for name in self._formats]
@@ -89,27 +94,25 @@ class StreamPictures:
         if form == self._form:
             return
         self._form = form
-        size = self._fitted_size(form)
-        if form.orientation.transpose:
+        orientation = Orientation.of(frame)
+        shape = form.shape(orientation)
+        size = self._fitted_size(*shape)
+        if orientation.transpose:
             size = size[::-1]
         self._picture = UprightPicture(frame, self.stream, size, self._deep)
-        self._note(form)
+        self._note(shape, form.pix_fmt)
 
-    def _fitted_size(self, form: _Form) -> tuple[int, int]:
-        """Width and height of the picture amid the bars."""
-        width, height, aspect = form.shape
-        return fit_size(
-            (width * float(aspect / self._first_form.shape[2]), height), self.first.size
-        )
+    def _fitted_size(self, width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+        """Width and height of a picture amid the bars."""
+        return fit_size((width * float(aspect / self._shape[2]), height), self.first.size)
 
-    def _note(self, form: _Form) -> None:
-        width, height, aspect = form.shape
-        first = self._first_form
-        if form.shape != first.shape:
-            pixels = f" of pixels {aspect}:1" if aspect != first.shape[2] else ""
+    def _note(self, shape: tuple[int, int, Fraction], pix_fmt: str) -> None:
+        width, height, aspect = shape
+        if shape != self._shape:
+            pixels = f" of pixels {aspect}:1" if aspect != self._shape[2] else ""
             self._shapes[f"{width}×{height}{pixels}"] = None
-        if form.pix_fmt != first.pix_fmt:
-            self._formats[form.pix_fmt] = None
+        if pix_fmt != self._first_format:
+            self._formats[pix_fmt] = None
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:

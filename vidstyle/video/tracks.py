@@ -197,7 +197,7 @@ class StreamCopier:
         self.video = find_video(self._container, source)
         self.tracks = {plan.index: self._track(output, plan) for plan in plans}
         for stream in self._container.streams:
-            if stream.index not in self.tracks and not self._clock.needed:
+            if stream.index not in self.tracks and not self._clock.watched:
                 stream.discard = Discard.all
 
     @property
