@@ -11,7 +11,7 @@ from fractions import Fraction
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import DataStream, Stream
 
 from vidstyle.errors import OutputError
 from vidstyle.video.clock import ContinuousClock
@@ -19,6 +19,7 @@ from vidstyle.video.containers import ANIMATIONS, FASTSTART
 from vidstyle.video.output import OutputPlan
 from vidstyle.video.sound import SoundEncoding, sound_encodings
 from vidstyle.video.source import find_video, open_source
+from vidstyle.video.subtitles import SubtitleEncoding, subtitle_encoding
 from vidstyle.video.tracks import TrackPlan, codec_name, label
 from vidstyle.video.trial import Trials
 
@@ -57,7 +58,10 @@ class _Choice:
         self._container = plan.encoding.becomes or plan.encoding.container
         self._video = find_video(source, plan.source)
         self._from_zero = "mp4" in source.format.name or ContinuousClock(source).needed
-        self._streams = [s for s in source.streams if s is not self._video]
+        chapters = len(source.chapters())
+        self._streams = [
+            s for s in source.streams if s is not self._video and not _is_of_chapters(s, chapters)
+        ]
         self._audio, self._trials = audio, trials
         self._notices: list[str] = []
         self._wanted = [stream for stream in self._streams if self._is_wanted(stream)]
@@ -123,12 +127,17 @@ class _Choice:
             with av.open(io.BytesIO(), "w", format=self._container) as scratch:
                 encodings = sound_encodings(scratch, stream.codec_context)
             yield from (TrackPlan(stream.index, encoding) for encoding in encodings)
+        elif text := subtitle_encoding(self._container, stream):
+            yield TrackPlan(stream.index, text)
 
     def _failure(self, tracks: tuple[TrackPlan, ...]) -> str | None:
         return self._trials.failure_of(replace(self._bare, tracks=tracks))
 
-    def _told(self, stream: Stream, encoding: SoundEncoding) -> str:
-        """What becomes of transcoded sound, and what is lost by it."""
+    def _told(self, stream: Stream, encoding: SoundEncoding | SubtitleEncoding) -> str:
+        """What becomes of a stream that is transcoded, and what is lost by it."""
+        if isinstance(encoding, SubtitleEncoding):
+            became = f"{label(stream)} converted to {encoding.title}, its text alone"
+            return f"{became}: {self._container} cannot hold it"
         assert isinstance(stream, AudioStream)
         source = stream.codec_context
         text = f"audio stream {stream.index} ({codec_name(stream)}) transcoded to {encoding.title}"
@@ -166,6 +175,11 @@ def _is_silent(stream: AudioStream) -> bool:
     """Whether a stream names no channels or no rate, so that nothing of it can be heard."""
     codec = stream.codec_context
     return not (codec and codec.sample_rate and codec.layout.nb_channels)
+
+
+def _is_of_chapters(stream: Stream, count: int) -> bool:
+    """Whether a stream of MP4 has but the titles of so many chapters, which the muxer writes."""
+    return bool(count) and isinstance(stream, DataStream) and stream.frames == count
 
 
 def _check(plan: OutputPlan, trials: Trials) -> None:

@@ -17,6 +17,7 @@ from av.error import ArgumentError, FFmpegError, InvalidDataError, PatchWelcomeE
 from av.format import Flags
 from av.packet import Packet
 from av.stream import Discard, Stream
+from av.subtitles.stream import SubtitleStream
 
 from vidstyle.video.clock import ContinuousClock
 from vidstyle.video.containers import FASTSTART, MATROSKA
@@ -27,6 +28,7 @@ from vidstyle.video.source import (
     open_source,
     stream_metadata,
 )
+from vidstyle.video.subtitles import SubtitleEncoding
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -47,11 +49,11 @@ class TrackPlan:
 
     Attributes:
         index: of the stream.
-        encoding: what its sound is transcoded to; None where packets are copied.
+        encoding: what it is transcoded to; None where packets are copied.
     """
 
     index: int
-    encoding: SoundEncoding | None = None
+    encoding: SoundEncoding | SubtitleEncoding | None = None
 
 
 class Track:
@@ -172,6 +174,30 @@ class TranscodedTrack(Track):
         self.put(encoded)
 
 
+class ConvertedSubtitles(Track):
+    """Decodes subtitles of text and encodes them anew, each at its own time."""
+
+    def __init__(
+        self, output: OutputContainer, source: SubtitleStream, encoding: SubtitleEncoding
+    ) -> None:
+        stream = encoding.add_to(output, source)
+        self._decoder, self._encoder = source.codec_context, stream.codec_context
+        super().__init__(output, stream, source)
+
+    def write(self, packet: Packet) -> None:
+        try:
+            subtitle = self._decoder.decode2(packet)
+            if not subtitle:  # between two texts, MP4 has packets that show nothing
+                return
+            encoded = self._encoder.encode_subtitle(subtitle)
+        except FFmpegError:
+            self.left_out += 1
+            return
+        encoded.pts, encoded.dts, encoded.duration = packet.pts, packet.dts, packet.duration
+        encoded.time_base = packet.time_base
+        self.put([encoded])
+
+
 class StreamCopier:
     """Copies streams from ``source`` to ``output``, in step with the pictures.
 
@@ -276,6 +302,9 @@ class StreamCopier:
         stream = self._container.streams[plan.index]
         if plan.encoding is None:
             return CopiedTrack(output, stream)
+        if isinstance(plan.encoding, SubtitleEncoding):
+            assert isinstance(stream, SubtitleStream)
+            return ConvertedSubtitles(output, stream, plan.encoding)
         assert isinstance(stream, AudioStream)
         return TranscodedTrack(output, stream, plan.encoding)
 
