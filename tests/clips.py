@@ -53,6 +53,7 @@ class Sound:
     seconds: float = 1.0
     start: float = 0.0
     rate: int = 48_000
+    layout: str = "stereo"
     metadata: dict[str, str] = field(default_factory=dict)
     disposition: Disposition | None = None
 
@@ -224,6 +225,9 @@ def _add_sound(output: Any, sound: Sound) -> Any:
     options = {"strict": "experimental"} if sound.codec == "vorbis" else {}
     stream = output.add_stream(sound.codec, sound.rate, options=options)
     stream.codec_context.time_base = Fraction(1, sound.rate)
+    stream.codec_context.layout = sound.layout
+    if sound.codec.startswith("wma"):
+        stream.codec_context.bit_rate = 128_000
     stream.metadata.update(sound.metadata)
     if sound.disposition is not None:
         stream.disposition = sound.disposition
@@ -234,11 +238,13 @@ def _sound_packets(stream: Any, sound: Sound) -> list[Any]:
     count = int(sound.seconds * sound.rate)
     wave = 0.4 * np.sin(2 * np.pi * sound.frequency * np.arange(count) / sound.rate)
     wave += np.random.default_rng(0).normal(0, 0.01, count)  # makes every packet unique
-    samples = np.stack([wave, wave]).astype(np.float32)
+    channels = av.AudioLayout(sound.layout).nb_channels
+    samples = np.stack([wave] * channels).astype(np.float32)
     packets = []
     for first in range(0, count, 960):
-        chunk = np.ascontiguousarray(samples[:, first : first + 960])
-        frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout="stereo")
+        # PyAV cannot fill more than eight planes.
+        chunk = np.ascontiguousarray(samples[:, first : first + 960].T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(chunk, format="flt", layout=sound.layout)
         frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
         frame.pts = first + round(sound.start * sound.rate)
         packets += stream.encode(frame)

@@ -14,6 +14,7 @@ from vidstyle.errors import InputError, OutputError
 from vidstyle.image import (
     contact_sheet,
     label,
+    letterbox,
     read_image,
     resize,
     resize_short_side,
@@ -122,3 +123,13 @@ def test_a_contact_sheet_shows_all_in_reading_order() -> None:
     assert shown[:5] == [50, 60, 70, 80, 90]
     assert shown[5] < 50
     assert sum((sheet[..., 0] == value).sum() for value in shown[:5]) == 5 * 200
+
+
+def test_fitting_keeps_the_aspect() -> None:
+    image = np.full((50, 100, 3), 200, np.uint8)
+    wide = letterbox(image, 200, 200)
+    assert wide.shape == (200, 200, 3)
+    assert (wide[:50] == 0).all() and (wide[150:] == 0).all() and (wide[50:150] == 200).all()
+    tall = letterbox(image.transpose(1, 0, 2), 100, 50)
+    assert (tall[:, 38:62] == 200).all() and (tall[:, :37] == 0).all()
+    assert letterbox(image, 100, 50) is image

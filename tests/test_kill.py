@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -15,45 +14,25 @@ import av
 import pytest
 from clips import Recipe, Sound, frame_times, packets, write_clip
 from pipeline.test_resume_video import moving, names, same
+from programs import start
 from toys import write_toy
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 KILLS = 50
 FRAMES = 150
 OPTIONS = "--device cpu --precision fp32 --batch-size 2 --preset ultrafast --progress none"
-LOADED = [
-    "vidstyle.cli.main",
-    "vidstyle.sequences.clip",
-    "vidstyle.pipeline.video",
-    "vidstyle.stylizers",
-]
-
-
-def vidstyle(arguments: list[str], log: Path) -> None:
-    """The program, its messages going to a file."""
-    from vidstyle.cli.main import main
-
-    with log.open("w") as file:
-        os.dup2(file.fileno(), 2)
-    main(arguments)
 
 
 class Runs:
-    """Processes of their own, forked from one that has imported everything."""
+    """Runs of the program."""
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "log.txt"
         self.style = write_toy(folder / "toy.safetensors")
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(LOADED)
 
     def start(self, source: Path, output: Path) -> BaseProcess:
         paths = [str(source), "-o", str(output), "--style", str(self.style), "--resume"]
-        process = self.context.Process(
-            target=vidstyle, args=(["run", *paths, *OPTIONS.split()], self.log)
-        )
-        process.start()
-        return process
+        return start(["run", *paths, *OPTIONS.split()], self.log)
 
     def finish(self, source: Path, output: Path) -> float:
         """Seconds that a whole run takes."""

@@ -55,6 +55,7 @@ def test_importing_does_not_wait_for_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_a_network_is_built_without_torchs_compiler() -> None:
     script = (
         "import sys; from vidstyle.styles import load_style; load_style('scream')\n"

@@ -26,6 +26,7 @@ def warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
 
 
+@pytest.mark.slow
 def test_render_is_deterministic(harbour):
     first = harbour.render(40, **SIZE)
     harbour._scene.cache_clear()  # repaint the plates as well
@@ -44,6 +45,7 @@ def test_grain_is_slight_and_changes_from_frame_to_frame(harbour):
     assert not np.array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_sizes_show_the_same_scene(harbour):
     large = harbour.render(30, width=480, height=270, grain=False)
     small = harbour.render(30, width=240, height=135, grain=False)

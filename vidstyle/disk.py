@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
 
 from vidstyle.errors import OutputError
+
+_LONGEST_NAME = 255
+"""Bytes that file systems allow."""
 
 
 @contextmanager
@@ -20,10 +27,10 @@ def complete_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: for an ``OSError`` in the block: a full disk, no permission.
     """
-    temporary = temporary_name(path)
+    temporary = temporary_name(followed(path))
     try:
         yield temporary
-        temporary.replace(path)
+        temporary.replace(followed(path))
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
     finally:
@@ -33,7 +40,61 @@ def complete_file(path: Path) -> Iterator[Path]:
 
 def temporary_name(path: Path) -> Path:
     """A hidden name beside ``path`` that nobody else uses."""
-    return path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
+    return name_beside(path, f".{path.name}", f".{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def name_beside(path: Path, stem: str, ending: str) -> Path:
+    """A path in the folder of ``path``; the stem of its name is cut where it would be too long."""
+    room, whole = _LONGEST_NAME - len(os.fsencode(ending)), os.fsencode(stem)
+    if len(whole) > room:
+        mark = f"-{hashlib.sha256(whole).hexdigest()[:8]}"
+        stem = whole[: room - len(mark)].decode(errors="ignore") + mark
+    return path.with_name(stem + ending)
+
+
+def followed(path: Path) -> Path:
+    """Where a symbolic link leads, also where nothing is there yet; other paths as they are."""
+    return path.resolve() if path.is_symlink() else path
+
+
+class OutputLock:
+    """Keeps other runs from writing the same file, or into the same folder, as a context manager.
+
+    The lock is a hidden file beside the output, so that nothing that clears the output's own
+    folder removes it. The system gives it up when the process ends, however that happens.
+
+    Args:
+        output: the file or folder.
+        named: what errors call it, if not so.
+
+    Raises:
+        OutputError: another run is writing there, or nothing can be written beside it.
+    """
+
+    def __init__(self, output: Path, named: Path | None = None) -> None:
+        place, named = followed(output).absolute(), named or output
+        self._lock = FileLock(name_beside(place, f".{place.name}", ".lock"), thread_local=False)
+        try:
+            Path(self._lock.lock_file).touch()  # else filelock reports that it is taken
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(f"{named}: another run is writing it") from error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(f"{named}: cannot be written ({reason})") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let others write; nothing is left of the lock."""
+        if self._lock.is_locked:
+            with suppress(OSError):  # it is in nobody's way
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+            self._lock.release()
 
 
 def check_new_file(path: Path, overwrite: bool) -> None:

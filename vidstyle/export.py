@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle import __version__
-from vidstyle.disk import check_new_file, complete_file
+from vidstyle.disk import OutputLock, check_new_file, complete_file
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.options import ExportOptions
 from vidstyle.styles.file import backbone_hash, read_style_file
@@ -85,7 +85,7 @@ def export_style(
         raise OutputError(f"{path}: exports are ONNX files; name it {path.stem}.onnx")
     check_new_file(path, options.overwrite)
     model = describe(style, options)
-    with complete_file(path) as temporary:
+    with OutputLock(path), complete_file(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         size = temporary.stat().st_size
         fidelity = _verify(temporary, path, style, options)

@@ -114,6 +114,31 @@ def fit(image: np.ndarray, max_side: int | None) -> np.ndarray:
     return image if factor == 1.0 else resize(image, width, height)
 
 
+def fit_size(size: tuple[float, float], room: tuple[int, int]) -> tuple[int, int]:
+    """The largest width and height of the same aspect ratio that fit into a room."""
+    scale = min(room[0] / size[0], room[1] / size[1])
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
+def framed(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """An image amid black bars, where it is smaller than this size; H×W×3 or H×W of any type."""
+    inner_height, inner_width = image.shape[:2]
+    if (inner_width, inner_height) == (width, height):
+        return image
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    result = np.zeros((height, width, *image.shape[2:]), image.dtype)
+    result[top : top + inner_height, left : left + inner_width] = image
+    return result
+
+
+def letterbox(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """An image scaled to a size, with black bars where its aspect ratio differs."""
+    size = (image.shape[1], image.shape[0])
+    if size == (width, height):
+        return image
+    return framed(resize(image, *fit_size(size, (width, height))), width, height)
+
+
 def label(image: np.ndarray, text: str) -> np.ndarray:
     """A copy with a caption strip above it."""
     height = max(image.shape[0] // 14, 22)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from vidstyle.disk import sync
+from vidstyle.disk import name_beside, sync
 from vidstyle.errors import InputError, OptionError, OutputError
 from vidstyle.image import read_image, write_image
 
@@ -186,7 +186,7 @@ class RunFolder:
         self, output: Path, settings: Mapping[str, Any], *, resume: bool, overwrite: bool
     ) -> None:
         self.output = output
-        self.path = output.with_name(f".{output.name}.work")
+        self.path = name_beside(output, f".{output.name}", ".work")
         self._settings = json.dumps(settings, indent=1)
         if not self.path.exists():
             return

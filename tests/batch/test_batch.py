@@ -106,6 +106,7 @@ def test_what_is_our_own_mistake_is_named_and_costs_its_file_alone(
     assert any(record.exc_info for record in caplog.records)
 
 
+@pytest.mark.slow
 def test_each_file_is_drawn_as_if_it_were_alone(tmp_path: Path) -> None:
     """Of any size, by whatever precision, and whatever came before."""
     sizes = {"wide.mp4": (160, 48), "small.mp4": (64, 48), "tall.mp4": (48, 96)}
@@ -224,6 +225,7 @@ def test_an_output_that_is_there_is_a_failure_of_its_file(tmp_path: Path) -> Non
     assert len(images(there)) == 6
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_batch_and_resume_goes_on(tmp_path: Path) -> None:
     sources = [clip(tmp_path, f"{name}.mp4", 60) for name in "abc"]
     events: list[Event] = []

@@ -136,6 +136,7 @@ def test_what_the_lines_say() -> None:
 # -- plots and refusals ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_plot(tmp_path: Path, original: Path, stylized: Path) -> None:
     assert call(original, stylized, "--plot", tmp_path / "plot.png", "--progress", "none") == 0
     picture = cv2.imread(str(tmp_path / "plot.png"))

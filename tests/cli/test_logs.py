@@ -59,6 +59,7 @@ def test_the_codes() -> None:
     assert codes == {"done": 0, "failed": 1, "usage": 2, "partial": 3, "interrupted": 130}
 
 
+@pytest.mark.slow
 def test_a_truncated_video_is_partial(tmp_path: Path, style: Path, capsys: Capture) -> None:
     source, output = truncated(tmp_path / "cut.mkv"), tmp_path / "out.mkv"
     assert vidstyle("run", source, "-o", output, "-s", style, "--json", *QUICK, *VIDEO) == 3

@@ -90,6 +90,7 @@ def test_progress_as_json(folder: Path, capsys: Capture) -> None:
     assert all(event["loss"] > 0 for event in events[:-1])
 
 
+@pytest.mark.slow
 def test_options_change_the_video(folder: Path) -> None:
     assert run(folder, "--progress", "none") == 0
     plain = images(folder / "out.mkv")

@@ -55,6 +55,7 @@ def names(folder: Path) -> list[str]:
 # -- what is written and printed ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_recording_of_the_test_pattern(tmp_path: Path, style: Path, capsys: Capture) -> None:
     take = tmp_path / "take.mp4"
     assert stream(*TEST, "--to", take, "--style", style, "--duration", "1") == 0
@@ -241,6 +242,7 @@ def test_the_only_sink_is_not_there(style: Path, capsys: Capture) -> None:
     assert capsys.readouterr().err == f"vidstyle: {url}: connection refused\n"
 
 
+@pytest.mark.slow
 def test_one_sink_of_two_is_not_there(tmp_path: Path, style: Path, capsys: Capture) -> None:
     url, take = f"tcp://127.0.0.1:{free_port()}", tmp_path / "take.mp4"
     options = ("--style", style, "--reconnect", "0", "--duration", "3", "--progress", "none")

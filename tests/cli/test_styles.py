@@ -116,6 +116,7 @@ def cells(sheet: np.ndarray, rows: int, columns: int, gap: int = 6) -> list[np.n
     ]
 
 
+@pytest.mark.slow
 def test_preview_of_a_moment(tmp_path: Path) -> None:
     recipe = Recipe(ticks=(0, 24, 48), size=(96, 72), image=lambda n, *s: toy_photo(*s, n))
     clip = write_clip(tmp_path / "a.mp4", recipe)

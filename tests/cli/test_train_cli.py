@@ -74,6 +74,7 @@ def test_another_file_to_build_on(studio: Path, capsys: Capture) -> None:
     assert "nosuch.safetensors" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_folder_of_paintings_and_the_backbone(studio: Path, capsys: Capture) -> None:
     catalog = studio / "catalog.toml"
     catalog.write_text('[klee]\ntitle = "Fish Magic"\nweight = 0.5\n')

@@ -131,6 +131,7 @@ def test_pictures_are_drawn_in_the_style(tmp_path: Path) -> None:
     assert np.array_equal(painted.frames[-1].image, expected)
 
 
+@pytest.mark.slow
 def test_late_pictures_are_dropped_counted_and_never_queued() -> None:
     """Some seconds of work for each second of pictures."""
     sink = Collector()
@@ -151,6 +152,7 @@ def test_late_pictures_are_dropped_counted_and_never_queued() -> None:
     assert summary.latency_p95 == pytest.approx(np.quantile(sink.delays, 0.95), rel=0.3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_working_size_follows_the_budget() -> None:
     seen: list[StreamStatus] = []
 
@@ -170,6 +172,7 @@ def test_the_working_size_follows_the_budget() -> None:
     assert seen[-1].height == round(seen[-1].width * 0.75)
 
 
+@pytest.mark.slow
 def test_a_slow_sink_holds_up_neither_the_stream_nor_the_others() -> None:
     slow, quick = Collector("slow", delay=0.5), Collector("quick")
     summary = run("test", slow, quick, options=StreamOptions(duration=1.5))
@@ -398,6 +401,7 @@ def test_interrupting_is_the_usual_end(tmp_path: Path) -> None:
 # -- sound and network ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sound_stays_in_step(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", sounds=[Sound(seconds=1)], ticks=tuple(range(24)))
     sink, deaf = Collector(), Collector("deaf", takes_audio=False)

@@ -114,6 +114,7 @@ def test_options_that_make_no_sense(changes: dict[str, Any]) -> None:
 # -- URLs -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_udp_keeps_order_times_and_pictures() -> None:
     url = f"udp://127.0.0.1:{free_port()}"
     with Receiver(url) as receiver:
@@ -215,6 +216,7 @@ class Upload(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_http_posts_the_stream() -> None:
     Upload.received, Upload.done = io.BytesIO(), Event()
     with ThreadingHTTPServer(("127.0.0.1", 0), Upload) as server:
@@ -238,6 +240,7 @@ def test_http_posts_the_stream() -> None:
         assert np.abs(seen[y, x].astype(int) - corners(128, 96)[y, x]).max() < 8
 
 
+@pytest.mark.slow
 def test_nobody_listens_to_udp() -> None:
     worker = SinkWorker(UrlSink(f"udp://127.0.0.1:{free_port()}"), SMALL)
     play(worker, 15)
@@ -356,6 +359,7 @@ def noise(number: int) -> LiveFrame:
     return LiveFrame(image, time.monotonic(), number, number * TICKS // 30)
 
 
+@pytest.mark.slow
 def test_a_receiver_that_hangs_holds_up_nobody(deaf: str) -> None:
     shape = SinkFormat(320, 240, 30)
     sink = UrlSink(deaf, SendOptions(bitrate=20_000_000))

@@ -21,7 +21,7 @@ from streams import Sender, coded, decoded, free_port
 from vidstyle.errors import InputError, OptionError
 from vidstyle.live.address import Kind, resolve
 from vidstyle.live.audio import AudioPacket
-from vidstyle.live.source import LiveFrame, LiveSource, letterbox, open_live
+from vidstyle.live.source import LiveFrame, LiveSource, open_live
 from vidstyle.options import SourceOptions
 
 QUICK = SourceOptions(open_timeout=15, read_timeout=0.6, reconnect=15)
@@ -152,6 +152,20 @@ def test_a_looped_file_goes_on_without_a_gap(tmp_path: Path) -> None:
     assert steps.min() > 0 and np.median(steps) == pytest.approx(1 / 24, abs=2e-3)
 
 
+@pytest.mark.parametrize("hours", [0, 5])
+def test_a_file_whose_clock_breaks_goes_on(tmp_path: Path, hours: int) -> None:
+    parts = []
+    for start in (0, hours * 3600):
+        options = {"output_ts_offset": str(start)} if start else {}
+        parts.append(write_clip(tmp_path / "part.ts", container_options=options).read_bytes())
+    source = tmp_path / "a.ts"
+    source.write_bytes(b"".join(parts))
+    with open_live(str(source)) as live:
+        times = [frame.time for frame in live]
+    assert len(times) == 48
+    assert max(after - before for before, after in pairwise(times)) < 0.1
+
+
 def test_pictures_come_upright_and_no_larger_than_asked(tmp_path: Path) -> None:
     clip = write_clip(
         tmp_path / "clip.mp4", image=lambda n, w, h: corners(w, h), rotation=90, size=(96, 64)
@@ -185,6 +199,7 @@ def test_stopping_from_another_thread() -> None:
 # -- network ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_udp_arrives_whole_and_in_order(url: str) -> None:
     with Sender(url) as sender, open_live(url, QUICK) as live:
         assert (live.width, live.height) == (128, 96)
@@ -213,6 +228,7 @@ def test_a_sender_that_is_started_anew_at_once_goes_unnoticed(url: str) -> None:
     assert [f.number for f in before] == list(range(20))
 
 
+@pytest.mark.slow
 def test_a_sender_that_vanishes_is_waited_for(url: str) -> None:
     said: list[str] = []
     with Sender(url) as first, open_live(url, QUICK, said.append) as live:
@@ -245,6 +261,7 @@ def test_a_sender_that_comes_back_otherwise_is_letterboxed(url: str) -> None:
     assert image[48].max() > 100
 
 
+@pytest.mark.slow
 def test_a_sender_that_stays_away_ends_the_stream_with_one_line(url: str) -> None:
     options = replace(QUICK, reconnect=0.5)
     with Sender(url) as sender, open_live(url, options) as live:
@@ -381,6 +398,7 @@ def test_sound_is_not_delivered_unless_asked_for(tmp_path: Path) -> None:
         assert all(isinstance(item, LiveFrame) for item in live.items())
 
 
+@pytest.mark.slow
 def test_sound_of_a_looped_file_never_goes_back(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", sounds=[Sound(seconds=0.5)], ticks=tuple(range(12)))
     with open_live(str(clip), SourceOptions(audio=True, loop=True)) as live:
@@ -396,16 +414,3 @@ def test_sound_of_the_network(url: str) -> None:
         items = items_of(live, lambda frame: frame.time > 1.5)
     times = [float(i.pts * i.time_base) for i in items if isinstance(i, AudioPacket)]
     assert len(times) > 40 and abs(times[-1] - 1.5) < 0.5
-
-
-# -- sizes ------------------------------------------------------------------------------------
-
-
-def test_fitting_keeps_the_aspect() -> None:
-    image = np.full((50, 100, 3), 200, np.uint8)
-    wide = letterbox(image, 200, 200)
-    assert wide.shape == (200, 200, 3)
-    assert (wide[:50] == 0).all() and (wide[150:] == 0).all() and (wide[50:150] == 200).all()
-    tall = letterbox(image.transpose(1, 0, 2), 100, 50)
-    assert (tall[:, 38:62] == 200).all() and (tall[:, :37] == 0).all()
-    assert letterbox(image, 100, 50) is image

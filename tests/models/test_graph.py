@@ -178,6 +178,7 @@ def test_what_the_file_declares() -> None:
         assert (model.opset_import[0].version, model.ir_version) == (13, 7)
 
 
+@pytest.mark.slow
 def test_a_runtime_that_really_computes_in_half_precision() -> None:
     """ONNX's reference sums in the type that it is given; ONNX Runtime's CPU kernels widen it."""
     style, images = load_style("scream"), photos(40, 56, 1)

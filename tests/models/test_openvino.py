@@ -67,6 +67,7 @@ def test_a_flat_picture_stays_flat() -> None:
     assert np.ptp(result.reshape(-1, 3), axis=0).max() <= 1
 
 
+@pytest.mark.slow
 def test_signals_survive_it() -> None:
     for seed in range(3):
         network = toy_network(seed)

@@ -88,6 +88,7 @@ def test_of_bytes_only_strips_become_colours() -> None:
     assert largest == max(24 + 8, 200 // 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "decibels"),
     [("fp32", 90), ("bf16", 45), ("fp16", 60), pytest.param("int8", 50, marks=needs_int8)],
@@ -133,6 +134,7 @@ class Largest(TorchDispatchMode):
         return results
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_nothing_is_larger_than_a_plane_of_a_quarters_size() -> None:
     network = TransformerNet(Architecture()).to(memory_format=torch.channels_last)

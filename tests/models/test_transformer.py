@@ -39,6 +39,7 @@ def photo_tensor(width: int = 64, height: int = 48, seed: int = 0) -> Tensor:
 # -- cost -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_a_pixel_costs_at_most_20000_multiply_adds() -> None:
     network = TransformerNet()
@@ -190,6 +191,7 @@ def test_a_flat_picture_is_drawn_flat(name: str) -> None:
     assert (blurred - blurred.mean(dim=(2, 3), keepdim=True)).abs().max() < 2 / 255
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUNDLED)
 def test_borders_are_drawn_as_if_the_picture_went_on(name: str) -> None:
     photos = torch.cat([photo_tensor(192, 128, seed) for seed in range(6)])

@@ -238,6 +238,7 @@ def test_backward_passes_learn_from_the_next_frame(tmp_path: Path, fast: FastSty
         assert np.abs(results[n][rows, left] - halves).mean() < 0.25 * apart
 
 
+@pytest.mark.slow
 def test_passes_keep_shots_apart(tmp_path: Path) -> None:
     def two_shots(last: int) -> Callable[[int, int, int], np.ndarray]:
         return lambda n, *size: pan(1)(n, *size) if n < 2 else pan(last)(n - 2, *size)

@@ -237,6 +237,7 @@ def test_checkpoints_save_the_way_back(
     assert contents(output) == whole
 
 
+@pytest.mark.slow
 def test_checkpoints_of_large_pictures_and_regions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

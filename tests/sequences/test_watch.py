@@ -55,6 +55,7 @@ def test_frames_are_taken_as_they_come(finished: Path, tmp_path: Path) -> None:
     assert contents(output) == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_half_written_frame_is_waited_for(finished: Path, tmp_path: Path) -> None:
     source, output = write_shot(tmp_path / "in", range(1, 3)), tmp_path / "out"
     data = (finished / "shot_0003.png").read_bytes()
@@ -74,6 +75,7 @@ def test_a_half_written_frame_is_waited_for(finished: Path, tmp_path: Path) -> N
     assert contents(output) == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_it_ends_when_nothing_comes(finished: Path, tmp_path: Path) -> None:
     source = write_shot(tmp_path / "in", range(1, 5))
     (source / "shot_0003.png").unlink()
@@ -95,6 +97,7 @@ def test_nothing_ever_comes(tmp_path: Path) -> None:
         stylize(tmp_path / "a" / "b.%d.png", tmp_path / "out", watch=True, watch_timeout=0.5)
 
 
+@pytest.mark.slow
 def test_a_damaged_frame_is_reported_at_the_end(tmp_path: Path) -> None:
     source = write_shot(tmp_path / "in", range(1, 4))
     bad = source / "shot_0003.png"

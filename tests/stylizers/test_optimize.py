@@ -472,6 +472,7 @@ def test_luma_does_not_see_colours(vgg: VGG19) -> None:
     assert courses[2] == pytest.approx(courses[0], rel=0.02)
 
 
+@pytest.mark.slow
 def test_histogram_gives_the_painting_the_photos_colours(vgg: VGG19) -> None:
     photo, stylizer = toy_photo(), engine(vgg, color="histogram", iterations=60)
     kept, free = stylizer(photo), engine(vgg, iterations=60)(photo)
@@ -570,6 +571,7 @@ def test_they_tell_their_steps_and_need_no_other_terms(vgg: VGG19) -> None:
 # -- precision and memory -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_bf16_comes_close_to_fp32(vgg: VGG19) -> None:
     """Within 10 %, judged in fp32; a random network forgives less than the real one."""
     results = {p: engine(vgg, precision=p, iterations=40)(toy_photo()) for p in ("fp32", "bf16")}
@@ -599,6 +601,7 @@ def tensors() -> int:
     return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_call(vgg: VGG19) -> None:
     stylizer = engine(vgg, iterations=3, scales=2)
     photo, anchor = toy_photo(96, 80), toy_photo(96, 80, seed=1).astype(np.float32)

@@ -74,6 +74,7 @@ def test_large_pictures_are_drawn_smaller_by_themselves() -> None:
     assert sizes == [(2048, 137)]
 
 
+@pytest.mark.slow
 def test_what_is_drawn_small_needs_no_tiles() -> None:
     photo = toy_photo(WHOLE_PIXELS // 100 + 100, 100)
     stylizer = engine()

@@ -317,6 +317,7 @@ def test_a_flash_does_not_linger(cuts: str) -> None:
     assert rms(results[9], waves(2)) < rms(calm[9], waves(2)) + 2
 
 
+@pytest.mark.slow
 def test_a_slow_change_of_light_is_followed() -> None:
     ramp = range(-30, 30)
     sources = [levels(waves(1, mean=128 + r, contrast=15) + grain(r + 99, 2)) for r in ramp]
@@ -328,6 +329,7 @@ def test_a_slow_change_of_light_is_followed() -> None:
     assert steps(results) < steps(drawings) / 2
 
 
+@pytest.mark.slow
 def test_a_dissolve_ends_as_the_new_drawing() -> None:
     shares = [min(index / 60, 1) for index in range(66)]
     sources = [

@@ -153,6 +153,7 @@ def test_the_style_is_learned(material: Path, tmp_path: Path, full: bool, steps:
     assert np.mean(losses[-8:]) < 0.7 * np.mean(losses[:4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [False, True])
 def test_the_seed_decides(material: Path, tmp_path: Path, full: bool) -> None:
     def vectors(name: str, seed: int) -> torch.Tensor:
@@ -228,6 +229,7 @@ def test_what_is_written_is_a_running_mean(material: Path, tmp_path: Path) -> No
     assert not torch.allclose(written["stripes"], seen[-1][0], rtol=0, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_samples_by_several_threads_are_those_of_one(material: Path, tmp_path: Path) -> None:
     threads, results = torch.get_num_threads(), []
     for count in (1, 3):
@@ -277,6 +279,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
         torch.testing.assert_close(weight, weights[name], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_the_optimizer_is_enough(material: Path, tmp_path: Path) -> None:
     output = tmp_path / "new.safetensors"
     first = trainer(material, output, full=True)

@@ -286,21 +286,6 @@ def strip_tags(source: Path, target: Path) -> None:
         writer.mux(stream.encode(None))
 
 
-def test_size_changes_are_scaled_to_the_first_size(tmp_path: Path) -> None:
-    # Raw H.264 may simply go on with another sequence header.
-    parts = [
-        write_clip(tmp_path / f"{width}.h264", size=(width, 48), ticks=tuple(range(5)))
-        for width in (64, 96)
-    ]
-    joined = tmp_path / "joined.h264"
-    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
-    frames = read(joined)
-    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
-    assert numbers(frames) == [0, 1, 2, 3, 4] * 2
-    pts = [frame.pts for frame in frames]
-    assert pts == sorted(set(pts))
-
-
 # -- bad input ------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -248,10 +249,54 @@ def test_subtitles(tmp_path: Path) -> None:
         assert len(shown) == 2
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "title"),
+    [
+        (".mkv", ".mp4", "timed text"),
+        (".mkv", ".webm", "WebVTT"),
+        (".mp4", ".mkv", "SubRip"),
+        (".mp4", ".webm", "WebVTT"),
+    ],
+)
+def test_text_is_converted_to_what_a_container_holds(
+    tmp_path: Path, source: str, target: str, title: str
+) -> None:
+    before = write_clip(tmp_path / f"in{source}", subtitles=TEXTS)
+    after = tmp_path / f"out{target}"
+    (notice,) = convert(before, after, WriteOptions(effort="draft")).notices
+    assert re.match(rf"subtitle stream 1 \(\w+\) converted to {title}, its text alone: ", notice)
+    assert _shown(after) == _shown(before)
+
+
+def _shown(path: Path) -> list[tuple[str, float, float]]:
+    """Each text, when it comes and how long it stays, as FFmpeg decodes it."""
+    with av.open(str(path)) as source:
+        stream = source.streams.subtitles[0]
+        shown = [(packet, stream.codec_context.decode2(packet)) for packet in source.demux(stream)]
+        return [
+            (
+                subtitle[0].dialogue.decode(),
+                float(packet.pts * packet.time_base),
+                float(packet.duration * packet.time_base),
+            )
+            for packet, subtitle in shown
+            if subtitle
+        ]
+
+
 def test_subtitles_that_a_container_cannot_hold_are_named(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mkv", subtitles=TEXTS)
-    writer = convert(source, tmp_path / "out.mp4")
-    assert writer.notices == ["not carried into mp4: subtitle stream 1 (subrip)"]
+    writer = convert(source, tmp_path / "out.avi")
+    assert writer.notices == ["not carried into avi: subtitle stream 1 (subrip)"]
+
+
+def test_the_text_track_of_chapters_is_not_missed(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mp4", chapters=[("One", 0, 0.5), ("Two", 0.5, 1.0)])
+    with av.open(str(source)) as before:
+        assert [stream.type for stream in before.streams] == ["video", "data"]
+    assert convert(source, tmp_path / "out.mkv").notices == []
+    with av.open(str(tmp_path / "out.mkv")) as after:
+        assert len(after.chapters()) == 2
 
 
 def test_titles_and_chapters(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ def encoding(path: Path, info: Any = INFO, **options: Any) -> Encoding:
 
 def test_planning_writes_nothing(tmp_path: Path) -> None:
     plan = plan_output(tmp_path / "out.mp4", INFO, size=(33, 17))
-    plan.encoding.check_encoder(plan.path)
     assert list(tmp_path.iterdir()) == []
     assert (plan.encoding.size, plan.encoding.padded_size) == ((33, 17), (34, 18))
     assert plan.encoding.notices == (
@@ -64,7 +63,6 @@ def test_pixels_are_squared_where_the_file_could_not_tell_their_aspect(tmp_path:
 
 
 def test_an_encoder_that_cannot_be_opened_is_known_without_a_file(tmp_path: Path) -> None:
-    chosen = encoding(tmp_path / "out.mp4", preset="nonsense")
     with pytest.raises(OutputError, match=r"out\.mp4: the encoder libx264 .*preset nonsense"):
-        chosen.check_encoder(tmp_path / "out.mp4")
+        encoding(tmp_path / "out.mp4", preset="nonsense")
     assert list(tmp_path.iterdir()) == []

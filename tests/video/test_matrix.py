@@ -1,4 +1,4 @@
-"""Every container with every codec that FFmpeg writes, in a thinned form; whole: tests/matrix.py."""
+"""Every container with every codec that FFmpeg writes, thinned; whole: tests/matrix.py."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import torch
 
 from vidstyle.batch.tasks import Event, FileProgress, Outcome, Task, Work, attempt
 from vidstyle.errors import VidstyleError
+from vidstyle.interrupts import ENDING
 
 _PATIENCE = 10.0
 """Seconds that a process gets to come to its end."""
@@ -161,15 +162,22 @@ def _started(context: SpawnContext, pipe: Connection, *arguments: Any) -> Any:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes that are started in the block inherit that they ignore Ctrl-C."""
+    """Processes that are started in the block inherit that they ignore Ctrl-C and the terminal."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = _ignored()
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignored() -> dict[int, Any]:
+    """Ignore what a terminal sends to all of its processes; the handlers before."""
+    numbers = [number for number in ENDING if number != signal.SIGTERM]
+    return {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
 
 
 @contextmanager
@@ -179,7 +187,7 @@ def _whole() -> Iterator[None]:
         yield
         return
     heard: list[int] = []
-    raising = [n for n in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(n))]
+    raising = [n for n in ENDING if callable(signal.getsignal(n))]
     before = {n: signal.signal(n, lambda number, frame: heard.append(number)) for n in raising}
     try:
         yield
@@ -195,7 +203,7 @@ def _whole() -> Iterator[None]:
 
 def _serve(pipe: Connection, level: int, work: Work, device: str, jobs: int) -> None:
     """Take files and restyle them until nobody sends any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where that is not inherited
+    _ignored()  # where that is not inherited
     warnings.simplefilter("ignore")  # of styles, say; they were told when the batch began
     sender = _Sender(pipe)
     logger = logging.getLogger("vidstyle")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import signal
 import sys
 import warnings
 from importlib import import_module
@@ -21,6 +20,7 @@ from vidstyle.cli.logs import LogLevel, logging_to
 from vidstyle.cli.output import unwritable_stdout
 from vidstyle.cli.usage import usage_message
 from vidstyle.errors import ExitCode, Interrupted, VidstyleError
+from vidstyle.interrupts import ended_by_signals
 
 logger = logging.getLogger(__name__)
 
@@ -133,11 +133,11 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with an ``ExitCode``."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a run as Ctrl-C does
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 would print a banner among our own lines
     warnings.showwarning = _print_warning  # type: ignore[assignment]
     try:
-        code = app(arguments, standalone_mode=False)
+        with ended_by_signals():
+            code = app(arguments, standalone_mode=False)
     except VidstyleError as error:
         code = _fail(str(error), error.exit_code)
     except typer.Abort:

@@ -13,6 +13,7 @@ import typer
 from vidstyle.cli.keys import TerminalKeys
 from vidstyle.cli.parameters import Take, with_options
 from vidstyle.errors import OptionError
+from vidstyle.interrupts import heeded
 from vidstyle.options import (
     FastOptions,
     RecordOptions,
@@ -101,9 +102,14 @@ def check_stream(sinks: SinkOptions, temporal: TemporalOptions, shown: ProgressO
 
 @contextmanager
 def quit_when_told(end: Callable[[], None]) -> Iterator[None]:
-    """End as with Ctrl-C when a service manager says so, so that recordings are closed."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: end())
+    """End as with Ctrl-C when a service manager says so, or the terminal is closed, so that
+    recordings are closed, however long that takes."""
+    watch = signal.set_wakeup_fd(-1)
+    told = [number for number in heeded() if number != signal.SIGINT]
+    before = {number: signal.signal(number, lambda *details: end()) for number in told}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(watch, warn_on_full_buffer=False)

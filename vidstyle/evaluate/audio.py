@@ -13,7 +13,8 @@ import numpy as np
 from av.error import FFmpegError
 
 from vidstyle.evaluate.metrics import best_lag
-from vidstyle.video.source import open_source, read_packets
+from vidstyle.video.clock import ContinuousClock
+from vidstyle.video.source import open_source
 
 SAME_SOUND = 0.5
 """With a lower correlation two recordings differ, and their lag means nothing."""
@@ -98,7 +99,8 @@ def _chunks(container: Any, stream: Any) -> Iterator[tuple[float | None, np.ndar
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
     with suppress(FFmpegError):  # the reader reports damage
-        yield from read_packets(container, stream)
+        packets = ContinuousClock(container).packets()
+        yield from (packet for packet in packets if packet.stream is stream)
 
 
 def _piece(frame: Any) -> tuple[float | None, np.ndarray]:

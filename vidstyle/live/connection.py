@@ -20,9 +20,10 @@ from vidstyle.errors import InputError
 from vidstyle.live.address import Address, Kind
 from vidstyle.live.backlog import Backlog
 from vidstyle.options import SourceOptions
-from vidstyle.video.conversion import UprightPicture
+from vidstyle.video.clock import ContinuousClock, DecodingTimes
 from vidstyle.video.reader import ReadOptions, working_size
 from vidstyle.video.source import find_video, read_packets, why_unreadable
+from vidstyle.video.stream_pictures import StreamPictures
 
 _SEGMENTED = {"hls", "dash"}
 _PLAUSIBLE_RATE = 240
@@ -38,7 +39,7 @@ class Connection:
 
     Attributes:
         audio: its first audio stream, if that is wanted and there is one.
-        size: width and height of the frames, upright, unless the source changes them.
+        size: width and height of the frames, upright.
         rate: frames per second as declared; None if that is unknown or implausible.
         finite: whether it has an end, as a file has.
         paced: whether frames must be held back until their time, as they arrive early.
@@ -68,10 +69,11 @@ class Connection:
         self.paced = self.finite or self._container.format.name in _SEGMENTED
         # Each thread of frame threading would hold a frame back.
         self._video.thread_type = "AUTO" if self.paced else "SLICE"
+        self._times = DecodingTimes(self._video.codec_context, self._container.format.name)
         rate = float(self._video.average_rate or 0)
         self.rate = rate if 0 < rate <= _PLAUSIBLE_RATE else None
         self._items = self._until_first_frame(self._received())
-        self.size = self._convert.size
+        self.size = self._pictures.first.size
 
     def _until_first_frame(
         self, received: Iterator[tuple[VideoFrame | Packet, float]]
@@ -83,7 +85,9 @@ class Connection:
         early: list[tuple[VideoFrame | Packet, float]] = []
         for item, arrived in received:
             if isinstance(item, VideoFrame):
-                self._convert_like(item)
+                limit = ReadOptions(max_side=self._options.max_side)
+                size = working_size(item.width, item.height, limit)
+                self._pictures = StreamPictures(item, self._video, size)
                 return chain([(item, arrived)], early, received)
             early.append((item, arrived))
         raise InputError(f"{self._name}: {self.failure or 'no frame can be decoded'}")
@@ -94,18 +98,10 @@ class Connection:
 
     def image(self, frame: VideoFrame) -> np.ndarray:
         """A frame upright, RGB, H×W×3 uint8."""
-        if (frame.width, frame.height, frame.format.name) != self._like:
-            self._convert_like(frame)
-        return self._convert(frame)
+        return self._pictures(frame)
 
     def close(self) -> None:
         self._container.close()
-
-    def _convert_like(self, frame: VideoFrame) -> None:
-        self._like = frame.width, frame.height, frame.format.name
-        limit = ReadOptions(max_side=self._options.max_side)
-        size = working_size(frame.width, frame.height, limit)
-        self._convert = UprightPicture(frame, self._video, size)
 
     def _received(self) -> Iterator[tuple[VideoFrame | Packet, float]]:
         try:
@@ -130,7 +126,13 @@ class Connection:
         context = self._video.codec_context
         backlog = Backlog()
         asked = monotonic()
-        for packet in read_packets(self._container, *streams):
+        if self.paced:  # it would wait for hours where the clock jumps
+            packets = ContinuousClock(self._container).packets()
+        else:
+            packets = read_packets(self._container, *streams)
+        for packet in packets:
+            if packet.stream not in streams:
+                continue
             arrived = monotonic()
             if not self.paced and backlog.grows(arrived - asked, arrived):
                 context.skip_frame = "NONKEY"
@@ -140,10 +142,14 @@ class Connection:
             asked = monotonic()
 
     def _decode(self, packet: Packet) -> list[VideoFrame]:
+        self._times.note(packet)
         try:
-            return self._video.decode(packet)
+            frames = self._video.decode(packet)
         except FFmpegError:
             return []  # damaged, or joined in the middle; the next key frame will do
+        for frame in frames:
+            self._times.correct(frame)
+        return frames
 
 
 def _open(address: Address, timeout: tuple[float, float]) -> InputContainer:

@@ -108,9 +108,3 @@ def ladder(limit: int) -> list[int]:
     while (side := int(sides[-1] * STEP) // 16 * 16) >= SMALLEST:
         sides.append(side)
     return sides[::-1]
-
-
-def fit_size(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
-    """The largest width and height of the same aspect ratio that fit into a room."""
-    scale = min(room[0] / size[0], room[1] / size[1])
-    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)

@@ -15,13 +15,12 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from vidstyle.errors import InputError
-from vidstyle.image import resize
+from vidstyle.image import letterbox
 from vidstyle.live.address import Address, Kind, resolve
 from vidstyle.live.audio import AudioPacket, AudioTemplate
 from vidstyle.live.clock import TICKS, StreamClock
 from vidstyle.live.connection import Connection
 from vidstyle.live.retry import pauses
-from vidstyle.live.size import fit_size
 from vidstyle.options import SourceOptions
 
 _ATTEMPT = 4.0
@@ -203,17 +202,3 @@ class LiveSource:
         gone = f", and did not come back within {limit:g} s" if limit else ""
         self.reason = "stopped" if self._stop.is_set() else f"{self.name}: {why}{gone}"
         return None
-
-
-def letterbox(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """An image scaled to a size, with black bars where its aspect ratio differs; H×W×3 uint8."""
-    size = image.shape[1::-1]
-    if size == (width, height):
-        return image
-    inner_width, inner_height = fit_size(size, (width, height))
-    left, top = (width - inner_width) // 2, (height - inner_height) // 2
-    result = np.zeros((height, width, 3), np.uint8)
-    result[top : top + inner_height, left : left + inner_width] = resize(
-        image, inner_width, inner_height
-    )
-    return result

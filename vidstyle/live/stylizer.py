@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from vidstyle.errors import OptionError
-from vidstyle.image import resize
-from vidstyle.live.size import fit_size
+from vidstyle.image import fit_size, resize
 from vidstyle.live.style_ring import same_backbone
 from vidstyle.live.transition import Transition
 from vidstyle.options.live import LIVE_TEMPORAL

@@ -22,6 +22,10 @@ _KEPT_SIZES = 2
 """Number of picture sizes whose compiled graphs are cached; each takes a third of a second."""
 _HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
+# The first call fills OpenVINO's table of types. Two threads that make it at once wait for each
+# other for ever, one for the table's lock and the other for Python's.
+ov.Type.f32.to_dtype()
+
 
 class OpenVinoNetwork:
     """Draws single pictures on the CPU like ``TransformerNet``; safe to share between threads.

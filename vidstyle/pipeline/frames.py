@@ -7,6 +7,7 @@ import glob
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from vidstyle.disk import OutputLock
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
 from vidstyle.frame import Frame, coverage
 from vidstyle.options import FastOptions, FrameOptions, PictureOptions, TemporalOptions, settings_of
@@ -141,7 +143,31 @@ class _Run:
         if not first:
             raise InputError(f"{self.source}: no pictures came")
         target = output_path(first[0], self.output)
-        notes = target.parent / f".{_key(target)}.vidstyle"
+        new = not target.parent.exists()
+        notes = _make_folder(target.parent) / f".{_key(target)}.vidstyle"
+        try:
+            with OutputLock(notes, self.output):
+                return self._draw(first, parts, total, notes, listener)
+        finally:
+            if new:
+                with suppress(OSError):  # pictures are in it, unless none could be drawn
+                    target.parent.rmdir()
+
+    def _draw(
+        self,
+        first: Sequence[SequenceFile],
+        parts: Iterator[Sequence[SequenceFile]],
+        total: int | None,
+        notes: Path,
+        listener: Listener,
+    ) -> int:
+        """Draw what is missing; no other run writes these pictures meanwhile.
+
+        Args:
+            first, parts: the files, as they come.
+            total: how many they are, where that is known.
+            notes: folder of the journal.
+        """
         self.journal = journal = Journal(notes)
         checkpoints = Checkpoints(notes)
         fast = as_before(self.fast, None if self.options.overwrite else journal.settings)

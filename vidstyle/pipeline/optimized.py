@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 import vidstyle
+from vidstyle.disk import OutputLock
 from vidstyle.errors import Interrupted, OptimizationError, OptionError
 from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
@@ -105,33 +106,33 @@ def optimize_video(
     ):
         # What cannot be written is to be known before the long work.
         plan = output_plan(target, reader, compare, read, write)
-        plan.encoding.check_encoder(target)
-        cache = FrameCache(
-            target,
-            settings(Path(source), painter, video, temporal, read, fast),
-            resume=resume,
-            overwrite=write.overwrite,
-        )
-        total = reader.info.frames and reader.info.frames * video.passes
-        counter = _Counter(listener, steps, total, began)
-        paint = _PassPainter(painter, fast, video, temporal, cache, counter, times)
-        try:
-            paint(tracker(reader))
-            with (
-                VideoReader(source, read) as again,
-                MotionTracker(TemporalOptions(temporal=0)) as untracked,
-                VideoWriter(plan) as writer,
-            ):
-                finished = _Finished(cache, video.passes, compare, writer.alpha)
-                process(untracked(again), finished, writer, times=times)
-            warnings = (*again.warnings, *again.notices, *writer.notices)
-            lost = tuple(again.warnings)
-            if asked == "auto" and (bits := Layout.of(again.info.pix_fmt).bits) > 8:
-                warnings += (f"{bits} bits painted as 8, as this engine does",)
-        except KeyboardInterrupt as interrupt:
-            kept = cache.path if cache.path.exists() else None
-            raise Interrupted(kept, "continue with --resume") from interrupt
-    cache.remove()
+        with OutputLock(plan.path):
+            cache = FrameCache(
+                plan.path,
+                settings(Path(source), painter, video, temporal, read, fast),
+                resume=resume,
+                overwrite=write.overwrite,
+            )
+            total = reader.info.frames and reader.info.frames * video.passes
+            counter = _Counter(listener, steps, total, began)
+            paint = _PassPainter(painter, fast, video, temporal, cache, counter, times)
+            try:
+                paint(tracker(reader))
+                with (
+                    VideoReader(source, read) as again,
+                    MotionTracker(TemporalOptions(temporal=0)) as untracked,
+                    VideoWriter(plan) as writer,
+                ):
+                    finished = _Finished(cache, video.passes, compare, writer.alpha)
+                    process(untracked(again), finished, writer, times=times)
+                warnings = (*again.warnings, *again.notices, *writer.notices)
+                lost = tuple(again.warnings)
+                if asked == "auto" and (bits := Layout.of(again.info.pix_fmt).bits) > 8:
+                    warnings += (f"{bits} bits painted as 8, as this engine does",)
+            except KeyboardInterrupt as interrupt:
+                kept = cache.path if cache.path.exists() else None
+                raise Interrupted(kept, "continue with --resume") from interrupt
+            cache.remove()
     frames = counter.frames // video.passes
     seconds = time.perf_counter() - began
     stages, first = times.result(), times.first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,13 +13,14 @@ import numpy as np
 
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.frame import ColorTags, Frame, VideoInfo, coverage
-from vidstyle.options import ClipOptions, ReadOptions
+from vidstyle.options import ClipOptions, PictureOptions, ReadOptions
 from vidstyle.options.sequences import exact_rate
 from vidstyle.sequences.formats import SUFFIXES
 from vidstyle.sequences.pattern import SequenceFile, find_sequence, is_pattern, output_path
-from vidstyle.sequences.picture import Form, read_picture, require_same_form, write_picture
+from vidstyle.sequences.picture import Form, Picture, read_picture, require_same_form, write_picture
 from vidstyle.stages import StageTimes
 from vidstyle.video.color import BT709, LIMITED
+from vidstyle.video.conversion import Orientation
 from vidstyle.video.hdr import sdr_notice
 from vidstyle.video.reader import working_depth, working_size
 
@@ -71,7 +73,7 @@ class SequenceReader:
         self._files = sequence.files
         self._skipped = 0
         self._options = clip.picture
-        first = read_picture(self._files[0].path, self._options)
+        first = _read_upright(self._files[0].path, self._options)
         rate = first.frame_rate if clip.fps is None else exact_rate(clip.fps)
         if rate is None:
             raise OptionError(f"{source}: pictures have no clock; say how many a second with --fps")
@@ -113,7 +115,7 @@ class SequenceReader:
         ends = [file.number for file in self._files[1:]] + [self._files[-1].number + 1]
         for file, end in list(zip(self._files, ends, strict=True))[self._skipped :]:
             with self._times.measure("decode"):
-                picture = read_picture(file.path, self._options)
+                picture = _read_upright(file.path, self._options)
             form = require_same_form(file.path, picture, form)
             image, alpha = picture.image, picture.alpha
             if self._size != self._source_size:
@@ -123,6 +125,16 @@ class SequenceReader:
 
     def _resized(self, alpha: np.ndarray) -> np.ndarray:
         return cv2.resize(coverage(alpha), self._size, interpolation=cv2.INTER_AREA)
+
+
+def _read_upright(path: Path, options: PictureOptions) -> Picture:
+    """A picture as it is to be looked at, since a video has no Exif data to turn it by."""
+    picture = read_picture(path, options)
+    file, alpha = picture.raster.file, picture.alpha
+    if file is None or file.orientation == 1:
+        return picture
+    turn = Orientation.of_exif(file.orientation).apply
+    return replace(picture, image=turn(picture.image), alpha=None if alpha is None else turn(alpha))
 
 
 class SequenceWriter:

@@ -61,6 +61,11 @@ class PictureFile:
         sound = isinstance(rate, tuple) and all(number > 0 for number in rate)
         return Fraction(*rate) if sound else None
 
+    @property
+    def orientation(self) -> int:
+        """How the pixels are to be turned, as Exif counts from 1 to 8; 1 is upright."""
+        return int(self.part.spec.get_int_attribute("Orientation", 1))
+
 
 @dataclass(frozen=True)
 class Raster:

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vidstyle.device import pick_device, training_precision, tune_allocator, worker_pool
-from vidstyle.disk import complete_file
+from vidstyle.disk import OutputLock, complete_file
 from vidstyle.errors import TrainingError
 from vidstyle.options import LoopOptions
 from vidstyle.styles.header import all_tensors
@@ -146,16 +146,18 @@ class TrainLoop(ABC):
 
         Raises:
             TrainingError: the loss became NaN or infinite; the last checkpoint is kept.
+            OutputError: another training writes to the same file.
         """
-        try:
-            with worker_pool(self.division.workers) as pool:
-                self._train(pool, listener)
-        except TrainingError:
-            raise
-        except BaseException:
+        with OutputLock(self.output):
+            try:
+                with worker_pool(self.division.workers) as pool:
+                    self._train(pool, listener)
+            except TrainingError:
+                raise
+            except BaseException:
+                self.save()
+                raise
             self.save()
-            raise
-        self.save()
 
     def _train(self, pool: ThreadPoolExecutor, listener: Callable[[TrainEvent], None]) -> None:
         began, saved = time.monotonic() - self.seconds, time.monotonic()

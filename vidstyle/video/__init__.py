@@ -1,7 +1,8 @@
 """Video files in and out, through PyAV."""
 
 from vidstyle.video.encoders import WriteOptions
-from vidstyle.video.output import OutputPlan, partial_path, plan_output
+from vidstyle.video.output import OutputPlan, partial_path
+from vidstyle.video.planning import plan_output
 from vidstyle.video.prefetch import BackgroundSink, Prefetch
 from vidstyle.video.reader import ReadOptions, VideoReader
 from vidstyle.video.resumable import ResumableWriter

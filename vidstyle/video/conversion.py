@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from vidstyle.video.color import (
 )
 from vidstyle.video.hdr import VIEW_TAGS, SdrView, hdr_info
 from vidstyle.video.layout import Layout
+from vidstyle.video.side_data import side_data
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,22 @@ class Orientation:
     @classmethod
     def of(cls, frame: VideoFrame) -> Self:
         """Read it from a decoded frame's display matrix, to the nearest right angle."""
-        matrix = _display_matrix(frame)
+        matrix = side_data(frame, SideDataType.DISPLAYMATRIX)
         if matrix is None:
             return cls()
-        a, b, _, c, d = matrix[:5]
+        a, b, _, c, d = struct.unpack_from("=5i", matrix)
         if abs(a) >= abs(b):
             return cls(False, a < 0, d < 0)
         return cls(True, c < 0, b < 0)
+
+    @classmethod
+    def of_exif(cls, number: int) -> Self:
+        """What Exif's ``Orientation`` from 1 to 8 means; any other number means nothing."""
+        flips = {2: (True, False), 3: (True, True), 4: (False, True)}
+        turns = {5: (False, False), 6: (True, False), 7: (True, True), 8: (False, True)}
+        if number in turns:
+            return cls(True, *turns[number])
+        return cls(False, *flips.get(number, (False, False)))
 
     @property
     def rotation(self) -> int:
@@ -65,7 +75,7 @@ class Orientation:
 
 
 class UprightPicture:
-    """Converts the frames of a stream, all like its first one: a frame to H×W×3.
+    """Converts frames that are all like the first one: a frame to H×W×3.
 
     What is of high dynamic range becomes its view (``SdrView``); ``tags`` are those of the result.
 
@@ -181,14 +191,6 @@ def _plane(frame: VideoFrame, part: VideoFormatComponent) -> np.ndarray:
     if size == 1:
         return rows
     return np.rint(rows * np.float32(65535 / (2**part.bits - 1))).astype(np.uint16)
-
-
-def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    side_data: Any = frame.side_data  # iterating over it fails in PyAV 18
-    for data in (side_data[index] for index in range(len(side_data))):
-        if data.type == SideDataType.DISPLAYMATRIX:
-            return struct.unpack("=9i", bytes(data))
-    return None
 
 
 def _tags(frame: VideoFrame, stream: VideoStream) -> ColorTags:

@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 from av.codec import Codec, CodecContext
 from av.codec.context import Flags
 from av.container import OutputContainer
@@ -20,43 +19,28 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
-from vidstyle.errors import OptionError, OutputError
+from vidstyle.errors import OutputError
 from vidstyle.frame import ColorTags, HdrInfo, VideoInfo
 from vidstyle.options import WriteOptions
 from vidstyle.video.color import FULL, RGB, is_rgb
-from vidstyle.video.hdr import hdr_name, sdr_notice, static_metadata
+from vidstyle.video.containers import (
+    ANIMATIONS,
+    CODECS,
+    FASTSTART,
+    KNOWN_SUFFIXES,
+    MATROSKA,
+    SHORTEST_FRAME,
+    WITH_HEVC,
+    choose_clock,
+)
+from vidstyle.video.encoder_options import encoder_options
+from vidstyle.video.hdr import hdr_name, sdr_notice
 from vidstyle.video.layout import Layout, best_format, encodable
 
-FASTSTART = {"mp4", "mov", "ipod"}
-MATROSKA = {"matroska", "webm"}
-
-_KNOWN_SUFFIXES = ".mp4, .mov, .mkv, .webm"
-_WITH_HEVC = {"mp4", "mov", "matroska", "mpegts"}
 _WITHOUT_ASPECT = {"vp8", "vp9", "av1"}
 _LEAST_FOR_X265 = (64, 32)
 """Below this width x265 refuses some pictures and overruns its memory with others (36 to 48
 pixels)."""
-_DEFAULT_RATE = Fraction(25)
-_AVX512 = 256
-"""OpenCV's number of it (CV_CPU_AVX512_SKX), which its Python module does not name."""
-_PARAMETERS = {
-    "libx264": "x264-params",
-    "libx265": "x265-params",
-    "libsvtav1": "svtav1-params",
-}
-_EFFORTS: dict[str, dict[str, dict[str, str]]] = {
-    "libx264": {"draft": {"preset": "veryfast"}, "fine": {"preset": "slow"}},
-    "libx265": {"draft": {"preset": "superfast"}, "fine": {"preset": "slow"}},
-    "libsvtav1": {"draft": {"preset": "10"}, "fine": {"preset": "6"}},
-    "libvpx-vp9": {"draft": {"cpu-used": "7"}, "fine": {"cpu-used": "2"}},
-}
-"""What each effort but standard changes."""
-_DEFAULTS: dict[str, dict[str, str]] = {
-    "libx264": {"crf": "18", "preset": "faster"},
-    "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=error"},
-    "libsvtav1": {"crf": "28", "preset": "8"},
-    "libvpx-vp9": {"crf": "28", "cpu-used": "4", "row-mt": "1"},
-}
 
 
 @dataclass(frozen=True)
@@ -79,6 +63,7 @@ class Encoding:
         hdr: the range to write, if it is high; the frames are then a view of it.
         options: the encoder's own.
         notices: what a user should know, one line each.
+        becomes: the animation that the file is made into at the end, by FFmpeg's name, if it is.
     """
 
     container: str
@@ -95,6 +80,7 @@ class Encoding:
     hdr: HdrInfo | None = None
     options: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    becomes: str | None = None
 
     @property
     def deep(self) -> bool:
@@ -211,7 +197,8 @@ class _Choice:
         self.hdr = info.hdr if options.hdr == "keep" else None
         self.bits = max(info.bit_depth, 10) if self.hdr else info.bit_depth
         self.notices: list[str] = []
-        self.codec = _find_encoder(options.codec or self._default_codec(alpha), path)
+        self.becomes = self._animation()
+        self.codec = _find_encoder(self._codec_name(alpha), path)
         self.pix_fmt = self._pix_fmt(alpha)
         self.alpha = alpha and self._has_alpha()
 
@@ -220,37 +207,70 @@ class _Choice:
         padded = self._padded_size()
         coded, aspect = self._squared_pixels(padded)
         self._check_codec(coded)
-        tags = self.hdr.color if self.hdr else self.info.color
-        rgb = is_rgb(self.pix_fmt)
+        time_base, rate = choose_clock(self.format, self.codec, self.info)
+        options, lost = encoder_options(self.codec, self.format, self.options, self.hdr)
         return Encoding(
-            container=self.format,
+            container="nut" if self.becomes else self.format,
             codec=self.codec.name,
             pix_fmt=self.pix_fmt,
             size=self.size,
             padded_size=padded,
             coded_size=coded,
             aspect=aspect,
-            color=replace(tags, colorspace=RGB, color_range=FULL) if rgb else tags,
-            time_base=self.info.time_base,
-            rate=Fraction(self.info.average_rate or _DEFAULT_RATE),
+            color=self._color(),
+            time_base=time_base,
+            rate=rate,
             alpha=self.alpha,
             hdr=self.hdr,
-            options=self._encoder_options(),
-            notices=tuple(self.notices),
+            options=options,
+            notices=(*self.notices, *lost),
+            becomes=self.becomes,
         )
+
+    def _animation(self) -> str | None:
+        if self.format not in ANIMATIONS:
+            return None
+        if self.options.codec not in (None, self.format):
+            raise OutputError(
+                f"{self.path}: {self.path.suffix} cannot hold {self.options.codec}; "
+                "leave out --codec, or choose another extension"
+            )
+        most = 100 // SHORTEST_FRAME
+        if self.format == "gif" and (self.info.average_rate or 0) > most:
+            self.notices.append(f"frames left out: players show at most {most} a second of a GIF")
+        return self.format
+
+    def _codec_name(self, alpha: bool) -> str:
+        if self.becomes:
+            return "ffv1"
+        return self.options.codec or self._default_codec(alpha)
+
+    def _color(self) -> ColorTags:
+        tags = self.hdr.color if self.hdr else self.info.color
+        if is_rgb(self.pix_fmt):
+            return replace(tags, colorspace=RGB, color_range=FULL)
+        if self.codec.canonical_name == "mjpeg":  # JPEG knows no other range
+            return replace(tags, color_range=FULL)
+        return tags
 
     def _default_codec(self, alpha: bool) -> str:
         deep = self.bits > 8
         if self.format == "webm":
             # VP9 alone has alpha there, and not every build of it has 10 bits.
             return "libsvtav1" if deep and not alpha else "libvpx-vp9"
+        if self.format in CODECS:
+            return CODECS[self.format]
         # Hardly any player takes H.264 of 10 bits.
         large = all(own >= least for own, least in zip(self.size, _LEAST_FOR_X265, strict=True))
-        return "libx265" if deep and large and self.format in _WITH_HEVC else "libx264"
+        return "libx265" if deep and large and self.format in WITH_HEVC else "libx264"
 
     def _pix_fmt(self, alpha: bool) -> str:
         """The format that is asked for, or the best; what it has no room for is noted."""
         name = self.options.pix_fmt
+        if self.becomes:
+            if name not in (None, "keep"):
+                self.notices.append(f"pixel format {name} left out: {self.becomes} has its own")
+            return "bgra" if alpha else "bgr0"
         if name is not None and name != "keep":
             return _checked_format(self.codec, name)
         source = replace(Layout.of(self.info.pix_fmt), bits=self.bits, alpha=alpha)
@@ -321,6 +341,8 @@ class _Choice:
                 f"{self.path}: libx265 cannot encode pictures narrower than "
                 f"{_LEAST_FOR_X265[0]} pixels; use --codec libx264"
             )
+        if self.becomes:
+            return
         try:
             self.container.add_stream(self.codec.name)
         except ValueError as error:
@@ -328,31 +350,6 @@ class _Choice:
                 f"{self.path}: {self.path.suffix} cannot hold {self.codec.name}; "
                 "choose another codec or extension"
             ) from error
-
-    def _encoder_options(self) -> dict[str, str]:
-        name = self.codec.name
-        chosen = _DEFAULTS.get(name, {}) | _EFFORTS.get(name, {}).get(self.options.effort, {})
-        if name == "libx264" and cv2.checkHardwareSupport(_AVX512):
-            # Its AVX-512 code reads memory that nobody wrote, and no two files are the same.
-            chosen["x264-params"] = "asm=AVX2"
-        context = CodecContext.create(self.codec)
-        known = {option.name for option in context.supported_options.private}
-        for option, value in (("crf", self.options.crf), ("preset", self.options.preset)):
-            if value is not None:
-                if option not in known:
-                    raise OptionError(f"the encoder {name} has no {option}")
-                chosen[option] = str(value)
-        if self.hdr:
-            self._add_hdr_metadata(chosen, self.hdr)
-        return chosen
-
-    def _add_hdr_metadata(self, options: dict[str, str], hdr: HdrInfo) -> None:
-        """Have the encoder store the metadata of the source's range, if it can."""
-        if parameters := _PARAMETERS.get(self.codec.name):
-            own = static_metadata(hdr, self.codec.name)
-            options[parameters] = ":".join(filter(None, (options.get(parameters), own)))
-        elif hdr.mastering or hdr.light:
-            self.notices.append(f"mastering display and light levels left out by {self.codec.name}")
 
 
 class _NamedBuffer(io.BytesIO):
@@ -367,16 +364,16 @@ class _NamedBuffer(io.BytesIO):
 def _trial_container(path: Path) -> Iterator[OutputContainer]:
     """The container that a path's extension means, in memory."""
     if not path.suffix:
-        raise OutputError(f"{path}: has no extension; use one of {_KNOWN_SUFFIXES}")
+        raise OutputError(f"{path}: has no extension; use one of {KNOWN_SUFFIXES}")
     try:
         container = av.open(_NamedBuffer(f"video{path.suffix}"), "w")
     except ValueError as error:
         raise OutputError(
-            f"{path}: unknown extension {path.suffix}; use one of {_KNOWN_SUFFIXES}"
+            f"{path}: unknown extension {path.suffix}; use one of {KNOWN_SUFFIXES}"
         ) from error
     with container:
         if container.format.name.startswith("image2"):
-            raise OutputError(f"{path}: is a picture's name; use one of {_KNOWN_SUFFIXES}")
+            raise OutputError(f"{path}: is a picture's name; use one of {KNOWN_SUFFIXES}")
         yield container
 
 

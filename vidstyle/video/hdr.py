@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +29,7 @@ from av.video.frame import VideoFrame
 
 from vidstyle.frame import ColorTags, HdrInfo, Mastering
 from vidstyle.video.color import BT709, BT2020, LIMITED
+from vidstyle.video.side_data import side_data
 
 PQ, HLG = 16, 18
 """Transfer functions, by their codes in ITU-T H.273."""
@@ -67,14 +67,13 @@ def hdr_info(frame: VideoFrame, tags: ColorTags) -> HdrInfo | None:
     """What a decoded frame with these tags says of its range; None where that is standard."""
     if tags.color_trc not in (PQ, HLG):
         return None
-    side_data: Any = frame.side_data
-    mastering, light = None, None
-    for data in (side_data[index] for index in range(len(side_data))):
-        if data.type == SideDataType.MASTERING_DISPLAY_METADATA:
-            mastering = _mastering(bytes(data))
-        elif data.type == SideDataType.CONTENT_LIGHT_LEVEL:
-            light = struct.unpack("=2I", bytes(data))
-    return HdrInfo(tags, mastering, light)
+    mastering = side_data(frame, SideDataType.MASTERING_DISPLAY_METADATA)
+    light = side_data(frame, SideDataType.CONTENT_LIGHT_LEVEL)
+    return HdrInfo(
+        tags,
+        _mastering(mastering) if mastering else None,
+        struct.unpack("=2I", light) if light else None,
+    )
 
 
 def _mastering(data: bytes) -> Mastering | None:

@@ -7,14 +7,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 
 from av.error import FFmpegError
 
+from vidstyle.disk import name_beside
 from vidstyle.errors import OutputError
 from vidstyle.frame import VideoInfo
-from vidstyle.options import WriteOptions
-from vidstyle.video.encoders import Encoding, choose_encoding, reason
+from vidstyle.video.encoders import Encoding, reason
+from vidstyle.video.tracks import TrackPlan
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,10 @@ class OutputPlan:
         start: set when the frames begin that many seconds into ``source``: the other streams
             are cut to begin with the first frame, and everything moves to time zero.
         end: set when the frames end there: the other streams are cut where the last one ends.
-        audio: whether sound is copied.
+        tracks: what becomes of those streams of ``source``.
+        origin: time of ``source`` that becomes zero, in seconds, where there is no ``start``.
         overwrite: replace an existing file.
+        notices: what a user should know, one line each.
     """
 
     path: Path
@@ -39,44 +44,25 @@ class OutputPlan:
     source: Path | None = None
     start: float | None = None
     end: float | None = None
-    audio: bool = True
+    tracks: tuple[TrackPlan, ...] = ()
+    origin: Fraction = Fraction(0)
     overwrite: bool = False
+    notices: tuple[str, ...] = ()
 
+    @property
+    def suffix(self) -> str:
+        """Of the files on the way to the output."""
+        return ".nut" if self.encoding.becomes else self.path.suffix
 
-def plan_output(
-    path: str | Path,
-    info: VideoInfo,
-    *,
-    source: str | Path | None = None,
-    size: tuple[int, int] | None = None,
-    start: float | None = None,
-    end: float | None = None,
-    alpha: bool = False,
-    options: WriteOptions = WriteOptions(),
-) -> OutputPlan:
-    """See whether a video can be written as it is wanted; nothing is written yet.
-
-    Args:
-        path, info, source, start, end: see ``OutputPlan``; the path's extension chooses the
-            container.
-        size: width and height of the frames, if not those of ``info``.
-        alpha: store that of the frames, if the codec can. Frames deeper than 8 bits keep what the
-            pixel format has room for.
-
-    Raises:
-        OutputError: the file cannot be written there or so.
-        OptionError: the encoder does not know a given option.
-    """
-    path, source = Path(path), Path(source) if source else None
-    _check_output(path, source, options.overwrite)
-    encoding = choose_encoding(path, info, size=size, alpha=alpha, options=options)
-    audio, overwrite = options.audio == "copy", options.overwrite
-    return OutputPlan(path, info, encoding, source, start, end, audio, overwrite)
+    @property
+    def first_tick(self) -> int | None:
+        """``origin`` in units of the encoding's time base; None when the first frame is at zero."""
+        return None if self.start is not None else floor(self.origin / self.encoding.time_base)
 
 
 def partial_path(path: Path) -> Path:
     """Where an interrupted output is kept: ``clip.mp4`` becomes ``clip.partial.mp4``."""
-    return path.with_name(f"{path.stem}.partial{path.suffix}")
+    return name_beside(path, path.stem, f".partial{path.suffix}")
 
 
 def create_temporary(path: Path) -> Path:
@@ -85,8 +71,8 @@ def create_temporary(path: Path) -> Path:
     Raises:
         OutputError: it cannot.
     """
-    name = f".{path.stem[:80]}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
-    temporary = path.with_name(name)
+    ending = f".{os.getpid()}-{secrets.token_hex(4)}{path.suffix}"
+    temporary = name_beside(path, f".{path.stem}", ending)
     with writing(path):
         temporary.touch(exist_ok=False)
     return temporary
@@ -99,16 +85,3 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (FFmpegError, OSError) as error:
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
-
-
-def _check_output(path: Path, source: Path | None, overwrite: bool) -> None:
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no directory {path.parent}")
-    if not path.exists():
-        return
-    if source is not None and source.exists() and path.samefile(source):
-        raise OutputError(f"{path}: is the input itself; choose another output")
-    if not path.is_file():
-        raise OutputError(f"{path}: is not a regular file")
-    if not overwrite:
-        raise OutputError(f"{path}: exists already; remove it, or overwrite it with --overwrite")

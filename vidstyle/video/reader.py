@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain, dropwhile, takewhile
+from itertools import chain, dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Self
 
@@ -16,20 +16,24 @@ from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import Frame, VideoInfo
 from vidstyle.options import ReadOptions
 from vidstyle.stages import StageTimes
-from vidstyle.video.conversion import UprightPicture
 from vidstyle.video.decoder import SourceDecoder, pts_of
 from vidstyle.video.layout import Layout
 from vidstyle.video.source import (
+    STILL,
     container_metadata,
     duration_of,
     frame_count,
+    may_be_still,
     plausible_rate,
+    why_undecodable,
 )
+from vidstyle.video.stream_pictures import StreamPictures
 
 logger = logging.getLogger(__name__)
 
 _LONGEST = 2**31 - 1
 """Ticks that a frame may last: MP4 stores no more."""
+_MOST_NAMED = 5
 _SEEK_MARGINS = (0.0, 5.0, math.inf)
 
 
@@ -108,17 +112,16 @@ class VideoReader:
 
     def _prepare(self) -> None:
         decoded = self._decoder.frames()
-        first = next(decoded, None)
-        if first is None:
-            name = self._decoder.stream.name
-            raise InputError(f"{self.path}: no frame of its {name} video can be decoded")
+        head = self._first_frames(decoded)
+        first = head[0]
         self._origin = pts_of(first)
-        self._decoded = chain([first], decoded)
+        self._decoded = chain(head, decoded)
         coded_size = working_size(first.width, first.height, self._options)
         layout = Layout.of(first.format.name)
         self._alpha = layout.alpha
         bit_depth = working_depth(layout.bits, self._options)
-        self._picture = UprightPicture(first, self._decoder.stream, coded_size, bit_depth > 8)
+        stream = self._decoder.stream
+        self._pictures = StreamPictures(first, stream, coded_size, bit_depth > 8)
         self.info = info = self._describe(first.format.name, bit_depth)
         self._check_start()
         logger.info(
@@ -127,11 +130,23 @@ class VideoReader:
             *(info.average_rate, info.frames),
         )
 
+    def _first_frames(self, decoded: Iterator[VideoFrame]) -> list[VideoFrame]:
+        """The first, and a second where there would be a still picture without one."""
+        perhaps_still = may_be_still(self._decoder.container)
+        head = list(islice(decoded, 2 if perhaps_still else 1))
+        if not head:
+            name = self._decoder.stream.codec_context.name
+            raise InputError(f"{self.path}: {why_undecodable(self.path, name)}")
+        if perhaps_still and len(head) == 1:
+            raise InputError(f"{self.path}: {STILL}")
+        return head
+
     def _describe(self, pix_fmt: str, bit_depth: int) -> VideoInfo:
         stream, container = self._decoder.stream, self._decoder.container
-        width, height = self._picture.size
+        picture = self._pictures.first
+        width, height = picture.size
         aspect = stream.sample_aspect_ratio or None
-        if aspect and self._picture.orientation.transpose:
+        if aspect and picture.orientation.transpose:
             aspect = 1 / aspect
         rate, duration = plausible_rate(stream), duration_of(container, stream)
         frames = frame_count(stream)
@@ -147,11 +162,11 @@ class VideoReader:
             codec=stream.codec_context.name,
             pix_fmt=pix_fmt,
             bit_depth=bit_depth,
-            rotation=self._picture.orientation.rotation,
+            rotation=picture.orientation.rotation,
             sample_aspect_ratio=aspect,
-            color=self._picture.tags,
+            color=picture.tags,
             alpha=self._alpha,
-            hdr=self._picture.hdr,
+            hdr=picture.hdr,
             metadata=container_metadata(container),
         )
         return _windowed(info, self._options)
@@ -189,26 +204,37 @@ class VideoReader:
 
     def _from(self, target: int) -> Iterator[VideoFrame]:
         """Frames from ``target`` (pts) on, decoded from a key frame before it."""
-        for margin in _SEEK_MARGINS:
-            back = self._ticks(margin)
-            self._decoder.seek(self._origin if back is None else max(self._origin, target - back))
-            decoded = self._decoder.frames()
+        decoder = self._decoder
+        for margin in map(self._ticks, _SEEK_MARGINS):
+            if margin is None:
+                decoder.restart()
+            elif not decoder.seek(max(self._origin, target - margin)):
+                decoder.restart(target - margin)
+            decoded = decoder.frames()
             first = next(decoded, None)
-            if first is not None and pts_of(first) <= target - self._decoder.interlaced:
+            if first is not None and pts_of(first) <= target - decoder.interlaced:
                 break
+        self._pictures.stream = decoder.stream
         head = [] if first is None else [first]
         return dropwhile(lambda frame: pts_of(frame) < target, chain(head, decoded))
 
     def _convert(self, frame: VideoFrame) -> Frame:
         with self._times.measure("convert"):
-            alpha = self._picture.alpha(frame) if self._alpha else None
-            image, time_base = self._picture(frame), self._decoder.time_base
+            alpha = self._pictures.alpha(frame) if self._alpha else None
+            image, time_base = self._pictures(frame), self._decoder.time_base
             return Frame(image, pts_of(frame), time_base, frame.duration, alpha)
 
     def _report(self, read_to: int, *, complete: bool) -> None:
         """Note what was lost; ``read_to`` is the pts at which the last frame ends."""
         if self._decoder.interlaced:
             self.notices.append("interlaced frames deinterlaced (--deinterlace off leaves them)")
+        if breaks := self._decoder.clock.breaks:
+            places = ", ".join(f"{seconds:.1f} s" for seconds in breaks[:_MOST_NAMED])
+            more = f" and {len(breaks) - _MOST_NAMED} more" if len(breaks) > _MOST_NAMED else ""
+            self.notices.append(
+                f"the file's own clock starts again or jumps at {places}{more}: joined there"
+            )
+        self.notices += self._pictures.notices
         self.warnings += self._decoder.damage()
         whole = self._decoder.duration
         if complete and whole is not None and self._decoder.ended_early:

@@ -17,15 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
-from vidstyle.disk import sync
+from vidstyle.disk import OutputLock, sync
 from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
 from vidstyle.store import Checkpoint, Checkpoints, RecordLog, RunFolder
+from vidstyle.video.frame_encoder import NUDGED, OutputClock, in_ticks
 from vidstyle.video.output import OutputPlan, partial_path, writing
 from vidstyle.video.segments import Segment, SegmentWriter
-from vidstyle.video.writer import NUDGED, OutputClock, OutputFile, in_ticks
+from vidstyle.video.writer import OutputFile
 
 SECONDS = 1.0
 """Length of a segment: what a killed run may lose."""
@@ -66,7 +65,7 @@ class ResumableWriter:
         resume: bool = False,
         group: int = 1,
     ) -> None:
-        self.notices = list(plan.encoding.notices)
+        self.notices = list(plan.notices)
         self.alpha = plan.encoding.alpha
         self.every = max(round(plan.encoding.rate * SECONDS / group), 1) * group
         """Frames in a segment."""
@@ -74,8 +73,8 @@ class ResumableWriter:
         self._plan, self._partial = plan, partial_path(plan.path)
         self._last: Segment | None = None
         self._end = 0
-        self._clock = OutputClock(from_zero=plan.start is not None)
-        self._lock = _lock(plan.path)
+        self._clock = OutputClock(plan.first_tick)
+        self._lock = OutputLock(plan.path)
         try:
             self._folder = self._open_folder(settings, resume)
             self._records = RecordLog(self._folder.path / RECORDS)
@@ -84,7 +83,7 @@ class ResumableWriter:
             # What the encoder refuses is to be known before the first frame.
             self._writer: SegmentWriter | None = self._open_segment()
         except BaseException:
-            _release(self._lock)
+            self._lock.release()
             raise
 
     def __enter__(self) -> Self:
@@ -159,7 +158,7 @@ class ResumableWriter:
         assert self._clock.shift is not None and self._clock.last is not None
         frames = self.done + writer.count
         segment = Segment(
-            name=f"segment-{frames:08d}{self._plan.path.suffix}",
+            name=f"segment-{frames:08d}{self._plan.suffix}",
             size=self._new_path.stat().st_size,
             frames=frames,
             shift=self._clock.shift,
@@ -186,7 +185,7 @@ class ResumableWriter:
     @property
     def _new_path(self) -> Path:
         """Where the current segment is written."""
-        return self._folder.path / f"new.part{self._plan.path.suffix}"
+        return self._folder.path / f"new.part{self._plan.suffix}"
 
     # ---- beginning ------------------------------------------------------------------------
 
@@ -258,7 +257,7 @@ class ResumableWriter:
         self._check_room()
         folder = self._folder.path
         extradata = next(self._segments()).extradata(folder)
-        file = OutputFile(folder / f"joined.part{target.suffix}", plan, extradata=extradata)
+        file = OutputFile(folder / f"joined.part{plan.suffix}", plan, extradata=extradata)
         try:
             file.begin(last.shift)
             for segment in self._segments():
@@ -295,23 +294,4 @@ class ResumableWriter:
                 self._partial.unlink(missing_ok=True)
                 self._folder.remove()
         finally:
-            _release(self._lock)
-
-
-def _lock(output: Path) -> FileLock:
-    """Raises OutputError while another process writes the same file."""
-    path = output.with_name(f".{output.name}.lock")
-    lock = FileLock(path, thread_local=False)
-    with writing(output):
-        path.touch()  # where no file can be made, filelock would report that it is taken
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise OutputError(f"{output}: another run is writing it") from error
-    return lock
-
-
-def _release(lock: FileLock) -> None:
-    lock.release()
-    with suppress(OSError):  # it is in nobody's way
-        Path(lock.lock_file).unlink(missing_ok=True)
+            self._lock.release()

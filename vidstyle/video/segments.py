@@ -11,9 +11,10 @@ from av.packet import Packet
 from vidstyle.disk import sync
 from vidstyle.errors import InputError, OutputError
 from vidstyle.frame import Frame
+from vidstyle.video.frame_encoder import FrameEncoder
 from vidstyle.video.output import OutputPlan, writing
 from vidstyle.video.source import find_video, open_source, read_packets
-from vidstyle.video.writer import FrameEncoder, VideoFile
+from vidstyle.video.writer import VideoFile
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -37,8 +38,13 @@ LOCAL_FORMATS = ",".join(_CONTAINERS + _BARE_VIDEO + _PICTURES + _SOUND)
 """FFmpeg's names of what is read from files: none of them opens a second file or a URL, and
 neither playlists (HLS, DASH, concat, SDP, IMF) nor numbered pictures nor text are among them.
 Sound is, to be told that it is no video."""
+_MAYBE_STILLS = {*_PICTURES, "gif", "apng", "jpegxl_anim"}
+_STILL_BRANDS = {"avif", "mif1", "heic", "heix", "heim", "heis"}
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"v=0", b"<MPD", b"<AssetMap", b"<CompositionPlaylist")
 _HEAD = 4096
+_JPEG = b"\xff\xd8\xff"
+_WEBP_ANIMATION = 2
+"""The bit for it in the flags of an extended WebP file."""
 
 _PLAUSIBLE_RATE = 480
 _NO_INDEX = "its index (moov) is missing or cut off: the file is truncated or was never finished"
@@ -88,6 +94,19 @@ def read_packets(container: InputContainer, *streams: Stream) -> Iterator[Packet
     # At the end, PyAV 18 looks for the streams that a damaged file has begun in the middle.
     with suppress(IndexError):
         yield from container.demux(*streams)
+
+
+STILL = (
+    "is a still picture, not a video; restyle it with 'vidstyle image', which reads JPEG, PNG, "
+    "WebP, TIFF and BMP"
+)
+"""What to say of a picture that is given as a video."""
+
+
+def may_be_still(container: InputContainer) -> bool:
+    """Whether a file is of a kind that holds a still picture unless it has a second frame."""
+    name, brand = container.format.name, container.metadata.get("major_brand")
+    return name in _MAYBE_STILLS or brand in _STILL_BRANDS
 
 
 def find_video(container: InputContainer, path: Path | str) -> VideoStream:
@@ -183,10 +202,21 @@ def why_unreadable(path: Path, error: Exception) -> str:
         return "is a playlist, not a video; give the video file itself"
     if _is_mp4(path):
         return _NO_INDEX
+    kind, _ = mimetypes.guess_type(path.name)
+    if head.startswith(_JPEG) or (kind or "").startswith("image/"):
+        return STILL
     if isinstance(error, ArgumentError):  # FFmpeg's answer to what is not among LOCAL_FORMATS
         return "not a video file of a format that vidstyle reads; convert it to MP4 or Matroska"
     reason = getattr(error, "strerror", None) or str(error)
     return f"not a video file that FFmpeg knows ({reason.lower()})"
+
+
+def why_undecodable(path: Path, codec: str) -> str:
+    """What to say of a video of which no frame can be decoded."""
+    head = _head(path)
+    if head[8:16] == b"WEBPVP8X" and head[20] & _WEBP_ANIMATION:
+        return "is an animated WebP, which this FFmpeg does not decode; convert it to GIF or MP4"
+    return f"no frame of its {codec} video can be decoded"
 
 
 def _is_mp4(path: Path) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+import errno
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,107 +13,234 @@ from typing import TYPE_CHECKING
 import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError, InvalidDataError, PatchWelcomeError
+from av.format import Flags
 from av.packet import Packet
 from av.stream import Discard, Stream
+from av.subtitles.stream import SubtitleStream
 
+from vidstyle.video.clock import ContinuousClock
+from vidstyle.video.containers import FASTSTART, MATROSKA
+from vidstyle.video.sound import Resampler, SoundEncoding, named_layout
 from vidstyle.video.source import (
     find_video,
     is_cover,
     open_source,
-    read_packets,
     stream_metadata,
 )
+from vidstyle.video.subtitles import SubtitleEncoding
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
 
-# FFmpeg would write these into MP4, but hardly anything else plays them from there.
-_UNPLAYABLE = {("mp4", "vorbis")}
-_MATROSKA = {"matroska", "webm"}
-_BITS_PER_CHANNEL = 96_000
+_TS_NONSTRICT: int = Flags.ts_nonstrict.value  # type: ignore[assignment]
+"""FFmpeg's flag of a format in which packets may follow one another at the same time."""
+_REFUSALS = (ArgumentError, InvalidDataError, PatchWelcomeError)
 _SEEK_MARGIN = 5.0
-
-
-@dataclass
-class CopiedTrack:
-    """Passes packets on unchanged, but for those of damaged files that come too late."""
-
-    output: OutputContainer
-    stream: Stream
-    latest: Fraction | None = None
-
-    def write(self, packet: Packet) -> None:
-        """Take the next packet, its timestamps already in the output's time."""
-        assert packet.dts is not None
-        time, latest = packet.dts * packet.time_base, self.latest
-        self.latest = time if latest is None else max(time, latest)
-        # Matroska's muxer takes equal times, too.
-        equal_fits = self.output.format.name in _MATROSKA
-        if latest is None or time > latest or (time == latest and equal_fits):
-            packet.stream = self.stream
-            self.output.mux(packet)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
+_INTERLEAVING = Fraction(10)
+"""Seconds that packets of one time may lie apart in a file."""
+_SAME = Fraction(1, 100)
+"""Seconds within which two timestamps mean the same time."""
 
 
 @dataclass(frozen=True)
-class TranscodedTrack:
-    """Decodes audio packets and encodes them anew."""
+class TrackPlan:
+    """What becomes of one stream of the source.
 
-    output: OutputContainer
-    source: AudioStream
-    stream: AudioStream
+    Attributes:
+        index: of the stream.
+        encoding: what it is transcoded to; None where packets are copied.
+    """
+
+    index: int
+    encoding: SoundEncoding | SubtitleEncoding | None = None
+
+
+class Track:
+    """One more stream of an output, of packets in the order in which they are decoded.
+
+    Args:
+        stream: of the output.
+        source: that it is made of.
+    """
+
+    def __init__(self, output: OutputContainer, stream: Stream, source: Stream) -> None:
+        self.count = 0
+        """Packets that were written."""
+        self.left_out = 0
+        """Packets that the container refused, or whose time lies before that of earlier ones."""
+        self.kind, self.label, self.time_base = source.type, label(source), source.time_base
+        self._output, self._stream = output, stream
+        self._latest: int | None = None
+        self._equal_fits = bool(output.format.flags & _TS_NONSTRICT)
+        stream.metadata.update(stream_metadata(source))
+        stream.disposition = source.disposition
 
     def write(self, packet: Packet) -> None:
-        """Take the next packet, its timestamps already in the output's time."""
-        try:
-            frames = self.source.decode(packet)
-        except FFmpegError:
-            return  # a damaged packet is silence
-        for frame in frames:
-            self.output.mux(self.stream.encode(frame))
+        """Take the next packet of the source, its timestamps already in the output's time."""
+        raise NotImplementedError
 
     def flush(self) -> None:
         """Write what is still held back."""
-        for frame in self.source.decode(None):
-            self.output.mux(self.stream.encode(frame))
-        self.output.mux(self.stream.encode(None))
+
+    def put(self, packets: Iterable[Packet]) -> None:
+        """Give packets to the muxer.
+
+        Raises:
+            FFmpegError: the disk is full or so; what the muxer does not like is left out.
+        """
+        for packet in packets:
+            if not self._timed(packet):
+                self.left_out += 1
+                continue
+            packet.stream = self._stream
+            try:
+                self._output.mux(packet)
+            except FFmpegError as error:
+                if not (isinstance(error, _REFUSALS) or error.errno == errno.EPERM):
+                    raise
+                self.left_out += 1
+            else:
+                self.count += 1
+
+    def _timed(self, packet: Packet) -> bool:
+        """Bring a packet to the output's clock, which may be coarser, but always moves on there.
+
+        Returns:
+            whether its time has not passed already.
+        """
+        assert packet.dts is not None
+        unit = self._stream.time_base
+        assert unit is not None
+        ticks = packet.time_base / unit
+        dts = round(packet.dts * ticks)
+        pts = dts if packet.pts is None else round(packet.pts * ticks)
+        packet.duration = round((packet.duration or 0) * ticks)
+        if self._latest is not None:
+            least = self._latest + (not self._equal_fits)
+            if (least - dts) * unit > _SAME:
+                return False
+            dts = max(dts, least)
+        self._latest = dts
+        packet.pts, packet.dts, packet.time_base = max(pts, dts), dts, unit
+        return True
+
+
+class CopiedTrack(Track):
+    """Passes packets on unchanged."""
+
+    def __init__(self, output: OutputContainer, source: Stream) -> None:
+        stream = output.add_stream_from_template(source)
+        if isinstance(stream, AudioStream):
+            stream.codec_context.layout = named_layout(stream.codec_context.layout)
+        super().__init__(output, stream, source)
+
+    def write(self, packet: Packet) -> None:
+        self.put([packet])
+
+
+class TranscodedTrack(Track):
+    """Decodes audio packets and encodes them anew."""
+
+    def __init__(
+        self, output: OutputContainer, source: AudioStream, encoding: SoundEncoding
+    ) -> None:
+        self._sound, self._encoder = source, encoding.add_to(output)
+        self._resampled = Resampler(encoding)
+        super().__init__(output, self._encoder, source)
+
+    def write(self, packet: Packet) -> None:
+        self._transcode(packet)
+
+    def flush(self) -> None:
+        self._transcode(None)
+        for frame in self._resampled(None):
+            self.put(self._encoder.encode(frame))
+        self.put(self._encoder.encode(None))
+
+    def _transcode(self, packet: Packet | None) -> None:
+        """What cannot be decoded, or is no sound, becomes silence."""
+        try:
+            frames = self._sound.decode(packet)
+            encoded = [
+                one
+                for frame in frames
+                for part in self._resampled(frame)
+                for one in self._encoder.encode(part)
+            ]
+        except FFmpegError:
+            self.left_out += 1
+            return
+        self.put(encoded)
+
+
+class ConvertedSubtitles(Track):
+    """Decodes subtitles of text and encodes them anew, each at its own time."""
+
+    def __init__(
+        self, output: OutputContainer, source: SubtitleStream, encoding: SubtitleEncoding
+    ) -> None:
+        stream = encoding.add_to(output, source)
+        self._decoder, self._encoder = source.codec_context, stream.codec_context
+        super().__init__(output, stream, source)
+
+    def write(self, packet: Packet) -> None:
+        try:
+            subtitle = self._decoder.decode2(packet)
+            if not subtitle:  # between two texts, MP4 has packets that show nothing
+                return
+            encoded = self._encoder.encode_subtitle(subtitle)
+        except FFmpegError:
+            self.left_out += 1
+            return
+        encoded.pts, encoded.dts, encoded.duration = packet.pts, packet.dts, packet.duration
+        encoded.time_base = packet.time_base
+        self.put([encoded])
 
 
 class StreamCopier:
-    """Copies every stream but the video from ``source`` to ``output``, in step with it.
+    """Copies streams from ``source`` to ``output``, in step with the pictures.
 
     It reads the source with a demuxer of its own, one packet at a time.
 
     Args:
-        audio: copy sound, too.
+        plans: what becomes of which streams.
 
     Raises:
         InputError: the source cannot be opened.
+        ValueError, FFmpegError: the output cannot hold one of the streams.
     """
 
-    def __init__(self, source: Path, output: OutputContainer, *, audio: bool = True) -> None:
-        self.notices: list[str] = []
+    def __init__(self, source: Path, output: OutputContainer, plans: Iterable[TrackPlan]) -> None:
         self._container = open_source(source)
-        self._output = output
-        self._format = output.format.name
-        self._tracks: dict[int, CopiedTrack | TranscodedTrack] = {}
+        self._clock = ContinuousClock(self._container)
         self._shift = Fraction(0)
         self._from: Fraction | None = None
         self._waiting: Packet | None = None
         self._packets: Iterator[Packet] | None = None
+        self._keeps_priming = output.format.name in {*FASTSTART, *MATROSKA}
+        self._hidden: dict[int, Packet] = {}
         self.video = find_video(self._container, source)
-        left_out = [s for s in self._container.streams if not self._add(s, audio)]
-        if names := ", ".join(_label(stream) for stream in left_out if self._missed(stream, audio)):
-            self.notices.append(f"not carried into {self._format}: {names}")
+        self.tracks = {plan.index: self._track(output, plan) for plan in plans}
+        for stream in self._container.streams:
+            if stream.index not in self.tracks and not self._clock.watched:
+                stream.discard = Discard.all
+
+    @property
+    def notices(self) -> list[str]:
+        """What could not be copied; known at the end."""
+        return [
+            f"{track.label}: {track.left_out} packets left out, as they are damaged or "
+            "their times lie before those of others"
+            for track in self.tracks.values()
+            if track.left_out
+        ]
 
     @property
     def timecode(self) -> str | None:
-        """Timecode of the video's first frame, where its stream has one."""
-        tags = {key.lower(): value for key, value in self.video.metadata.items()}
-        return tags.get("timecode")
+        """Timecode of the video's first frame, where its stream or the whole file has one."""
+        tags = {**self._container.metadata, **self.video.metadata}
+        return {key.lower(): value for key, value in tags.items()}.get("timecode")
 
     def close(self) -> None:
         """Close the source."""
@@ -121,20 +248,24 @@ class StreamCopier:
 
     def time_bases(self) -> list[Fraction]:
         """Time bases of the streams that are copied."""
-        streams = [self._container.streams[index] for index in self._tracks]
-        return [stream.time_base for stream in streams if stream.time_base]
+        return [track.time_base for track in self.tracks.values() if track.time_base]
 
-    def chapters(self, start: float | None, end: float | None) -> list[Chapter]:
-        """The source's chapters, cut to a window that ``start`` moves to zero (seconds)."""
+    def chapters(self, start: float | None, end: float | None, origin: Fraction) -> list[Chapter]:
+        """The source's chapters, cut to a window (seconds).
+
+        Args:
+            start, end: of the window, counted from the first frame.
+            origin: time of the source that becomes zero where there is no ``start``.
+        """
         chapters = self._container.chapters()
-        if start is None and end is None:
+        if start is None and end is None and not origin:
             return chapters
         video, zero = self.video, Fraction(0)
-        if video.start_time is not None and video.time_base is not None:
+        if not self._clock.needed and video.start_time is not None and video.time_base:
             zero = video.start_time * video.time_base
         first = zero + Fraction(start or 0)
         last = zero + Fraction(end) if end is not None else None
-        shift = first if start is not None else Fraction(0)
+        shift = first if start is not None else origin
         cut = (_cut_chapter(chapter, first, last, shift) for chapter in chapters)
         return [chapter for chapter in cut if chapter is not None]
 
@@ -147,9 +278,8 @@ class StreamCopier:
         if not trim:
             return
         self._from = shift
-        if shift > 2 * _SEEK_MARGIN:
-            with suppress(FFmpegError):  # not seekable: read from the beginning
-                self._container.seek(int((shift - Fraction(_SEEK_MARGIN)) * av.time_base))
+        if shift > 2 * _SEEK_MARGIN and not self._clock.needed:
+            self._seek(shift)
 
     def copy_until(self, time: Fraction) -> None:
         """Copy the packets that begin before ``time``, in seconds of the source."""
@@ -163,68 +293,33 @@ class StreamCopier:
             self._waiting = None
             if end is None or _time(packet) < end:
                 self._write(packet)
-        for track in self._tracks.values():
+            elif _time(packet) > end + _INTERLEAVING:
+                break
+        for track in self.tracks.values():
             track.flush()
 
-    # -- choosing -----------------------------------------------------------------------
+    def _track(self, output: OutputContainer, plan: TrackPlan) -> Track:
+        stream = self._container.streams[plan.index]
+        if plan.encoding is None:
+            return CopiedTrack(output, stream)
+        if isinstance(plan.encoding, SubtitleEncoding):
+            assert isinstance(stream, SubtitleStream)
+            return ConvertedSubtitles(output, stream, plan.encoding)
+        assert isinstance(stream, AudioStream)
+        return TranscodedTrack(output, stream, plan.encoding)
 
-    def _add(self, stream: Stream, audio: bool) -> bool:
-        """Whether there is room for a stream; it gets a track then."""
-        track: CopiedTrack | TranscodedTrack | None = None
-        if stream.type == "audio" and audio:
-            assert isinstance(stream, AudioStream)
-            track = self._audio_track(stream)
-        elif stream.type == "subtitle":
-            track = self._copied_track(stream)
-        elif stream.type == "attachment" and self._format == "matroska":
-            track = self._copied_track(stream)  # WebM's muxer would take it and drop it
-        if track is None:
-            stream.discard = Discard.all
-            return False
-        self._tracks[stream.index] = track
-        return True
-
-    def _missed(self, stream: Stream, audio: bool) -> bool:
-        """Whether a user is to be told that a stream is left out."""
-        unwanted = stream.type == "audio" and not audio
-        return not (unwanted or stream is self.video or "timecode" in stream.metadata)
-
-    def _audio_track(self, stream: AudioStream) -> CopiedTrack | TranscodedTrack | None:
-        codec = stream.codec_context
-        if codec is None:
-            return None
-        if not codec.sample_rate or not codec.layout.nb_channels:
-            self.notices.append(f"audio stream {stream.index} left out: none of it can be heard")
-            return None
-        if (self._format, codec.codec.canonical_name) in _UNPLAYABLE:
-            return self._transcoded_track(stream)
-        return self._copied_track(stream) or self._transcoded_track(stream)
-
-    def _copied_track(self, stream: Stream) -> CopiedTrack | None:
-        if not _can_hold(self._format, stream):
-            return None
-        copy = self._output.add_stream_from_template(stream)
-        _describe(copy, stream)
-        return CopiedTrack(self._output, copy)
-
-    def _transcoded_track(self, stream: AudioStream) -> TranscodedTrack:
-        codec, title, rate = "aac", "AAC", min(stream.codec_context.sample_rate, 96_000)
-        if self._format == "webm":
-            codec, title, rate = "libopus", "Opus", 48_000
-        copy = self._output.add_stream(codec, rate)
-        assert isinstance(copy, AudioStream)
-        layout = stream.codec_context.layout
-        copy.codec_context.layout = layout
-        copy.codec_context.bit_rate = _BITS_PER_CHANNEL * layout.nb_channels
-        copy.codec_context.time_base = Fraction(1, rate)
-        _describe(copy, stream)
-        self.notices.append(
-            f"audio stream {stream.index} ({_codec_name(stream)}) transcoded to {title}: "
-            f"{self._format} cannot hold it"
-        )
-        return TranscodedTrack(self._output, stream, copy)
-
-    # -- copying ------------------------------------------------------------------------
+    def _seek(self, time: Fraction) -> None:
+        """Skip what lies before a time, if that can be done without missing what follows it."""
+        try:
+            self._container.seek(int((time - Fraction(_SEEK_MARGIN)) * av.time_base))
+            packet = self._peek()
+            late = packet is None or _time(packet) > time
+        except FFmpegError:
+            late = True
+        if late:
+            self._waiting = self._packets = None
+            with suppress(FFmpegError):  # not seekable at all: it is at its beginning still
+                self._container.seek(0, unsupported_byte_offset=True)
 
     def _peek(self) -> Packet | None:
         if self._waiting is None:
@@ -234,12 +329,25 @@ class StreamCopier:
         return self._waiting
 
     def _wanted(self) -> Iterator[Packet]:
-        if not self._tracks:
+        if not self.tracks:
             return
         with suppress(FFmpegError):  # the reader reports damage
-            for packet in read_packets(self._container):
-                if packet.stream.index in self._tracks and packet.dts is not None:
-                    yield packet
+            for packet in self._clock.packets():
+                if packet.stream.index in self.tracks and packet.dts is not None:
+                    yield from self._shown(packet)
+
+    def _shown(self, packet: Packet) -> Iterator[Packet]:
+        """A packet, unless an edit list hides it.
+
+        A decoder begins with the last hidden one, where the container can hide it again.
+        """
+        index = packet.stream.index
+        if packet.is_discard:
+            self._hidden[index] = packet
+            return
+        if (before := self._hidden.pop(index, None)) and self._keeps_priming:
+            yield before
+        yield packet
 
     def _write(self, packet: Packet) -> None:
         if self._from is not None and _end(packet) <= self._from:
@@ -250,21 +358,7 @@ class StreamCopier:
             if packet.dts is not None:
                 packet.dts -= shift
         if self._from is None or _fit(packet):
-            self._tracks[packet.stream.index].write(packet)
-
-
-def _can_hold(container_name: str, stream: Stream) -> bool:
-    """Whether a muxer takes a stream, which some only find out on writing the header."""
-    trial = av.open(io.BytesIO(), "w", format=container_name)
-    try:
-        trial.add_stream_from_template(stream)
-        trial.start_encoding()
-    except (ValueError, FFmpegError):
-        return False
-    finally:
-        with suppress(FFmpegError):
-            trial.close()
-    return True
+            self.tracks[packet.stream.index].write(packet)
 
 
 def _fit(packet: Packet) -> bool:
@@ -289,20 +383,16 @@ def _end(packet: Packet) -> Fraction:
     return _time(packet) + (packet.duration or 0) * packet.time_base
 
 
-def _describe(copy: Stream, stream: Stream) -> None:
-    copy.metadata.update(stream_metadata(stream))
-    copy.disposition = stream.disposition
-
-
-def _label(stream: Stream) -> str:
+def label(stream: Stream) -> str:
     """What a stream is, for whoever misses it."""
     if is_cover(stream):
         return f"cover picture (stream {stream.index})"
-    name = stream.metadata.get("filename") or _codec_name(stream)
+    name = stream.metadata.get("filename") or codec_name(stream)
     return f"{stream.type} stream {stream.index} ({name})"
 
 
-def _codec_name(stream: Stream) -> str:
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of what a stream is coded in."""
     return stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
 
 

@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,95 +17,23 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.video.stream import VideoStream
 
+from vidstyle.disk import name_beside
 from vidstyle.errors import OutputError
 from vidstyle.frame import Frame
-from vidstyle.video.encoders import FASTSTART, MATROSKA, Encoding
-from vidstyle.video.frame_converter import FrameConverter
+from vidstyle.video.animation import animate
+from vidstyle.video.containers import FASTSTART, MATROSKA
+from vidstyle.video.encoders import Encoding
+from vidstyle.video.frame_encoder import NUDGED, FrameEncoder, OutputClock, in_ticks
 from vidstyle.video.output import OutputPlan, create_temporary, partial_path, writing
 from vidstyle.video.source import stream_metadata
-from vidstyle.video.tracks import StreamCopier
+from vidstyle.video.tracks import StreamCopier, Track
 
 logger = logging.getLogger(__name__)
 
-NUDGED = "frames with equal timestamps moved apart by one tick"
-
-_WITH_TIMECODE = {"mp4", "mov", "matroska"}
+_WITH_TIMECODE = {"mp4", "mov", "matroska", "mxf"}
 _TIMECODE = re.compile(r"\d\d:[0-5]\d:[0-5]\d([:;.])(\d\d)")
 _MAX_MOVIE_TIMESCALE = 10_000_000
-_UNTIMED_BY_X265 = 2
-"""So few frames, fewer than it looks ahead for B-frames, get decoding times from x265 that were
-never set. They need no reordering."""
-
-
-class OutputClock:
-    """Timestamps of the output: from zero where they must, and always increasing.
-
-    Args:
-        from_zero: the first becomes zero; else only one that is negative.
-    """
-
-    def __init__(self, from_zero: bool) -> None:
-        self.from_zero = from_zero
-        self.shift: int | None = None
-        """What is subtracted; None before the first."""
-        self.last: int | None = None
-        self.nudged = False
-        """Whether one was moved, as encoders refuse those that do not increase."""
-
-    def __call__(self, pts: int) -> int:
-        if self.shift is None:
-            # Frames before zero would be hidden by an MP4's edit list.
-            self.shift = pts if self.from_zero or pts < 0 else 0
-        pts -= self.shift
-        if self.last is not None and pts <= self.last:
-            pts = self.last + 1
-            self.nudged = True
-        self.last = pts
-        return pts
-
-
-def in_ticks(frame: Frame, time_base: Fraction) -> tuple[int, int]:
-    """A frame's pts and duration in units of another time base."""
-    ticks = time_base / frame.time_base
-    return round(frame.pts / ticks), round(frame.duration / ticks)
-
-
-class FrameEncoder:
-    """Makes packets of frames.
-
-    Args:
-        stream: that ``Encoding.add_to`` has made, of a container whose header is written.
-    """
-
-    def __init__(self, stream: VideoStream, encoding: Encoding) -> None:
-        self._stream = stream
-        self._encoding = encoding
-        self._convert = FrameConverter(encoding)
-        self._count = 0
-
-    def __call__(self, frame: Frame, pts: int, duration: int) -> list[Packet]:
-        """The packets that the encoder gives for a frame; it may hold some back.
-
-        Args:
-            pts, duration: in the encoding's time base.
-
-        Raises:
-            ValueError: the frame is not of the encoding's size.
-        """
-        picture = self._convert(frame)
-        picture.pts, picture.time_base, picture.duration = pts, self._encoding.time_base, duration
-        self._count += 1
-        return self._stream.encode(picture)
-
-    def flush(self) -> list[Packet]:
-        """The packets that the encoder still holds; no frame can follow."""
-        packets = self._stream.encode(None)
-        if self._encoding.codec == "libx265" and self._count <= _UNTIMED_BY_X265:
-            for packet in packets:
-                packet.dts = packet.pts
-        return packets
 
 
 class VideoFile:
@@ -181,7 +108,7 @@ class OutputFile(VideoFile):
         sound: Callable[[OutputContainer], AudioStream] | None = None,
         extradata: bytes | None = None,
     ) -> None:
-        self.notices: list[str] = []
+        self._notices: list[str] = []
         self._plan = plan
         self._copier: StreamCopier | None = None
         try:
@@ -194,6 +121,16 @@ class OutputFile(VideoFile):
             raise
         size = "×".join(map(str, plan.encoding.coded_size))
         logger.info("%s: %s %s, %s", plan.path, plan.encoding.codec, plan.encoding.pix_fmt, size)
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know; all of it once the file is complete."""
+        return [*self._notices, *(self._copier.notices if self._copier else [])]
+
+    @property
+    def tracks(self) -> list[Track]:
+        """Those that are copied from the source."""
+        return list(self._copier.tracks.values()) if self._copier else []
 
     def begin(self, shift: int) -> None:
         """Fix what is subtracted from all timestamps, in the frames' time base."""
@@ -224,6 +161,9 @@ class OutputFile(VideoFile):
                         self._copier.finish(None if end is None else end * self.encoding.time_base)
                 self.close()
             with writing(self.named):
+                if self.encoding.becomes:
+                    animate(self.path, self._animation, self.encoding.becomes)
+                    os.replace(self._animation, self.path)
                 os.replace(self.path, target)
         finally:
             self.discard()
@@ -232,6 +172,13 @@ class OutputFile(VideoFile):
         if self._copier:
             self._copier.close()
         super().discard()
+        with suppress(OSError):
+            self._animation.unlink(missing_ok=True)
+
+    @property
+    def _animation(self) -> Path:
+        """Where an animation is made of the file."""
+        return name_beside(self.path, self.path.stem, ".animation")
 
     def _add_streams(self) -> None:
         """Those of the source, with what it says of itself and of its pictures."""
@@ -239,13 +186,12 @@ class OutputFile(VideoFile):
         self.container.metadata.update(plan.info.metadata)
         if plan.source is None:
             return
-        copier = self._copier = StreamCopier(plan.source, self.container, audio=plan.audio)
-        self.notices += copier.notices
+        copier = self._copier = StreamCopier(plan.source, self.container, plan.tracks)
         self.stream.metadata.update(stream_metadata(copier.video))
         self.stream.disposition = copier.video.disposition
         if copier.timecode is not None:
             self._keep_timecode(copier.timecode)
-        self.container.set_chapters(copier.chapters(plan.start, plan.end))
+        self.container.set_chapters(copier.chapters(plan.start, plan.end, plan.origin))
 
     def _keep_timecode(self, timecode: str) -> None:
         """Have the muxer write the source's timecode, if it begins with the first frame."""
@@ -253,7 +199,7 @@ class OutputFile(VideoFile):
         if held and is_timecode(timecode, round(self._plan.info.average_rate or 0)):
             self.stream.metadata["timecode"] = timecode
         else:
-            self.notices.append(f"timecode {timecode} left out")
+            self._notices.append(f"timecode {timecode} left out")
 
     def _muxer_options(self) -> dict[str, str]:
         if self.encoding.container in MATROSKA:
@@ -298,11 +244,16 @@ class VideoWriter:
     ) -> None:
         self.path, self.alpha, self.partial = plan.path, plan.encoding.alpha, None
         self._plan, self._closed, self._end = plan, False, 0
-        self._clock = OutputClock(from_zero=plan.start is not None)
+        self._clock = OutputClock(plan.first_tick)
         self._file = OutputFile(create_temporary(plan.path), plan, sound=sound)
         self._encoder = FrameEncoder(self._file.stream, plan.encoding)
         self.sound = self._file.sound
-        self.notices = [*plan.encoding.notices, *self._file.notices]
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know, one line each; all of it at the end."""
+        nudged = [NUDGED] if self._clock.nudged else []
+        return [*self._plan.notices, *self._file.notices, *nudged]
 
     def __enter__(self) -> Self:
         return self
@@ -330,12 +281,10 @@ class VideoWriter:
             ValueError: the frame has another size than was planned.
         """
         pts, duration = in_ticks(frame, self._plan.encoding.time_base)
-        first, nudged = self._clock.shift is None, self._clock.nudged
+        first = self._clock.shift is None
         own = self._clock(pts)
         if first:
             self._file.begin(pts - own)
-        if self._clock.nudged and not nudged:
-            self.notices.append(NUDGED)
         with writing(self.path):
             self._file.mux(self._encoder(frame, own, duration))
         self._file.copy_until(pts)

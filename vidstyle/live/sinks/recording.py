@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import av
 from av.error import FFmpegError
 
-from vidstyle.disk import check_new_file, temporary_name
+from vidstyle.disk import check_new_file, name_beside, temporary_name
 from vidstyle.errors import CutShortError, OptionError, OutputError
 from vidstyle.live.clock import TICKS
 from vidstyle.live.sinks.base import Sink, SinkFormat
@@ -109,7 +109,7 @@ class RecordingSink(Sink):
             reason = str(getattr(error, "strerror", None) or error).lower()
             message = f"{self.path}: cannot be written ({reason})"
             playable = self._container == "matroska" and self._muxer and self._muxer.frames
-            partial = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
+            partial = name_beside(self.path, self.path.stem, f".partial{self.path.suffix}")
             self._discard(keep_as=partial if playable else None)
             if not playable:
                 raise OutputError(message) from error

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidstyle.errors import OptionError, OutputError
+from vidstyle.image import fit_size
 from vidstyle.live.sinks.base import KeySink, SinkFormat
-from vidstyle.live.size import fit_size
 
 if TYPE_CHECKING:
     from vidstyle.live.source import LiveFrame

@@ -1,0 +1,88 @@
+"""Ctrl-C, a service manager and a closed terminal end a run in order; a second time, at once."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from vidstyle.errors import ExitCode
+
+ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Signals that end a run, those of them that the platform has."""
+
+_INSISTING = 0.5
+"""Seconds after which another signal is not the same one, sent twice."""
+PATIENCE = 10.0
+"""Seconds that the main thread may stand in one place before it counts as stuck."""
+_MESSAGE = (
+    b"\nvidstyle: interrupted at once; what was finished stays, and --resume goes on from there\n"
+)
+
+
+def heeded(numbers: Iterable[int] = ENDING) -> list[int]:
+    """Those of some signals that are not ignored, as ``nohup`` wants it for SIGHUP."""
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+
+@contextmanager
+def ended_by_signals(patience: float = PATIENCE) -> Iterator[None]:
+    """Raise KeyboardInterrupt in the block on each signal of ``ENDING`` that is not ignored.
+
+    What is finished is then kept, which takes its time. Python hears signals in the main thread
+    alone, where the block must run, and only between two of its own instructions. A thread of its
+    own therefore ends the process on a second signal, or when the main thread is stuck in a
+    library or waits in vain for another thread.
+    """
+    for number in heeded():
+        signal.signal(number, signal.default_int_handler)
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    thread = threading.Thread(target=_watch, args=(heard, patience), name="interrupts", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        told.close()
+        thread.join()
+        heard.close()
+
+
+def _watch(heard: socket.socket, patience: float) -> None:
+    """Wait for a first signal, and see to it that the process ends; until the other end closes."""
+    while number := heard.recv(1):
+        # Whoever has put another handler in place ends in their own way.
+        if signal.getsignal(number[0]) is signal.default_int_handler:
+            _see_to_the_end(heard, patience)
+            return
+
+
+def _see_to_the_end(heard: socket.socket, patience: float) -> None:
+    began = moved = time.monotonic()
+    place = _place()
+    while True:
+        readable, _, _ = select.select([heard], [], [], 0.1)
+        if readable and not heard.recv(1):
+            return
+        now = time.monotonic()
+        if _place() != place:
+            place, moved = _place(), now
+        if (readable and now - began > _INSISTING) or now - moved > patience:
+            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _MESSAGE)
+            os._exit(ExitCode.interrupted)
+
+
+def _place() -> tuple[int, int] | None:
+    """Where the main thread is."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    return None if frame is None else (id(frame), frame.f_lasti)
