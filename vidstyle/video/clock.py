@@ -135,8 +135,9 @@ class DecodingTimes:
     def __init__(self, decoder: VideoCodecContext, container_name: str) -> None:
         self.missing = False
         self._decoder = decoder
-        self._avi = container_name == "avi"
+        self._avi, self._asf = container_name == "avi", container_name == "asf"
         self._untimed = decoder.codec.canonical_name in _UNTIMED
+        self._latest: int | None = None
         self._told = False
         self._waiting: deque[tuple[int, int]] = deque()
 
@@ -146,13 +147,15 @@ class DecodingTimes:
         self._told = self._told or not (without or self._avi)
         self.missing = without and not self._told
         if self.missing and packet.dts is not None:
-            self._waiting.append((packet.dts if packet.pts is None else packet.pts, packet.dts))
+            shown = packet.dts if packet.pts is None else packet.pts
+            self._waiting.append((shown, shown if self._asf else packet.dts))
 
     def correct(self, frame: VideoFrame) -> None:
         """Give a decoded frame its time, if the file does not."""
         if not self.missing:
             self._waiting.clear()
-        if frame.key_frame and frame.pts is not None:  # what came before it was lost
+        if frame.key_frame and frame.pts is not None and not self._asf:
+            # What came before it was lost.
             while self._waiting and self._waiting[0][0] < frame.pts:
                 self._waiting.popleft()
         if self._waiting:
@@ -160,5 +163,8 @@ class DecodingTimes:
 
     def _only_decoding_time(self, packet: Packet) -> bool:
         """Whether a packet's presentation time is none, in spite of what FFmpeg says."""
+        if self._asf:  # some writers store what FFmpeg takes for presentation times
+            latest, self._latest = self._latest, packet.pts
+            return latest is None or (packet.pts is not None and packet.pts > latest)
         reordered = self._untimed and self._decoder.has_b_frames
         return reordered and (self._avi or packet.pts == packet.dts)
