@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,7 +37,6 @@ from vidstyle.errors import VidstyleError
 from vidstyle.options import TemporalOptions, WriteOptions
 from vidstyle.pipeline.video import stylize_video
 
-os.environ.setdefault("SVT_LOG", "1")
 FRAMES, RATE = 25, 25
 SOUND_RATE = 48_000
 BEEP = (0.5, 0.7)
@@ -54,7 +52,7 @@ CONTAINERS = {
 """Extensions, and FFmpeg's name of the muxer."""
 VIDEO = {
     "h264": "libx264", "hevc": "libx265", "mpeg2": "mpeg2video", "mpeg4": "mpeg4",
-    "mjpeg": "mjpeg", "vp8": "libvpx", "vp9": "libvpx-vp9", "av1": "libsvtav1", "ffv1": "ffv1",
+    "mjpeg": "mjpeg", "vp8": "libvpx", "vp9": "libvpx-vp9", "av1": "libaom-av1", "ffv1": "ffv1",
     "prores": "prores_ks", "dv": "dvvideo", "wmv2": "wmv2", "gif": "gif", "apng": "apng",
 }  # fmt: skip
 SOUND = {
@@ -64,7 +62,7 @@ SOUND = {
     "adpcm": "adpcm_ima_wav", "wma": "wmav2", "truehd": "truehd",
 }  # fmt: skip
 _PIX_FMTS = {"mjpeg": "yuvj420p", "prores": "yuv422p10le", "gif": "rgb8", "apng": "rgb24"}
-_OPTIONS = {"libx265": {"x265-params": "log-level=none"}, "libsvtav1": {"preset": "12"}}
+_OPTIONS = {"libx265": {"x265-params": "log-level=none"}, "libaom-av1": {"cpu-used": "8"}}
 _BARE = ("gif", "apng")
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vidstyle.errors import OutputError
-from vidstyle.frame import VideoInfo
-from vidstyle.video import WriteOptions, plan_output
+from vidstyle.frame import Frame, VideoInfo
+from vidstyle.video import VideoWriter, WriteOptions, plan_output
 from vidstyle.video.encoders import Encoding
+from vidstyle.video.probe import encoder_opens
 
 INFO = VideoInfo(64, 48, Fraction(1, 24), Fraction(24), 24, 1.0, "h264", "yuv420p")
 
@@ -66,3 +69,16 @@ def test_an_encoder_that_cannot_be_opened_is_known_without_a_file(tmp_path: Path
     with pytest.raises(OutputError, match=r"out\.mp4: the encoder libx264 .*preset nonsense"):
         encoding(tmp_path / "out.mp4", preset="nonsense")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="scheduling is not told here")
+@pytest.mark.parametrize("codec", ["libsvtav1", "libx264"])
+def test_no_encoder_changes_the_priority_of_its_thread(tmp_path: Path, codec: str) -> None:
+    before = os.sched_getscheduler(0)
+    assert encoder_opens(codec)
+    assert os.sched_getscheduler(0) == before
+    with VideoWriter(
+        plan_output(tmp_path / "out.mkv", INFO, options=WriteOptions(codec))
+    ) as writer:
+        writer.write(Frame(np.zeros((48, 64, 3), np.uint8), 0, INFO.time_base, 1))
+    assert os.sched_getscheduler(0) == before

@@ -113,7 +113,8 @@ class Encoding:
     def explained(self, path: Path) -> Iterator[None]:
         """Turn the errors of opening the encoder into an ``OutputError`` that says for what."""
         try:
-            yield
+            with same_priority():
+                yield
         except (FFmpegError, ValueError) as error:
             if isinstance(error, OSError):
                 raise
@@ -145,6 +146,24 @@ class Encoding:
         # PyAV's default, slices, costs quality.
         context.thread_type = "AUTO"
         context.options = dict(self.options)
+
+
+@contextmanager
+def same_priority() -> Iterator[None]:
+    """Keep the calling thread's scheduling while an encoder is opened.
+
+    Where it may, as root, SVT-AV1 gives the thread that opens it real-time priority, which every
+    thread that is begun there would inherit: nothing else would run beside them.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def reason(error: Exception) -> str:

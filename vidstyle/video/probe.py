@@ -8,6 +8,8 @@ from av.codec import Codec, CodecContext
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
+from vidstyle.video.encoders import same_priority
+
 
 def encoder_opens(name: str) -> bool:
     """Whether a video encoder of that name really opens on this machine."""
@@ -22,7 +24,8 @@ def encoder_opens(name: str) -> bool:
         context.framerate = Fraction(25)
         if name == "libx265":
             context.options = {"x265-params": "log-level=none"}
-        context.open()
+        with same_priority():
+            context.open()
     except (FFmpegError, ValueError, OSError):
         return False
     return True
