@@ -191,7 +191,8 @@ def test_an_ended_run_goes_on(folder: Path, capsys: Capture, sent: signal.Signal
     (folder / "out.mkv").unlink()
     code, err = killed(folder, sent, *more)
     work = folder / ".out.mkv.work"
-    assert names(folder) == {work.name}
+    # What is killed cannot remove its lock, which nobody holds any longer.
+    assert names(folder) - {".out.mkv.lock"} == {work.name}
     assert code == (130 if sent == signal.SIGINT else -signal.SIGKILL)
     if sent == signal.SIGINT:
         kept = re.escape(str(work))
