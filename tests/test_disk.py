@@ -12,7 +12,7 @@ import pytest
 from clips import images, write_clip
 from toys import write_toy
 
-from vidstyle.disk import OutputLock, complete_file, name_beside
+from vidstyle.disk import OutputLock, complete_file, name_beside, scratch_folder
 from vidstyle.errors import OutputError
 from vidstyle.video import ResumableWriter, VideoReader, VideoWriter, WriteOptions, plan_output
 
@@ -24,6 +24,35 @@ with OutputLock(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(60)
 """
+
+
+SCRATCH = """
+import os, sys
+from pathlib import Path
+from vidstyle.disk import scratch_folder
+with scratch_folder(Path(sys.argv[1])) as folder:
+    (folder / "half").write_bytes(b"half")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_run_has_left_of_a_trial_goes_with_the_next(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    command = [sys.executable, "-c", SCRATCH, str(output)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as other:  # type: ignore[call-overload]
+        folder = Path(other.stdout.readline().strip())
+        with scratch_folder(output) as own:
+            assert own != folder and (folder / "half").exists(), "another run is at work in it"
+        assert list(tmp_path.iterdir()) == [folder]
+        other.kill()
+        other.wait()
+        with scratch_folder(tmp_path / "another.mp4"):
+            assert folder.exists()
+        with scratch_folder(output) as own:
+            assert list(tmp_path.iterdir()) == [own]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_is_locked_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from vidstyle.errors import OutputError
 
+_SCRATCH = ".trial"
 _LONGEST_NAME = 255
 """Bytes that file systems allow."""
 
@@ -122,3 +124,26 @@ def sync(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside an output, for a while; those that killed runs have left go, too.
+
+    Raises:
+        OSError: it cannot be made there.
+    """
+    mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    for left in path.parent.glob(f".{mark}-*{_SCRATCH}"):
+        lock = FileLock(left / _SCRATCH)
+        with suppress(OSError):  # a Timeout, too: another run is at work in it
+            lock.acquire(timeout=0)
+            lock.release()
+            shutil.rmtree(left)
+    folder = path.with_name(f".{mark}-{secrets.token_hex(4)}{_SCRATCH}")
+    folder.mkdir()
+    try:
+        with FileLock(folder / _SCRATCH):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

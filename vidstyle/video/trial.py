@@ -11,7 +11,6 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -28,6 +27,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
+from vidstyle.disk import scratch_folder
 from vidstyle.errors import OutputError, VidstyleError
 from vidstyle.frame import Frame
 from vidstyle.video.encoders import Encoding
@@ -65,19 +65,20 @@ class Trials:
         Raises:
             OutputError: nothing can be written where the output is to be.
         """
-        trusted = plan.encoding.container in _TRUSTED
-        answer = _attempt(plan) if trusted else self._attempt_elsewhere(plan)
+        attempt = _attempt if plan.encoding.container in _TRUSTED else self._attempt_elsewhere
+        with writing(plan.path), scratch_folder(plan.path) as folder:
+            answer = attempt(replace(plan, start=None, end=None), folder)
         if isinstance(answer, OutputError):
             raise answer
         return answer
 
-    def _attempt_elsewhere(self, plan: OutputPlan) -> str | OutputError | None:
+    def _attempt_elsewhere(self, plan: OutputPlan, folder: Path) -> str | OutputError | None:
         process = self._process = self._process or _start()
         assert process.stdin and process.stdout
         watch = Timer(_TIMEOUT, process.kill)
         watch.start()
         try:
-            pickle.dump(plan, process.stdin)
+            pickle.dump((plan, folder), process.stdin)
             process.stdin.flush()
             answer: str | OutputError | None = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
@@ -98,10 +99,10 @@ def main() -> None:
     """The process of trials: plans come as pickles, and so goes back why each of them fails."""
     while True:
         try:
-            plan = pickle.load(sys.stdin.buffer)
+            plan, folder = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump(_attempt(plan), sys.stdout.buffer)
+        pickle.dump(_attempt(plan, folder), sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
@@ -115,15 +116,11 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _attempt(plan: OutputPlan) -> str | OutputError | None:
-    """Why a trial fails; an error where the disk is to blame."""
-    plan, place = replace(plan, start=None, end=None), plan.path.parent
+def _attempt(plan: OutputPlan, folder: Path) -> str | OutputError | None:
+    """Why a trial in a folder fails; an error where the disk is to blame."""
     try:
-        with (
-            writing(plan.path),
-            tempfile.TemporaryDirectory(".trial", ".", place, ignore_cleanup_errors=True) as folder,
-        ):
-            path = Path(folder) / f"trial{plan.path.suffix}"
+        with writing(plan.path):
+            path = folder / f"trial{plan.path.suffix}"
             return _failure(path, _write(path, plan))
     except (VidstyleError, ValueError) as error:
         if isinstance(error, OutputError) and getattr(error.__cause__, "errno", 0) in _DISK:
