@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,12 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each core runs a test of its own: two that both use all cores would wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As in a terminal: where tests are started with nohup or in the background, signals are ignored,
+# and so they would be by the programs that tests start.
+for heard, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    number = getattr(signal, heard, None)  # Windows has no SIGHUP
+    if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 # As on a plain install, in programs that tests start as well; who wants OpenVINO says so.
 os.environ["VIDSTYLE_OPENVINO"] = "0"
 HARBOUR = Path(__file__).resolve().parents[1] / "samples" / "make_harbour.py"
