@@ -29,7 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a page with low limits, and with a folder of styles of its own."""
     pytest.importorskip("gradio")
     folder, port = tmp_path_factory.mktemp("served"), free_port()
-    limits = ["--most-megabytes", "4", "--most-minutes", "0.5", "--most-megapixels", "2"]
+    limits = ["--max-megabytes", "4", "--max-minutes", "0.5", "--max-megapixels", "2"]
     command = [sys.executable, "-m", "vidstyle", "web", "--port", str(port), *limits]
     scratch = folder / "scratch"
     scratch.mkdir()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from vidstyle.errors import InputError
-from vidstyle.web.jobs import Busy, Job, Jobs
+from vidstyle.web.jobs import BusyError, Job, Jobs
 
 
 @pytest.fixture
 def jobs() -> Iterator[Jobs]:
-    queue = Jobs(most_waiting=2)
+    queue = Jobs(max_waiting=2)
     yield queue
     queue.close()
 
@@ -71,7 +71,7 @@ def test_too_many_are_refused(jobs: Jobs) -> None:
     assert gate.began.wait(10)
     for _ in range(2):
         jobs.submit(lambda _: None, ())
-    with pytest.raises(Busy, match="2 jobs are waiting"):
+    with pytest.raises(BusyError, match="2 jobs are waiting"):
         jobs.submit(lambda _: None, ())
 
 

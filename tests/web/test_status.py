@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidstyle.pipeline.summary import Progress
-from vidstyle.web.status import Sight, duration, loss_curve, run_sight
+from vidstyle.web.status import JobView, duration, loss_curve, progress_view
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ from vidstyle.web.status import Sight, duration, loss_curve, run_sight
     ],
 )
 def test_a_run_says_how_far_it_is(progress: Progress, words: str, share: float | None) -> None:
-    sight = run_sight(progress)
-    assert sight.words.startswith(words) and sight.share == share
+    view = progress_view(progress)
+    assert view.words.startswith(words) and view.share == share
 
 
 def test_words_cannot_become_tags_and_deep_colours_are_shown() -> None:
     picture = np.full((4, 6, 3), 255.4, np.float32)
-    shown = Sight("<script>", 0.426, picture, [3.0, 2.0]).html()
+    shown = JobView("<script>", 0.426, picture, [3.0, 2.0]).html()
     assert "&lt;script&gt;" in shown and "<script>" not in shown
     assert 'aria-valuenow="43"' in shown and "data:image/jpeg;base64," in shown
 

@@ -14,7 +14,7 @@ from vidstyle.image import write_image
 from vidstyle.options import ReadOptions, WebOptions
 from vidstyle.web.uploads import check_length, frame_at, open_clip, open_picture
 
-LIMITS = WebOptions(most_minutes=0.5, most_megapixels=0.01)
+LIMITS = WebOptions(max_minutes=0.5, max_megapixels=0.01)
 
 
 def test_clips_with_too_many_pixels_are_refused(tmp_path: Path) -> None:

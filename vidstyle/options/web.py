@@ -39,19 +39,19 @@ class WebOptions(Options):
         unset="visitors bring theirs",
     )
     open: bool = BASIC.option(False, "Open the page in the browser of this computer.")
-    most_megabytes: int = LIMITS.option(
+    max_megabytes: int = LIMITS.option(
         500, "Largest file that can be uploaded.", metavar="MB", min=1, unit="MB"
     )
-    most_minutes: float = LIMITS.option(
+    max_minutes: float = LIMITS.option(
         10.0, "Longest clip that is painted.", metavar="MINUTES", above=0, unit="minutes"
     )
-    most_megapixels: float = LIMITS.option(
+    max_megapixels: float = LIMITS.option(
         50.0,
         "Largest picture, or picture of a clip, that is painted.",
         metavar="MEGAPIXELS",
         above=0,
         unit="megapixels",
     )
-    most_waiting: int = LIMITS.option(
+    max_waiting: int = LIMITS.option(
         20, "Jobs that may wait while one is at work.", metavar="N", min=1
     )

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from vidstyle.web.catalog import style_titles
-from vidstyle.web.desk import QUIET
+from vidstyle.web.services import QUIET
 
 
 class StyleGallery:

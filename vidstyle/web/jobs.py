@@ -19,7 +19,7 @@ State = Literal["waiting", "running", "done", "stopped", "failed"]
 KEPT_SECONDS = 3600
 
 
-class Busy(VidstyleError):
+class BusyError(VidstyleError):
     """More jobs are waiting than the page accepts."""
 
 
@@ -88,11 +88,11 @@ class Jobs:
     """Runs jobs one after the other on a thread, as they share one device.
 
     Args:
-        most_waiting: how many may wait.
+        max_waiting: how many may wait.
     """
 
-    def __init__(self, most_waiting: int) -> None:
-        self._most_waiting = most_waiting
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
         self._jobs: dict[str, Job] = {}
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._changing = threading.Lock()
@@ -103,12 +103,12 @@ class Jobs:
         """Put a job at the end of the queue.
 
         Raises:
-            Busy: too many are waiting.
+            BusyError: too many are waiting.
         """
         with self._changing:
             waiting = sum(job.state == "waiting" for job in self._jobs.values())
-            if waiting >= self._most_waiting:
-                raise Busy(f"{waiting} jobs are waiting already; please try again later")
+            if waiting >= self._max_waiting:
+                raise BusyError(f"{waiting} jobs are waiting already; please try again later")
             job = Job(work, folders)
             self._jobs[job.id] = job
         self._queue.put(job)

@@ -17,7 +17,7 @@ from vidstyle.errors import InputError, VidstyleError
 from vidstyle.headers import check_header
 from vidstyle.options import FastOptions
 from vidstyle.web.catalog import check_style
-from vidstyle.web.jobs import Busy
+from vidstyle.web.jobs import BusyError
 
 if TYPE_CHECKING:
     from vidstyle.live import LiveStylizer
@@ -73,14 +73,16 @@ class Cameras:
         """The name of a new camera.
 
         Raises:
-            Busy: as many as the machine can serve are at work.
+            BusyError: as many as the machine can serve are at work.
             StyleError: unknown.
         """
         check_style(style)
         self.sweep()
         with self._changing:
             if len(self._cameras) >= MOST_CAMERAS:
-                raise Busy(f"{MOST_CAMERAS} cameras are at work already; please try again later")
+                raise BusyError(
+                    f"{MOST_CAMERAS} cameras are at work already; please try again later"
+                )
             name = secrets.token_urlsafe(16)
             self._cameras[name] = Camera(style, strength)
         return name

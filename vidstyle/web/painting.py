@@ -21,11 +21,11 @@ from vidstyle.styles import available_styles
 from vidstyle.styles.header import StyleInfo
 from vidstyle.styles.registry import BUNDLED, SUFFIX, SWATCHES, user_styles_dir
 from vidstyle.web import controls
-from vidstyle.web.desk import QUIET, Desk, shown
+from vidstyle.web.job_panel import JobPanel
 from vidstyle.web.jobs import Job
-from vidstyle.web.status import Sight, duration
+from vidstyle.web.services import QUIET, Services, shown
+from vidstyle.web.status import JobView, duration
 from vidstyle.web.uploads import open_picture
-from vidstyle.web.workshop import Workshop
 from vidstyle.web.workspace import safe_name
 
 SHEET_SECONDS = 20.0
@@ -47,23 +47,23 @@ class Learned:
 class PaintingTab:
     """Builds itself inside the page that is being built."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        with gr.Row(elem_classes="vs-desk"):
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        with gr.Row(elem_classes="vs-columns"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 with gr.Column(elem_id="painting-choosing", elem_classes="vs-flat") as choosing:
                     self.painting = controls.picture_upload("Your painting", "painting-upload", 440)
-                self.workshop = Workshop(
-                    desk, "painting", choosing, lambda sight: sight, "Enough: keep it as it is"
+                self.job_panel = JobPanel(
+                    services, "painting", choosing, lambda view: view, "Enough: keep it as it is"
                 )
-                self.workshop.connect(LearnedStage(desk, self.workshop.job))
+                self.job_panel.connect(LearnedStage(services, self.job_panel.job))
             with gr.Column(scale=1, min_width=300, elem_classes="vs-panel"):
                 self._build_panel()
         chosen = [self.painting, self.photos, self.name, self.title, self.artist, self.minutes]
-        self.workshop.begin(self.go, self._start, chosen)
+        self.job_panel.begin(self.go, self._start, chosen)
 
     def _build_panel(self) -> None:
-        own = self.desk.options.photos is not None
+        own = self.services.options.photos is not None
         self.name = gr.Textbox(label="Name of the style", placeholder="sunflowers", max_length=40)
         self.title = gr.Textbox(label="Title of the painting", max_length=80)
         self.artist = gr.Textbox(label="Artist", max_length=80)
@@ -81,7 +81,7 @@ class PaintingTab:
 
     def load(self, page: gr.Blocks) -> None:
         """Go on where a visitor was."""
-        self.workshop.resume(page)
+        self.job_panel.resume(page)
 
     def _start(
         self,
@@ -94,25 +94,25 @@ class PaintingTab:
     ) -> str:
         if painting is None:
             raise gr.Error("Bring a painting first.", title="No painting yet")
-        with self.desk.told():
+        with self.services.errors_shown():
             check_name(name)
-            picture = open_picture(Path(painting), self.desk.options)
-            folder = self.desk.workspace.folder()
+            picture = open_picture(Path(painting), self.services.options)
+            folder = self.services.workspace.folder()
             source = self._photos(photos or (), folder)
             about = StyleInfo(name, title.strip(), artist.strip())
             work = partial(learn, picture, about, minutes, source, folder)
-            return self.desk.jobs.submit(work, {folder}).id
+            return self.services.jobs.submit(work, {folder}).id
 
     def _photos(self, uploads: Sequence[str], folder: Path) -> Path:
         """The folder of photos: the server's, or one with the visitor's."""
-        if self.desk.options.photos is not None:
-            return self.desk.options.photos
+        if self.services.options.photos is not None:
+            return self.services.options.photos
         if len(uploads) < FEWEST_PHOTOS:
             raise OptionError(f"{len(uploads)} photos are too few; bring {FEWEST_PHOTOS} or more")
         photos = folder / "photos"
         photos.mkdir()
         for number, path in enumerate(map(Path, uploads)):
-            open_picture(path, self.desk.options)
+            open_picture(path, self.services.options)
             shutil.copyfile(path, photos / f"{number:04d}{safe_name(path.name)[-5:]}")
         return photos
 
@@ -120,8 +120,8 @@ class PaintingTab:
 class LearnedStage:
     """The part of the tab for a style that was learned."""
 
-    def __init__(self, desk: Desk, job: gr.BrowserState) -> None:
-        self.desk = desk
+    def __init__(self, services: Services, job: gr.BrowserState) -> None:
+        self.services = services
         with gr.Column(visible=False, elem_id="painting-done", elem_classes="vs-flat") as stage:
             told = gr.HTML()
             sheet = gr.Image(
@@ -141,10 +141,10 @@ class LearnedStage:
         return [shown(True), words, result.sheet, result.file, keep]
 
     def _keep(self, name: str) -> list[Any]:
-        job = self.desk.jobs.find(name)
+        job = self.services.jobs.find(name)
         if job is None or job.result is None:
             raise gr.Error("It is gone by now; learn it again.", title="Sorry")
-        with self.desk.told():
+        with self.services.errors_shown():
             keep_style(job.result)
         words = f"{html.escape(job.result.name)} is kept. It is in the galleries of the other tabs."
         return [f'<p class="vs-told">{words}</p>', gr.Button(interactive=False)]
@@ -194,7 +194,7 @@ def learn(
     from vidstyle.styles import read_style_file
     from vidstyle.train import Painting, Trainer, TrainEvent
 
-    job.listen(Sight("Looking at the painting…"))
+    job.listen(JobView("Looking at the painting…"))
     painting = write_image(folder / f"{about.name}.jpg", picture)
     options = TrainOptions(minutes=minutes, log_every=1)
     trainer = Trainer(
@@ -214,7 +214,7 @@ def learn(
             sheets[:] = [(event.seconds, trainer.sheet(rows=2))]
         left = duration(max(60 * minutes - event.seconds, 0))
         words = f"Step {event.step} · {left} left"
-        job.listen(Sight(words, event.progress, sheets[0][1], tuple(smooth(losses))))
+        job.listen(JobView(words, event.progress, sheets[0][1], tuple(smooth(losses))))
 
     words = "Learned in {}."
     try:

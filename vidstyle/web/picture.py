@@ -16,13 +16,13 @@ from vidstyle.errors import VidstyleError
 from vidstyle.options import FastOptions, OptimizeOptions
 from vidstyle.web import controls
 from vidstyle.web.catalog import check_style, style_titles
-from vidstyle.web.choice import changed_flags
-from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
 from vidstyle.web.gallery import StyleGallery
+from vidstyle.web.job_panel import JobPanel
 from vidstyle.web.jobs import Job
-from vidstyle.web.status import Sight, duration
+from vidstyle.web.services import PREVIEW_SIDE, QUIET, Services, shown
+from vidstyle.web.settings import changed_flags
+from vidstyle.web.status import JobView, duration
 from vidstyle.web.uploads import frame_at, open_picture
-from vidstyle.web.workshop import Workshop
 
 COLORS = {"style": "The painting's", "keep": "The photo's own"}
 ENGINES = [("At once", "fast"), ("By optimization", "optimize")]
@@ -38,7 +38,7 @@ class Photo:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
+class PaintedPhoto:
     """A photo as a painting, and the file of it."""
 
     photo: Photo
@@ -48,7 +48,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Wish:
+class PictureSettings:
     """How a photo is to be painted.
 
     Attributes:
@@ -72,7 +72,7 @@ class Wish:
         side: int,
         iterations: float,
         painting: str | None,
-    ) -> Wish:
+    ) -> PictureSettings:
         """From the controls of the page. Raises StyleError, OptionError."""
         check_style(style)
         fast = FastOptions(strength=strength, color=color)  # type: ignore[arg-type]
@@ -98,10 +98,10 @@ class Wish:
 class PictureTab:
     """Builds itself inside the page that is being built."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, services: Services) -> None:
+        self.services = services
         self.photo = gr.State(None)
-        with gr.Row(elem_classes="vs-desk"):
+        with gr.Row(elem_classes="vs-columns"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 self._build_stage()
             with gr.Column(scale=1, min_width=300, elem_classes="vs-panel"):
@@ -111,10 +111,10 @@ class PictureTab:
     def _build_stage(self) -> None:
         with gr.Column(elem_id="picture-choosing", elem_classes="vs-flat") as choosing:
             self.preview = controls.before_and_after("picture-preview")
-        self.workshop = Workshop(
-            self.desk, "picture", choosing, lambda sight: sight, "Stop, and keep the picture"
+        self.job_panel = JobPanel(
+            self.services, "picture", choosing, lambda view: view, "Stop, and keep the picture"
         )
-        self.workshop.connect(DrawingStage())
+        self.job_panel.connect(PhotoStage())
         self.gallery = StyleGallery("picture-styles")
 
     def _build_panel(self) -> None:
@@ -133,7 +133,7 @@ class PictureTab:
 
     @property
     def chosen(self) -> list[Any]:
-        """The controls, in the order of ``Wish.of``."""
+        """The controls, in the order of ``PictureSettings.of``."""
         fast = [self.gallery.style, self.strength, self.color, self.engine]
         return [*fast, self.side, self.iterations, self.painting]
 
@@ -147,7 +147,7 @@ class PictureTab:
         taken = [self.photo, self.preview, *self.gallery.parts]
         self.taken = taken
         upload = [self.upload, *self._drawn]
-        self.workshop.leave(self.upload.upload(self._take, upload, taken, **QUIET))
+        self.job_panel.leave(self.upload.upload(self._take, upload, taken, **QUIET))
         changes = [control.change for control in self._drawn]
         gr.on(changes, self._preview, [self.photo, *self._drawn], self.preview, **latest)
         changes = [control.change for control in (self.photo, *self.chosen)]
@@ -158,31 +158,31 @@ class PictureTab:
             [self.slow, self.strength],
             **QUIET,
         )
-        self.workshop.begin(self.go, self._start, [self.photo, *self.chosen])
+        self.job_panel.begin(self.go, self._start, [self.photo, *self.chosen])
 
     def load(self, page: gr.Blocks, tab: gr.Tab) -> None:
         """Show the sample, when the tab is first looked at."""
         shown = [self.photo, self.gallery.names, *self._drawn]
         tab.select(self._look, shown, self.taken, **QUIET)
-        self.workshop.resume(page)
+        self.job_panel.resume(page)
 
     # -- choosing -----------------------------------------------------------------------------
 
     def _look(self, photo: Photo | None, names: list[str], *drawn: Any) -> list[Any]:
         """The sample, if there is no photo yet, and the photo in every style there is."""
         if photo is None:
-            sample = Photo("sample.jpg", frame_at(self.desk.sample.path, 0))
-            return self._show(sample, self.desk.sample_sheet, *drawn)
+            sample = Photo("sample.jpg", frame_at(self.services.sample.path, 0))
+            return self._show(sample, self.services.sample_sheet, *drawn)
         if names == list(style_titles()):
             return [gr.skip()] * len(self.taken)
-        return self._show(photo, self.desk.studio.sheet(photo.image), *drawn)
+        return self._show(photo, self.services.previews.sheet(photo.image), *drawn)
 
     def _take(self, upload: str | None, *drawn: Any) -> list[Any]:
         if upload is None:
             return [gr.skip()] * len(self.taken)
-        with self.desk.told():
-            photo = Photo(Path(upload).name, open_picture(Path(upload), self.desk.options))
-            return self._show(photo, self.desk.studio.sheet(photo.image), *drawn)
+        with self.services.errors_shown():
+            photo = Photo(Path(upload).name, open_picture(Path(upload), self.services.options))
+            return self._show(photo, self.services.previews.sheet(photo.image), *drawn)
 
     def _show(
         self, photo: Photo, sheet: dict[str, np.ndarray], style: str, *drawn: Any
@@ -193,33 +193,33 @@ class PictureTab:
     def _preview(self, photo: Photo | None, style: str, strength: float, color: Any) -> Any:
         if photo is None:
             return gr.skip()
-        with self.desk.told():
+        with self.services.errors_shown():
             small = images.fit(photo.image, PREVIEW_SIDE)
             fast = FastOptions(strength=strength, color=color)
-            return small, self.desk.studio.paint(small, style, fast)
+            return small, self.services.previews.paint(small, style, fast)
 
     def _command(self, photo: Photo | None, *chosen: Any) -> Any:
         if photo is None:
             return gr.skip()
         try:
-            return Wish.of(*chosen).command(photo.name)
+            return PictureSettings.of(*chosen).command(photo.name)
         except VidstyleError as error:
             return str(error)
 
     def _start(self, photo: Photo | None, *chosen: Any) -> str:
         if photo is None:
             raise gr.Error("Bring a photo first.", title="No photo yet")
-        with self.desk.told():
-            wish = Wish.of(*chosen)
+        with self.services.errors_shown():
+            settings = PictureSettings.of(*chosen)
             painting = None
-            if wish.painting:
-                painting = open_picture(wish.painting, self.desk.options)
-            folder = self.desk.workspace.folder()
-            work = partial(draw, photo, wish, painting, folder)
-            return self.desk.jobs.submit(work, {folder}).id
+            if settings.painting:
+                painting = open_picture(settings.painting, self.services.options)
+            folder = self.services.workspace.folder()
+            work = partial(draw, photo, settings, painting, folder)
+            return self.services.jobs.submit(work, {folder}).id
 
 
-class DrawingStage:
+class PhotoStage:
     """The part of the tab for a drawing that is done."""
 
     def __init__(self) -> None:
@@ -233,30 +233,32 @@ class DrawingStage:
                 self.again = gr.Button("Paint another", elem_id="picture-again")
         self.parts = [stage, told, pair, download]
 
-    def show(self, result: Drawing) -> list[Any]:
+    def show(self, result: PaintedPhoto) -> list[Any]:
         """The drawing beside its photo."""
         small = images.fit(result.image, PREVIEW_SIDE)
         before = images.resize(result.photo.image, *small.shape[1::-1])
         return [shown(True), result.words, (before, small), result.output]
 
 
-def draw(photo: Photo, wish: Wish, painting: np.ndarray | None, folder: Path, job: Job) -> Drawing:
+def draw(
+    photo: Photo, settings: PictureSettings, painting: np.ndarray | None, folder: Path, job: Job
+) -> PaintedPhoto:
     """The work of a job. Raises VidstyleError, and KeyboardInterrupt when nothing was drawn yet."""
     suffix = Path(photo.name).suffix.lower()
     suffix = suffix if suffix in (".jpg", ".jpeg") else ".png"
-    output = folder / f"{Path(photo.name).stem}.{wish.label}{suffix}"
-    if wish.engine == "fast":
+    output = folder / f"{Path(photo.name).stem}.{settings.label}{suffix}"
+    if settings.engine == "fast":
         from vidstyle.stylizers import FastStylizer
 
-        image, words = FastStylizer(wish.style, wish.fast)(photo.image), "Done."
+        image, words = FastStylizer(settings.style, settings.fast)(photo.image), "Done."
     else:
-        image, words = descend(photo, wish, painting, job)
+        image, words = optimize_photo(photo, settings, painting, job)
     images.write_image(output, image)
-    return Drawing(photo, image, output, words)
+    return PaintedPhoto(photo, image, output, words)
 
 
-def descend(
-    photo: Photo, wish: Wish, painting: np.ndarray | None, job: Job
+def optimize_photo(
+    photo: Photo, settings: PictureSettings, painting: np.ndarray | None, job: Job
 ) -> tuple[np.ndarray, str]:
     """Optimize step by step, and show each.
 
@@ -267,10 +269,12 @@ def descend(
     from vidstyle.styles import load_paintings
     from vidstyle.stylizers import OptimizeStylizer, Step
 
-    paintings = [(painting, 1.0)] if painting is not None else load_paintings(wish.style).weighted
-    picture = images.fit(photo.image, wish.side)
+    paintings = (
+        [(painting, 1.0)] if painting is not None else load_paintings(settings.style).weighted
+    )
+    picture = images.fit(photo.image, settings.side)
     stylizer = OptimizeStylizer(
-        paintings, wish.optimize, load_vgg19(last=wish.optimize.deepest_layer)
+        paintings, settings.optimize, load_vgg19(last=settings.optimize.deepest_layer)
     )
     losses: list[float] = []
     last: list[np.ndarray] = []
@@ -280,7 +284,7 @@ def descend(
         last[:] = [images.resize(step.picture(), *picture.shape[1::-1])]
         left = duration(step.seconds / step.iteration * (step.total - step.iteration))
         words = f"Step {step.iteration} of {step.total} · loss {losses[-1]:.3g} · {left} left"
-        job.listen(Sight(words, step.iteration / step.total, last[0], tuple(losses)))
+        job.listen(JobView(words, step.iteration / step.total, last[0], tuple(losses)))
 
     try:
         return stylizer(picture, listener=listen), f"{len(losses)} steps, loss {losses[-1]:.3g}"

@@ -11,13 +11,13 @@ import gradio as gr
 
 from vidstyle.pipeline.summary import Summary
 from vidstyle.web import controls
-from vidstyle.web.desk import PREVIEW_SIDE, QUIET, Desk, shown
+from vidstyle.web.services import PREVIEW_SIDE, QUIET, Services, shown
 from vidstyle.web.status import duration
 from vidstyle.web.uploads import Clip, frame_at, open_clip
 
 
 @dataclass(frozen=True)
-class Painted:
+class PaintedClip:
     """A clip as it was, and as a painting.
 
     Attributes:
@@ -48,8 +48,8 @@ class ResultStage:
         again: the button that leads back.
     """
 
-    def __init__(self, desk: Desk, job: gr.BrowserState) -> None:
-        self.desk = desk
+    def __init__(self, services: Services, job: gr.BrowserState) -> None:
+        self.services = services
         with gr.Column(visible=False, elem_id="video-done", elem_classes="vs-flat") as stage:
             told = gr.HTML(elem_classes="vs-told")
             with gr.Row(elem_classes="vs-videos"):
@@ -66,24 +66,24 @@ class ResultStage:
         self.parts = [stage, told, before, after, pair, at, download]
         at.change(self._pair, [job, at], pair, trigger_mode="always_last", **QUIET)
 
-    def show(self, result: Painted) -> list[Any]:
+    def show(self, result: PaintedClip) -> list[Any]:
         """The stage with what came of a job."""
-        painted = open_clip(result.output, result.output.name, self.desk.options)
+        painted = open_clip(result.output, result.output.name, self.services.options)
         slider = gr.Slider(0, painted.last_frame, 0)
         files = [result.clip.path, result.output]
-        lines = (html.escape(self.desk.plain(line)) for line in result.words)
+        lines = (html.escape(self.services.without_folders(line)) for line in result.words)
         words = "".join(f"<p>{line}</p>" for line in lines)
         return [shown(True), words, *files, frames(result, 0), slider, result.output]
 
     def _pair(self, name: str, at: float) -> Any:
-        job = self.desk.jobs.find(name)
+        job = self.services.jobs.find(name)
         if job is None or job.result is None:
             return gr.skip()
-        with self.desk.told():
+        with self.services.errors_shown():
             return frames(job.result, at)
 
 
-def frames(painted: Painted, at: float) -> tuple[Any, Any]:
+def frames(painted: PaintedClip, at: float) -> tuple[Any, Any]:
     """A frame before and after, at a second of the painting."""
     before = frame_at(painted.clip.path, painted.start + at, PREVIEW_SIDE)
     return before, frame_at(painted.output, at, PREVIEW_SIDE)

@@ -8,8 +8,8 @@ from threading import Event
 
 from vidstyle.errors import OutputError
 from vidstyle.options import WebOptions
-from vidstyle.web.desk import Desk
 from vidstyle.web.page import build_page
+from vidstyle.web.services import Services
 from vidstyle.web.theme import style_sheet, theme
 from vidstyle.web.webcam import live_script
 
@@ -23,8 +23,8 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
     Raises:
         OutputError: the address cannot be listened at.
     """
-    with Desk(options) as desk:
-        page = build_page(desk)
+    with Services(options) as services:
+        page = build_page(services)
         page.queue(default_concurrency_limit=None)
         try:
             app, url, _ = page.launch(
@@ -32,7 +32,7 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
                 server_port=options.port,
                 auth=options.auth,
                 inbrowser=options.open,
-                max_file_size=options.most_megabytes * 10**6,
+                max_file_size=options.max_megabytes * 10**6,
                 theme=theme(),
                 css=style_sheet(),
                 head=live_script(),
@@ -48,9 +48,9 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
             raise OutputError(
                 f"{options.host}:{options.port}: cannot be listened at; try another --port"
             ) from error
-        desk.cameras.serve(app)
+        services.cameras.serve(app)
         ready(url)
-        desk.warm_up()
+        services.warm_up()
         with suppress(KeyboardInterrupt):
             Event().wait()
         page.close(verbose=False)

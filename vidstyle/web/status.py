@@ -18,7 +18,7 @@ SHOWN_SIDE = 960
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class JobView:
     """What there is to see of a job at a moment.
 
     Attributes:
@@ -49,7 +49,7 @@ class Sight:
         return f'<img alt="What is being painted" src="{data_url(self.picture)}">'
 
 
-def run_sight(progress: Progress) -> Sight:
+def progress_view(progress: Progress) -> JobView:
     """A run over frames: how many, how many a second, and the time left."""
     words, share = [f"{progress.frames} frames"], None
     if progress.total:
@@ -59,7 +59,7 @@ def run_sight(progress: Progress) -> Sight:
     words.append(f"{progress.rate:.1f} frames/s")
     if share is not None and progress.rate:
         words.append(f"{duration((total - progress.frames) / progress.rate)} left")
-    return Sight(" · ".join(words), share, progress.picture)
+    return JobView(" · ".join(words), share, progress.picture)
 
 
 def loss_curve(losses: Sequence[float]) -> str:

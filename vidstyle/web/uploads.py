@@ -60,10 +60,10 @@ def check_length(clip: Clip, read: ReadOptions, limits: WebOptions) -> None:
     if end is None:
         raise OptionError(f"{clip.name} does not say how long it is; choose an end")
     minutes = (end - (read.start or 0)) / 60
-    if minutes > limits.most_minutes:
+    if minutes > limits.max_minutes:
         raise OptionError(
             f"{clip.name}: {minutes:.1f} minutes are too long; this page paints "
-            f"{limits.most_minutes:g} minutes at most, so choose start and end"
+            f"{limits.max_minutes:g} minutes at most, so choose start and end"
         )
 
 
@@ -73,16 +73,16 @@ def open_picture(path: Path, limits: WebOptions) -> np.ndarray:
     Raises:
         InputError: it is no picture, or is too large.
     """
-    check_header(path, path.read_bytes(), round(limits.most_megapixels * 1e6))
+    check_header(path, path.read_bytes(), round(limits.max_megapixels * 1e6))
     return read_image(path)
 
 
 def check_pixels(path: Path, width: int, height: int, limits: WebOptions) -> None:
     """Raises InputError when a picture has too many pixels."""
-    if width * height > limits.most_megapixels * 1e6:
+    if width * height > limits.max_megapixels * 1e6:
         raise InputError(
             f"{path}: {width}×{height} pixels are too many; "
-            f"this page takes {limits.most_megapixels:g} megapixels at most"
+            f"this page takes {limits.max_megapixels:g} megapixels at most"
         )
 
 

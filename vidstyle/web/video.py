@@ -13,14 +13,14 @@ from vidstyle.errors import Interrupted, VidstyleError
 from vidstyle.options import FastOptions, TemporalOptions
 from vidstyle.web import controls
 from vidstyle.web.catalog import style_titles
-from vidstyle.web.choice import Choice
-from vidstyle.web.desk import QUIET, Desk
 from vidstyle.web.gallery import StyleGallery
+from vidstyle.web.job_panel import JobPanel
 from vidstyle.web.jobs import Job
-from vidstyle.web.result import Painted, ResultStage
-from vidstyle.web.status import run_sight
+from vidstyle.web.result import PaintedClip, ResultStage
+from vidstyle.web.services import QUIET, Services
+from vidstyle.web.settings import VideoSettings
+from vidstyle.web.status import progress_view
 from vidstyle.web.uploads import Clip, check_length, open_clip
-from vidstyle.web.workshop import Workshop
 
 QUALITIES = {"draft": "Draft", "standard": "Standard", "fine": "Fine"}
 COLORS = {"style": "The painting's", "keep": "The clip's own"}
@@ -29,10 +29,10 @@ COLORS = {"style": "The painting's", "keep": "The clip's own"}
 class VideoTab:
     """Builds itself inside the page that is being built."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, services: Services) -> None:
+        self.services = services
         self.clip = gr.State(None)
-        with gr.Row(elem_classes="vs-desk"):
+        with gr.Row(elem_classes="vs-columns"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 self._build_stage()
                 self.gallery = StyleGallery("video-styles")
@@ -46,14 +46,14 @@ class VideoTab:
         with gr.Column(elem_id="video-choosing", elem_classes="vs-flat") as self.choosing:
             self.preview = controls.before_and_after("video-preview")
             self.at = gr.Slider(0, 1, 0, step=0.04, label="Frame, in seconds", buttons=[])
-        self.workshop = Workshop(self.desk, "video", self.choosing, run_sight)
-        self.result = ResultStage(self.desk, self.workshop.job)
-        self.workshop.connect(self.result)
+        self.job_panel = JobPanel(self.services, "video", self.choosing, progress_view)
+        self.result = ResultStage(self.services, self.job_panel.job)
+        self.job_panel.connect(self.result)
 
     def _build_panel(self) -> None:
-        limits = self.desk.options
+        limits = self.services.options
         self.upload = gr.Video(
-            label=f"Your clip, up to {limits.most_megabytes} MB",
+            label=f"Your clip, up to {limits.max_megabytes} MB",
             sources=["upload"],
             height=150,
             buttons=[],
@@ -76,7 +76,7 @@ class VideoTab:
 
     @property
     def chosen(self) -> list[Any]:
-        """The controls, in the order of ``Choice.of``."""
+        """The controls, in the order of ``VideoSettings.of``."""
         fast = [self.gallery.style, self.strength, self.temporal, self.color, self.quality]
         return [*fast, self.side, self.start, self.end]
 
@@ -86,7 +86,7 @@ class VideoTab:
         seen.then(self._sample, self._drawn, self._taken, **QUIET)
         shown = [self.clip, self.gallery.names, self.gallery.style]
         tab.select(self._renew, shown, self.gallery.parts, **QUIET)
-        self.workshop.resume(page)
+        self.job_panel.resume(page)
 
     @property
     def _drawn(self) -> list[Any]:
@@ -109,26 +109,26 @@ class VideoTab:
             self.upload.upload(self._take, upload, self._taken, **QUIET),
             self.sample.click(self._sample, self._drawn, self._taken, **QUIET),
         ):
-            self.workshop.leave(taken)
-        self.workshop.begin(self.go, self._start, [self.clip, *self.chosen])
+            self.job_panel.leave(taken)
+        self.job_panel.begin(self.go, self._start, [self.clip, *self.chosen])
 
     # -- choosing -----------------------------------------------------------------------------
 
     def _unpainted(self) -> Any:
         """The sample as it is, for the seconds until the network has been loaded."""
-        frame = self.desk.frame(self.desk.sample, 0)
+        frame = self.services.frame(self.services.sample, 0)
         return frame, frame
 
     def _sample(self, *drawn: Any) -> list[Any]:
-        return self._show(self.desk.sample, self.desk.sample_sheet, None, *drawn)
+        return self._show(self.services.sample, self.services.sample_sheet, None, *drawn)
 
     def _take(self, upload: str | None, *drawn: Any) -> list[Any]:
         if upload is None:
             return [gr.skip()] * len(self._taken)
-        with self.desk.told():
-            path = self.desk.workspace.adopt(Path(upload))
-            clip = open_clip(path, Path(upload).name, self.desk.options)
-            sheet = self.desk.studio.sheet(self.desk.frame(clip, 0))
+        with self.services.errors_shown():
+            path = self.services.workspace.adopt(Path(upload))
+            clip = open_clip(path, Path(upload).name, self.services.options)
+            sheet = self.services.previews.sheet(self.services.frame(clip, 0))
         return self._show(clip, sheet, gr.skip(), *drawn)
 
     def _show(
@@ -143,8 +143,8 @@ class VideoTab:
         """The gallery, if there are other styles than it shows."""
         if clip is None or names == list(style_titles()):
             return self.gallery.unchanged
-        with self.desk.told():
-            sheet = self.desk.studio.sheet(self.desk.frame(clip, 0))
+        with self.services.errors_shown():
+            sheet = self.services.previews.sheet(self.services.frame(clip, 0))
         return self.gallery.filled(sheet, style)
 
     def _preview(
@@ -152,16 +152,16 @@ class VideoTab:
     ) -> Any:
         if clip is None:
             return gr.skip()
-        with self.desk.told():
-            frame = self.desk.frame(clip, at)
+        with self.services.errors_shown():
+            frame = self.services.frame(clip, at)
             fast = FastOptions(strength=strength, color=color, quality=quality)
-            return frame, self.desk.studio.paint(frame, style, fast)
+            return frame, self.services.previews.paint(frame, style, fast)
 
     def _command(self, clip: Clip | None, *chosen: Any) -> Any:
         if clip is None:
             return gr.skip()
         try:
-            return Choice.of(*chosen).command(clip.name)
+            return VideoSettings.of(*chosen).command(clip.name)
         except VidstyleError as error:  # somebody is typing
             return str(error)
 
@@ -170,16 +170,16 @@ class VideoTab:
     def _start(self, clip: Clip | None, *chosen: Any) -> str:
         if clip is None:
             raise gr.Error("Bring a clip first, or take the sample.", title="No clip yet")
-        with self.desk.told():
-            choice = Choice.of(*chosen)
-            check_length(clip, choice.read, self.desk.options)
-            folder = self.desk.workspace.folder()
-            return self.desk.jobs.submit(
+        with self.services.errors_shown():
+            choice = VideoSettings.of(*chosen)
+            check_length(clip, choice.read, self.services.options)
+            folder = self.services.workspace.folder()
+            return self.services.jobs.submit(
                 partial(paint, clip, choice, folder), {folder, clip.path.parent}
             ).id
 
 
-def paint(clip: Clip, choice: Choice, folder: Path, job: Job) -> Painted:
+def paint(clip: Clip, choice: VideoSettings, folder: Path, job: Job) -> PaintedClip:
     """The work of a job.
 
     Raises:
@@ -192,5 +192,5 @@ def paint(clip: Clip, choice: Choice, folder: Path, job: Job) -> Painted:
     except Interrupted as interrupt:
         if interrupt.partial is None:
             raise
-        return Painted(clip, interrupt.partial, start)
-    return Painted(clip, summary.output, start, summary)
+        return PaintedClip(clip, interrupt.partial, start)
+    return PaintedClip(clip, summary.output, start, summary)

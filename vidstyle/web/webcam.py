@@ -9,8 +9,8 @@ import gradio as gr
 
 from vidstyle.options import FastOptions
 from vidstyle.web import controls
-from vidstyle.web.desk import QUIET, Desk
 from vidstyle.web.gallery import StyleGallery
+from vidstyle.web.services import QUIET, Services
 
 STAGE = """<div class="vs-work"><canvas id="live-canvas" width="960" height="540"
 aria-label="The painted picture of the camera"></canvas>
@@ -25,9 +25,9 @@ def live_script() -> str:
 class WebcamTab:
     """Builds itself inside the page that is being built."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        with gr.Row(elem_classes="vs-desk"):
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        with gr.Row(elem_classes="vs-columns"):
             with gr.Column(scale=3, min_width=320, elem_classes="vs-stage"):
                 gr.HTML(STAGE)
                 self.gallery = StyleGallery("webcam-styles")
@@ -56,24 +56,24 @@ class WebcamTab:
     def load(self, tab: gr.Tab) -> None:
         """Show the styles, when the tab is looked at."""
         tab.select(
-            lambda style: self.gallery.filled(self.desk.sample_sheet, style),
+            lambda style: self.gallery.filled(self.services.sample_sheet, style),
             self.gallery.style,
             self.gallery.parts,
             **QUIET,
         )
 
     def _open(self, camera: str, style: str, strength: float) -> str:
-        with self.desk.told():
-            self.desk.cameras.close(camera)
-            return self.desk.cameras.open(style, strength)
+        with self.services.errors_shown():
+            self.services.cameras.close(camera)
+            return self.services.cameras.open(style, strength)
 
     def _close(self, camera: str) -> None:
-        self.desk.cameras.close(camera)
+        self.services.cameras.close(camera)
 
     def _change(self, name: str, style: str, strength: float) -> Any:
-        camera = self.desk.cameras.find(name)
+        camera = self.services.cameras.find(name)
         if camera is not None:
-            with self.desk.told():
+            with self.services.errors_shown():
                 if camera.stylizer.strength != strength:
                     camera.stylizer.set_strength(strength)
                 if camera.stylizer.style.info.name != style:

@@ -1,4 +1,4 @@
-"""What all tabs of the page share: the queue, the temporary folders, the studio and the limits."""
+"""What the tabs of the page share: the queue, temporary folders, previews and limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vidstyle.web.workspace import Workspace
 if TYPE_CHECKING:
     import numpy as np
 
-    from vidstyle.web.studio import Studio
+    from vidstyle.web.previews import PreviewRenderer
 
 SWEEP_SECONDS = 60
 PREVIEW_SIDE = 832
@@ -33,13 +33,13 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 """For events that are none of a program's business, and too quick for a spinner."""
 
 
-class Desk:
+class Services:
     """Made before the page, as it decides where Gradio keeps its files; closed after it."""
 
     def __init__(self, options: WebOptions) -> None:
         self.options = options
         self.workspace = Workspace()
-        self.jobs = Jobs(options.most_waiting)
+        self.jobs = Jobs(options.max_waiting)
         self.cameras = Cameras()
         self._frame = lru_cache(maxsize=32)(frame_at)
         self._sample_sheet: dict[str, np.ndarray] = {}
@@ -59,11 +59,11 @@ class Desk:
         self.workspace.close()
 
     @cached_property
-    def studio(self) -> Studio:
+    def previews(self) -> PreviewRenderer:
         """Imports torch, for which the page does not wait."""
-        from vidstyle.web.studio import Studio
+        from vidstyle.web.previews import PreviewRenderer
 
-        return Studio()
+        return PreviewRenderer()
 
     def frame(self, clip: Clip, seconds: float) -> np.ndarray:
         """A frame of a clip for a look; those that were looked at last are remembered."""
@@ -80,19 +80,19 @@ class Desk:
         """A frame of the sample in each style, by name; drawn anew when there are other styles."""
         with self._drawing_sample:
             if list(self._sample_sheet) != list(style_titles()):
-                self._sample_sheet = self.studio.sheet(self.frame(self.sample, 0))
+                self._sample_sheet = self.previews.sheet(self.frame(self.sample, 0))
             return self._sample_sheet
 
     def warm_up(self) -> None:
         """Load what the first visitor would wait for, in the background."""
         Thread(target=lambda: self.sample_sheet, name="warm-up", daemon=True).start()
 
-    def plain(self, error: VidstyleError | str) -> str:
+    def without_folders(self, error: VidstyleError | str) -> str:
         """A message without the folders on this machine."""
         return re.sub(rf"{re.escape(str(self.workspace.root))}/[^/\\s]+/", "", str(error))
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def errors_shown(self) -> Iterator[None]:
         """Show what goes wrong in the block to the visitor, in one line.
 
         Raises:
@@ -101,7 +101,7 @@ class Desk:
         try:
             yield
         except VidstyleError as error:
-            message = html.escape(self.plain(error), quote=False)
+            message = html.escape(self.without_folders(error), quote=False)
             raise gr.Error(message, title="Sorry", print_exception=False) from error
 
     def _sweep(self) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import gradio as gr
 
-from vidstyle.web.choice import Choice
-from vidstyle.web.desk import Desk
+from vidstyle.web.services import Services
+from vidstyle.web.settings import VideoSettings
 from vidstyle.web.uploads import check_length, open_clip
 from vidstyle.web.video import VideoTab, paint
 
 LOOK_SECONDS = 0.2
 
 
-def offer_painting(desk: Desk, tab: VideoTab) -> None:
+def add_api(services: Services, tab: VideoTab) -> None:
     """Let programs paint clips as the tab for videos does, at ``/paint``."""
 
     async def paint_clip(
@@ -32,20 +32,24 @@ def offer_painting(desk: Desk, tab: VideoTab) -> None:
         end: str,
     ) -> str:
         """Paint a clip, and wait for the painting."""
-        with desk.told():
-            choice = Choice.of(style, strength, temporal, color, quality, max_side, start, end)
-            path = desk.workspace.adopt(Path(clip))
-            source = open_clip(path, Path(clip).name, desk.options)
-            check_length(source, choice.read, desk.options)
-            folder = desk.workspace.folder()
-            job = desk.jobs.submit(partial(paint, source, choice, folder), {folder, path.parent})
+        with services.errors_shown():
+            choice = VideoSettings.of(
+                style, strength, temporal, color, quality, max_side, start, end
+            )
+            path = services.workspace.adopt(Path(clip))
+            source = open_clip(path, Path(clip).name, services.options)
+            check_length(source, choice.read, services.options)
+            folder = services.workspace.folder()
+            job = services.jobs.submit(
+                partial(paint, source, choice, folder), {folder, path.parent}
+            )
         try:
             while job.ended is None:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             job.stop()
         if job.result is None:
-            raise gr.Error(html.escape(desk.plain(job.error)), print_exception=False)
+            raise gr.Error(html.escape(services.without_folders(job.error)), print_exception=False)
         return str(job.result.output)
 
     with gr.Row(visible=False):

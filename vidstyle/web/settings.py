@@ -16,7 +16,7 @@ from vidstyle.web.catalog import check_style
 
 
 @dataclass(frozen=True)
-class Choice:
+class VideoSettings:
     """How a clip is to be painted."""
 
     style: str
@@ -35,7 +35,7 @@ class Choice:
         max_side: int,
         start: str,
         end: str,
-    ) -> Choice:
+    ) -> VideoSettings:
         """From the controls of the page; a ``max_side`` of 0 keeps the size.
 
         Raises:

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from vidstyle.web.desk import QUIET, Desk, shown
 from vidstyle.web.jobs import Job
-from vidstyle.web.status import Sight
+from vidstyle.web.services import QUIET, Services, shown
+from vidstyle.web.status import JobView
 
 LOOK_SECONDS = 0.4
 """Between two looks at a job."""
@@ -33,7 +33,7 @@ class Outcome(Protocol):
         ...
 
 
-class Workshop:
+class JobPanel:
     """Takes the place of what one chooses with while a job goes on.
 
     Its job is known to the visitor's browser, which finds it again after a reload.
@@ -47,13 +47,13 @@ class Workshop:
 
     def __init__(
         self,
-        desk: Desk,
+        services: Services,
         name: str,
         choosing: gr.Column,
-        see: Callable[[Any], Sight],
+        see: Callable[[Any], JobView],
         stop_words: str = "Cancel, and keep what is finished",
     ) -> None:
-        self.desk = desk
+        self.services = services
         self._see = see
         self.job = gr.BrowserState("", storage_key=f"vidstyle-{name}-job")
         with gr.Column(visible=False, elem_id=f"{name}-working", elem_classes="vs-flat") as working:
@@ -73,7 +73,7 @@ class Workshop:
         """Let a button submit a job, which is then shown; ``submit`` returns its id."""
 
         def submit_one(current: str, *values: Any) -> str:
-            job = self.desk.jobs.find(current)
+            job = self.services.jobs.find(current)
             if job is not None and job.ended is None:
                 raise gr.Error("Cancel the one that goes on first.", title="One at a time")
             return submit(*values)
@@ -90,33 +90,33 @@ class Workshop:
         page.load(self._watch, self.job, self._watched, **QUIET)
 
     def _leave(self, name: str) -> list[Any]:
-        job = self.desk.jobs.find(name)
+        job = self.services.jobs.find(name)
         if job is not None and job.ended is None:
             return [gr.skip()] * len(self._watched)
         return [shown(True), shown(False), gr.skip(), *self._hidden, ""]
 
     def _stop(self, name: str) -> None:
-        if job := self.desk.jobs.find(name):
+        if job := self.services.jobs.find(name):
             job.stop()
 
     async def _watch(self, name: str) -> AsyncIterator[list[Any]]:
-        job = self.desk.jobs.find(name)
+        job = self.services.jobs.find(name)
         if job is None:
             yield [*[gr.skip()] * (len(self._watched) - 1), ""]
             return
         while job.ended is None:
-            panel = self._sight(job).html()
+            panel = self._view(job).html()
             yield [shown(False), shown(True), panel, *self._hidden, gr.skip()]
             await asyncio.sleep(LOOK_SECONDS)
         yield await asyncio.to_thread(self._ended, job)
 
-    def _sight(self, job: Job) -> Sight:
+    def _view(self, job: Job) -> JobView:
         if job.event is not None:
             return self._see(job.event)
-        before = self.desk.jobs.place(job)
+        before = self.services.jobs.place(job)
         if before == 0:
-            return Sight("Starting…")
-        return Sight(f"Waiting: {before} job{'s' if before > 1 else ''} before yours")
+            return JobView("Starting…")
+        return JobView(f"Waiting: {before} job{'s' if before > 1 else ''} before yours")
 
     def _ended(self, job: Job) -> list[Any]:
         """The page with what came of it, or back where it was."""
@@ -124,7 +124,7 @@ class Workshop:
             parts = self._outcome.show(job.result)
             return [shown(False), shown(False), gr.skip(), *parts, gr.skip()]
         if job.error:
-            gr.Warning(html.escape(self.desk.plain(job.error)), title="Sorry")
+            gr.Warning(html.escape(self.services.without_folders(job.error)), title="Sorry")
         else:
             gr.Info("It was stopped before anything of it was finished.", title="Stopped")
         return [shown(True), shown(False), gr.skip(), *self._hidden, ""]

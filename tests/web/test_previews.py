@@ -12,21 +12,21 @@ from vidstyle.errors import StyleError
 from vidstyle.options import FastOptions
 from vidstyle.stylizers import FastStylizer
 from vidstyle.web.catalog import style_titles
-from vidstyle.web.studio import Studio
+from vidstyle.web.previews import PreviewRenderer
 
 
 def test_a_drawing_does_not_depend_on_those_before() -> None:
-    studio, photo = Studio(), toy_photo(96, 64)
+    previews, photo = PreviewRenderer(), toy_photo(96, 64)
     chosen: list[dict[str, Any]] = [{}, {"strength": 0.4}, {"color": "keep"}, {"quality": "draft"}]
     for changes in chosen:
         fast = FastOptions(**changes)
         for style in ("wave", "scream"):
             expected = FastStylizer(style, fast)(photo)
-            assert np.array_equal(studio.paint(photo, style, fast), expected)
+            assert np.array_equal(previews.paint(photo, style, fast), expected)
 
 
 def test_the_sheet_has_all_styles_but_the_photo_itself() -> None:
-    sheet = Studio().sheet(toy_photo(640, 480))
+    sheet = PreviewRenderer().sheet(toy_photo(640, 480))
     assert list(sheet) == list(style_titles()) and "photo" not in sheet
     assert {picture.shape for picture in sheet.values()} == {(240, 320, 3)}
 
@@ -34,4 +34,4 @@ def test_the_sheet_has_all_styles_but_the_photo_itself() -> None:
 @pytest.mark.parametrize("style", ["photo", "/etc/passwd", "wave,scream"])
 def test_other_styles_are_refused(style: str) -> None:
     with pytest.raises(StyleError, match="unknown style"):
-        Studio().paint(toy_photo(), style, FastOptions())
+        PreviewRenderer().paint(toy_photo(), style, FastOptions())

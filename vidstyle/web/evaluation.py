@@ -11,15 +11,15 @@ from typing import Any
 import gradio as gr
 
 from vidstyle.options import ReadOptions
-from vidstyle.web.desk import Desk, shown
+from vidstyle.web.job_panel import JobPanel
 from vidstyle.web.jobs import Job
-from vidstyle.web.status import run_sight
+from vidstyle.web.services import Services, shown
+from vidstyle.web.status import progress_view
 from vidstyle.web.uploads import Clip, check_length, open_clip
-from vidstyle.web.workshop import Workshop
 
 
 @dataclass(frozen=True)
-class Judgement:
+class EvaluationReport:
     """A report, line by line, and the plot of the warping error."""
 
     lines: tuple[str, ...]
@@ -29,41 +29,43 @@ class Judgement:
 class EvaluateTab:
     """Builds itself inside the page that is being built."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, services: Services) -> None:
+        self.services = services
         with gr.Column(elem_id="evaluate-choosing", elem_classes="vs-flat") as choosing:
             with gr.Row():
                 self.original = upload("The original", "evaluate-original")
                 self.stylized = upload("The painting, made by any program", "evaluate-stylized")
             go = gr.Button("Evaluate", variant="primary", elem_id="evaluate-start")
-        self.workshop = Workshop(desk, "evaluate", choosing, run_sight, "Cancel")
-        self.workshop.connect(Report(desk))
-        self.workshop.begin(go, self._start, [self.original, self.stylized])
+        self.job_panel = JobPanel(services, "evaluate", choosing, progress_view, "Cancel")
+        self.job_panel.connect(Report(services))
+        self.job_panel.begin(go, self._start, [self.original, self.stylized])
 
     def load(self, page: gr.Blocks) -> None:
         """Go on where a visitor was."""
-        self.workshop.resume(page)
+        self.job_panel.resume(page)
 
     def _start(self, original: str | None, stylized: str | None) -> str:
         if original is None or stylized is None:
             raise gr.Error("Bring both videos first.", title="Not yet")
-        with self.desk.told():
+        with self.services.errors_shown():
             before, after = self._clip(Path(original)), self._clip(Path(stylized))
-            folder = self.desk.workspace.folder()
+            folder = self.services.workspace.folder()
             folders = {folder, before.path.parent, after.path.parent}
-            return self.desk.jobs.submit(partial(judge, before, after, folder), folders).id
+            return self.services.jobs.submit(
+                partial(evaluate_clips, before, after, folder), folders
+            ).id
 
     def _clip(self, path: Path) -> Clip:
-        clip = open_clip(self.desk.workspace.adopt(path), path.name, self.desk.options)
-        check_length(clip, ReadOptions(), self.desk.options)
+        clip = open_clip(self.services.workspace.adopt(path), path.name, self.services.options)
+        check_length(clip, ReadOptions(), self.services.options)
         return clip
 
 
 class Report:
     """The part of the tab for an evaluation that is done."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, services: Services) -> None:
+        self.services = services
         with gr.Column(visible=False, elem_id="evaluate-done", elem_classes="vs-flat") as stage:
             lines = gr.HTML(elem_id="evaluate-report")
             plot = gr.Image(
@@ -75,9 +77,9 @@ class Report:
             self.again = gr.Button("Evaluate another")
         self.parts = [stage, lines, plot]
 
-    def show(self, result: Judgement) -> list[Any]:
+    def show(self, result: EvaluationReport) -> list[Any]:
         """The report and the plot."""
-        text = html.escape("\n".join(map(self.desk.plain, result.lines)))
+        text = html.escape("\n".join(map(self.services.without_folders, result.lines)))
         return [shown(True), f'<pre class="vs-report">{text}</pre>', result.plot]
 
 
@@ -93,7 +95,7 @@ def upload(label: str, name: str) -> gr.Video:
     )
 
 
-def judge(original: Clip, stylized: Clip, folder: Path, job: Job) -> Judgement:
+def evaluate_clips(original: Clip, stylized: Clip, folder: Path, job: Job) -> EvaluationReport:
     """The work of a job. Raises VidstyleError, and KeyboardInterrupt when it is stopped."""
     from vidstyle.evaluate import evaluate, report, write_plot
     from vidstyle.plots import check_plot
@@ -103,4 +105,4 @@ def judge(original: Clip, stylized: Clip, folder: Path, job: Job) -> Judgement:
     evaluation = evaluate(original.path, stylized.path, listener=job.listen)
     write_plot(plot, evaluation)
     first, *lines = report(evaluation)
-    return Judgement((Path(first).name, *lines), plot)
+    return EvaluationReport((Path(first).name, *lines), plot)

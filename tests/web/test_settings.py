@@ -8,7 +8,7 @@ import pytest
 
 from vidstyle.errors import OptionError, StyleError
 from vidstyle.options import FastOptions, ReadOptions
-from vidstyle.web.choice import Choice
+from vidstyle.web.settings import VideoSettings
 
 PLAIN: dict[str, Any] = {
     "style": "wave",
@@ -35,17 +35,17 @@ PLAIN: dict[str, Any] = {
     ],
 )
 def test_the_command_line_names_what_differs(changes: dict[str, Any], flags: str) -> None:
-    choice = Choice.of(**{**PLAIN, **changes})
+    choice = VideoSettings.of(**{**PLAIN, **changes})
     assert choice.command("clip.mp4") == f"vidstyle run clip.mp4 --style wave{flags}"
 
 
 def test_names_are_quoted() -> None:
-    command = Choice.of(**PLAIN).command("my clip; rm *.mp4")
+    command = VideoSettings.of(**PLAIN).command("my clip; rm *.mp4")
     assert command == "vidstyle run 'my clip; rm *.mp4' --style wave"
 
 
 def test_the_records_are_those_of_the_command_line() -> None:
-    choice = Choice.of(**{**PLAIN, "strength": 0.5, "end": "0:30"})
+    choice = VideoSettings.of(**{**PLAIN, "strength": 0.5, "end": "0:30"})
     assert choice.fast == FastOptions(strength=0.5)
     assert choice.read == ReadOptions(end=30)
 
@@ -53,7 +53,7 @@ def test_the_records_are_those_of_the_command_line() -> None:
 @pytest.mark.parametrize("style", ["/etc/passwd", "nosuch", "../wave", "photo", "", "a:1,b:2"])
 def test_only_styles_of_the_catalogue_can_be_named(style: str) -> None:
     with pytest.raises(StyleError, match="unknown style"):
-        Choice.of(**{**PLAIN, "style": style})
+        VideoSettings.of(**{**PLAIN, "style": style})
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_only_styles_of_the_catalogue_can_be_named(style: str) -> None:
 )
 def test_values_that_make_no_sense_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
-        Choice.of(**{**PLAIN, **changes})
+        VideoSettings.of(**{**PLAIN, **changes})

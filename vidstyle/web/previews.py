@@ -18,7 +18,7 @@ from vidstyle.web.catalog import check_style, style_titles
 SHEET_SIDE = 320
 
 
-class Studio:
+class PreviewRenderer:
     """Draws pictures in any style; calls from several threads wait for one another.
 
     All styles of a backbone share a network, which OpenVINO would take a second to compile.
