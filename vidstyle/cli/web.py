@@ -24,6 +24,9 @@ def web(*, options: WebOptions) -> None:
         print_error(
             f"note: anybody who reaches {options.host} can use it; see --auth USER:PASSWORD"
         )
-    from vidstyle.web.server import serve
+    from vidstyle.web.startup import no_stubs
+
+    with no_stubs():
+        from vidstyle.web.server import serve
 
     serve(options, lambda url: print_line(f"vidstyle is at {url} (Ctrl-C ends it)"))
