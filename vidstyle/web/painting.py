@@ -76,6 +76,7 @@ class PaintingTab:
             buttons=[],
             visible=not own,
             elem_id="painting-photos",
+            elem_classes="vs-drop",
         )
         self.go = gr.Button("Learn the style", variant="primary", elem_id="painting-start")
 

@@ -19,7 +19,7 @@ from vidstyle.web.catalog import check_style, style_titles
 from vidstyle.web.gallery import StyleGallery
 from vidstyle.web.job_panel import JobPanel
 from vidstyle.web.jobs import Job
-from vidstyle.web.services import PREVIEW_SIDE, QUIET, Services, shown
+from vidstyle.web.services import AT_ONCE, PREVIEW_SIDE, QUIET, Services, shown
 from vidstyle.web.settings import changed_flags
 from vidstyle.web.status import JobView, duration
 from vidstyle.web.uploads import frame_at, open_picture
@@ -143,15 +143,14 @@ class PictureTab:
         return [self.gallery.style, self.strength, self.color]
 
     def _connect(self) -> None:
-        latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
         taken = [self.photo, self.preview, *self.gallery.parts]
         self.taken = taken
         upload = [self.upload, *self._drawn]
         self.job_panel.leave(self.upload.upload(self._take, upload, taken, **QUIET))
         changes = [control.change for control in self._drawn]
-        gr.on(changes, self._preview, [self.photo, *self._drawn], self.preview, **latest)
+        gr.on(changes, self._preview, [self.photo, *self._drawn], self.preview, **AT_ONCE)
         changes = [control.change for control in (self.photo, *self.chosen)]
-        gr.on(changes, self._command, [self.photo, *self.chosen], self.command, **latest)
+        gr.on(changes, self._command, [self.photo, *self.chosen], self.command, **AT_ONCE)
         self.engine.change(
             lambda engine: [shown(engine == "optimize"), shown(engine == "fast")],
             self.engine,

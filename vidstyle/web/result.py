@@ -11,7 +11,7 @@ import gradio as gr
 
 from vidstyle.pipeline.summary import Summary
 from vidstyle.web import controls
-from vidstyle.web.services import PREVIEW_SIDE, QUIET, Services, shown
+from vidstyle.web.services import AT_ONCE, PREVIEW_SIDE, Services, shown
 from vidstyle.web.status import duration
 from vidstyle.web.uploads import Clip, frame_at, open_clip
 
@@ -64,7 +64,7 @@ class ResultStage:
                 )
                 self.again = gr.Button("Paint another", elem_id="video-again")
         self.parts = [stage, told, before, after, pair, at, download]
-        at.change(self._pair, [job, at], pair, trigger_mode="always_last", **QUIET)
+        at.change(self._pair, [job, at], pair, **AT_ONCE)
 
     def show(self, result: PaintedClip) -> list[Any]:
         """The stage with what came of a job."""

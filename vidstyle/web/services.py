@@ -31,6 +31,8 @@ PREVIEW_SIDE = 832
 """As wide as the page shows it: larger pictures would take longer to follow the controls."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 """For events that are none of a program's business, and too quick for a spinner."""
+AT_ONCE: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
+"""For what follows a control: Gradio's queue would take longer than the answer."""
 
 
 class Services:

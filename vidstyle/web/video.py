@@ -17,7 +17,7 @@ from vidstyle.web.gallery import StyleGallery
 from vidstyle.web.job_panel import JobPanel
 from vidstyle.web.jobs import Job
 from vidstyle.web.result import PaintedClip, ResultStage
-from vidstyle.web.services import QUIET, Services
+from vidstyle.web.services import AT_ONCE, QUIET, Services
 from vidstyle.web.settings import VideoSettings
 from vidstyle.web.status import progress_view
 from vidstyle.web.uploads import Clip, check_length, open_clip
@@ -98,12 +98,11 @@ class VideoTab:
         return [self.clip, self.at, self.preview, self.upload, *self.gallery.parts]
 
     def _connect(self) -> None:
-        latest: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
         shown = [self.clip, self.at, *self._drawn]
         changes = [control.change for control in (*self._drawn, self.at)]
-        gr.on(changes, self._preview, shown, self.preview, **latest)
+        gr.on(changes, self._preview, shown, self.preview, **AT_ONCE)
         changes = [control.change for control in (self.clip, *self.chosen)]
-        gr.on(changes, self._command, [self.clip, *self.chosen], self.command, **latest)
+        gr.on(changes, self._command, [self.clip, *self.chosen], self.command, **AT_ONCE)
         upload = [self.upload, *self._drawn]
         for taken in (
             self.upload.upload(self._take, upload, self._taken, **QUIET),

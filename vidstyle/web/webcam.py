@@ -10,7 +10,7 @@ import gradio as gr
 from vidstyle.options import FastOptions
 from vidstyle.web import controls
 from vidstyle.web.gallery import StyleGallery
-from vidstyle.web.services import QUIET, Services
+from vidstyle.web.services import AT_ONCE, QUIET, Services
 
 STAGE = """<div class="vs-work"><canvas id="live-canvas" width="960" height="540"
 aria-label="The painted picture of the camera"></canvas>
@@ -51,7 +51,7 @@ class WebcamTab:
         self.halt.click(None, None, None, js="() => vidstyleLive.stop()", **QUIET)
         self.halt.click(self._close, self.camera, None, **QUIET)
         changes = [self.gallery.style.change, self.strength.change]
-        gr.on(changes, self._change, chosen, None, trigger_mode="always_last", **QUIET)
+        gr.on(changes, self._change, chosen, None, **AT_ONCE)
 
     def load(self, tab: gr.Tab) -> None:
         """Show the styles, when the tab is looked at."""
