@@ -13,6 +13,7 @@ from vidstyle.options import (
     FRAMES,
     FastOptions,
     OptimizeOptions,
+    PhotorealismOptions,
     ReadOptions,
     TemporalOptions,
     VideoOptions,
@@ -20,6 +21,7 @@ from vidstyle.options import (
     settings_of,
 )
 from vidstyle.pipeline.optimized import optimize_video
+from vidstyle.pipeline.photorealistic import photorealistic_video
 from vidstyle.pipeline.settings import arrays, file_or_word, fingerprint, input_settings
 from vidstyle.pipeline.summary import Listener, Summary
 from vidstyle.pipeline.video import restyle_video
@@ -84,6 +86,7 @@ class OptimizeWork:
     Attributes:
         vgg: its file; where ``load_vgg19`` looks unless given.
         fast: the style by which the fast engine draws pictures to start from, if it shall.
+        photorealism: ``photorealistic_video`` instead, if given.
     """
 
     paintings: Paintings
@@ -96,6 +99,7 @@ class OptimizeWork:
     resume: bool = False
     vgg: Path | None = None
     fast: str | None = None
+    photorealism: PhotorealismOptions | None = None
 
     @property
     def label(self) -> str:
@@ -112,6 +116,7 @@ class OptimizeWork:
             **_settings(source, self.temporal, self.read, self.write, self.compare),
             "optimize": settings_of(self.optimize) | {"init": init},
             "video": settings_of(self.video),
+            "photorealism": self.photorealism and settings_of(self.photorealism),
             "paintings": [[fingerprint([p]), weight] for p, weight in self.paintings.weighted],
             "vgg": str(self.vgg),
             "start": self.fast and _style_settings(self.fast),
@@ -124,21 +129,20 @@ class OptimizeWork:
         fast = FastStylizer(self.fast, FastOptions(device=device)) if self.fast else None
 
         def restyle(source: Path, output: Path, listener: Listener) -> Summary:
-            return optimize_video(
-                source,
-                output,
-                self.paintings.weighted,
-                optimize=options,
-                video=self.video,
-                temporal=self.temporal,
-                read=self.read,
-                write=self.write,
-                fast=fast,
-                vgg=vgg,
-                compare=self.compare,
-                resume=self.resume,
-                listener=listener,
-            )
+            files = source, output, self.paintings.weighted
+            settings: dict[str, Any] = {
+                "optimize": options,
+                "temporal": self.temporal,
+                "read": self.read,
+                "write": self.write,
+                "vgg": vgg,
+                "compare": self.compare,
+                "resume": self.resume,
+                "listener": listener,
+            }
+            if self.photorealism is not None:
+                return photorealistic_video(*files, photorealism=self.photorealism, **settings)
+            return optimize_video(*files, video=self.video, fast=fast, **settings)
 
         return restyle
 

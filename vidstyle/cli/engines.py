@@ -7,7 +7,7 @@ from typing import Any
 
 from vidstyle.cli.parameters import Given
 from vidstyle.errors import OptionError
-from vidstyle.options import OptimizeOptions
+from vidstyle.options import PHOTOGRAPHS, OptimizeOptions
 from vidstyle.options.commands import EngineName
 
 SHARED = {"--engine", "--color", "--device", "--precision"}
@@ -57,3 +57,33 @@ def optimize_options(recipe: str | None, losses: Given, **defaults: Any) -> Opti
             raise OptionError("--init fast starts at full size; leave --scales out")
         del changes["init"]
     return replace(find_recipe(recipe or "default").options, **changes)
+
+
+def check_photorealism(engines: Given, photo: Given) -> bool:
+    """Whether the result is to be photorealistic.
+
+    Raises:
+        OptionError: options were given that are only for such results, or not for them.
+    """
+    if not photo.get("photorealistic"):
+        for flag in photo.flags:
+            raise OptionError(f"{flag} works only with --photorealistic")
+        return False
+    if engines.get("engine") == "fast" or engines.get("recipe"):
+        raise OptionError("--photorealistic is a recipe of --engine optimize; leave out the other")
+    return True
+
+
+def photograph_options(losses: Given) -> OptimizeOptions:
+    """The options of photorealistic results, changed by what was given.
+
+    Raises:
+        OptionError: something does not go together.
+    """
+    for name in ("color", "init"):
+        if name in losses:
+            raise OptionError(
+                f"--photorealistic starts from the photo and takes the style's colours; leave out "
+                f"--{name}"
+            )
+    return replace(PHOTOGRAPHS, **losses)

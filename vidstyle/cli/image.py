@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidstyle.cli.engines import check_fast, default_engine, optimize_options, reject_options
+from vidstyle.cli.engines import (
+    check_fast,
+    check_photorealism,
+    default_engine,
+    optimize_options,
+    photograph_options,
+    reject_options,
+)
 from vidstyle.cli.parameters import Given, Take, with_options
-from vidstyle.options import FastOptions, OptimizeOptions, ReadOptions, WriteOptions
+from vidstyle.errors import OptionError
+from vidstyle.options import (
+    FastOptions,
+    OptimizeOptions,
+    PhotorealismOptions,
+    ReadOptions,
+    WriteOptions,
+)
 from vidstyle.options.commands import (
     EngineOptions,
     PictureOutput,
@@ -22,7 +36,10 @@ from vidstyle.options.commands import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from vidstyle.models.vgg import VGG19
     from vidstyle.stages import StageTimes
+    from vidstyle.styles.paintings import Paintings
+    from vidstyle.stylizers import Regions
 
 
 @with_options
@@ -35,6 +52,7 @@ def image(
     engines: Annotated[Given, Take(EngineOptions())],
     fast: Annotated[Given, Take(FastOptions(), without=("batch_size",))],
     losses: Annotated[Given, Take(OptimizeOptions())],
+    photorealism: Annotated[Given, Take(PhotorealismOptions(), without=("key_interval",))],
     read: Annotated[ReadOptions, Take(ReadOptions(), only=("max_side",))],
     write: Annotated[WriteOptions, Take(WriteOptions(), only=("overwrite",))],
     shown: ProgressOptions,
@@ -42,10 +60,14 @@ def image(
     """Turn a photo into a painting: at once in a learned style, or slowly after any picture.
 
     The engine is fast, unless a picture is among the styles. Options of the other engine are
-    refused.
+    refused. With --photorealistic, the photo remains one, in the light of another.
     """
     job = Job(photo, style.style, output.output, read.max_side, write.overwrite, shown)
-    if (engines.get("engine") or default_engine(style.style)) == "fast":
+    if check_photorealism(engines, photorealism):
+        reject_options("fast", fast)
+        options = PhotorealismOptions(**photorealism)
+        draw_photorealistic(job, engines, losses, options, PictureOutput(**kept))
+    elif (engines.get("engine") or default_engine(style.style)) == "fast":
         reject_options("optimize", engines, losses, kept)
         check_fast(style.style, fast)
         draw_fast(job, FastOptions(**fast))
@@ -110,3 +132,62 @@ def draw_optimized(job: Job, engines: Given, losses: Given, kept: PictureOutput)
     vgg = load_vgg(engines.get("vgg"), options)
     stylizer = OptimizeStylizer(paintings.weighted, options, vgg)
     watch.run(lambda: stylizer(picture, start=start, listener=watch))
+
+
+def draw_photorealistic(
+    job: Job, engines: Given, losses: Given, options: PhotorealismOptions, kept: PictureOutput
+) -> None:
+    """Change the light and the colours of the photo step by step."""
+    from vidstyle.cli.optimizing import Watch, load_vgg, place
+    from vidstyle.stages import StageTimes
+    from vidstyle.styles import load_paintings
+    from vidstyle.stylizers import OptimizeStylizer, Photorealism
+
+    optimize = photograph_options(losses)
+    times = StageTimes()
+    picture, photos = job.read(times), load_paintings(job.style)
+    inputs = [job.photo, *photos.paths]
+    output = place(job.output, job.photo, photos.label, inputs, job.overwrite)
+    watch = Watch(
+        output, picture.shape[1::-1], job.shown, kept, overwrite=job.overwrite, times=times
+    )
+    vgg = load_vgg(engines.get("vgg"), optimize)
+    regions = find_regions(job, options, photos, picture, output, vgg)
+    photorealism = Photorealism(options.photorealism_weight, regions)
+    stylizer = OptimizeStylizer(photos.weighted, optimize, vgg, photorealism)
+    watch.run(lambda: stylizer(picture, listener=watch))
+
+
+def find_regions(
+    job: Job,
+    options: PhotorealismOptions,
+    photos: Paintings,
+    picture: np.ndarray,
+    output: Path,
+    vgg: VGG19,
+) -> tuple[Regions, Regions] | None:
+    """The regions of the photo and of the style, as they are given, or found and written.
+
+    Raises:
+        OptionError, InputError, OutputError: there is more than one style, or something cannot be
+            read or written.
+    """
+    from vidstyle.image import beside, check_output, read_image, write_image
+    from vidstyle.stylizers import find_pair, read_pair
+
+    if options.regions is None and options.auto_regions is None:
+        return None
+    if len(photos.weighted) > 1:
+        raise OptionError("regions are for one style; leave out the others")
+    style = photos.weighted[0][0]
+    if options.regions is not None:
+        sizes = read_image(job.photo).shape[1::-1], style.shape[1::-1]
+        content, other = read_pair(options.regions, sizes)
+        return content.fitted(job.max_side), other
+    paths = [beside(output.with_suffix(".png"), word) for word in ("regions", "style-regions")]
+    for path in paths:
+        check_output(path, [job.photo, *photos.paths], job.overwrite)
+    pair = find_pair(picture, style, options.auto_regions or 1, vgg)
+    for path, regions in zip(paths, pair, strict=True):
+        write_image(path, regions.picture())
+    return pair

@@ -183,6 +183,7 @@ def parts(losses: Losses) -> dict[str, float]:
         "content": losses.content,
         "style": losses.style,
         "tv": losses.tv,
+        "photorealism": losses.photorealism,
     }
 
 

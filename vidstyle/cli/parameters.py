@@ -109,7 +109,10 @@ class Parameter:
             return Literal[self.choices]
         if Fraction in get_args(kind):
             return float
-        return list[str] if get_origin(kind) is tuple else kind
+        if get_origin(kind) is tuple:
+            # Several values after one flag, or a flag that is repeated.
+            return kind if Ellipsis not in get_args(kind) else list[str]
+        return kind
 
     @property
     def typer_default(self) -> Any:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from vidstyle.cli.engines import check_fast, default_engine, optimize_options, reject_options
+from vidstyle.cli.engines import (
+    check_fast,
+    check_photorealism,
+    default_engine,
+    optimize_options,
+    photograph_options,
+    reject_options,
+)
 from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import OptionError
 from vidstyle.options import (
@@ -19,6 +26,7 @@ from vidstyle.options import (
     ClipOptions,
     FastOptions,
     FrameOptions,
+    PhotorealismOptions,
     ReadOptions,
     TemporalOptions,
     VideoOptions,
@@ -49,6 +57,7 @@ def run(
     fast: Annotated[Given, Take(FastOptions())],
     losses: Annotated[Given, Take(FRAMES, flags={"iterations": "--first-iterations"})],
     video: Annotated[Given, Take(VideoOptions())],
+    photorealism: Annotated[Given, Take(PhotorealismOptions())],
     temporal: Annotated[Given, Take(TemporalOptions())],
     clip: Annotated[Given, Take(ClipOptions())],
     read: ReadOptions,
@@ -64,7 +73,11 @@ def run(
 
     if write.hdr == "keep" and read.bit_depth == 8:
         raise OptionError("--hdr keep needs more than --bit-depth 8")
+    photorealistic = check_photorealism(engines, photorealism)
     engine = engines.get("engine") or default_engine(style.style)
+    if photorealistic:
+        engine = "optimize"
+        check_photorealistic_video(video, temporal)
     if engine == "optimize":
         reject_options("fast", fast)
     quality = fast.get("quality", FastOptions.quality)
@@ -90,7 +103,12 @@ def run(
     else:
         if job.has_pictures and not job.many:
             raise OptionError("directories and patterns of pictures are for --engine fast")
-        run_optimized(job, optimize_work(job, engines, losses, VideoOptions(**video)), shown)
+        if photorealistic:
+            look = PhotorealismOptions(**photorealism)
+            work = photorealistic_work(job, engines, losses, look)
+        else:
+            work = optimize_work(job, engines, losses, VideoOptions(**video))
+        run_optimized(job, work, shown)
 
 
 @dataclass(frozen=True)
@@ -247,6 +265,36 @@ def optimize_work(job: Job, engines: Given, losses: Given, video: VideoOptions) 
         job.options.resume,
         engines.get("vgg"),
         job.style if init_fast else None,
+    )
+
+
+def check_photorealistic_video(video: Given, temporal: Given) -> None:
+    """Raises OptionError when options were given that mean nothing without strokes to steady."""
+    for flag in (*video.flags, *(("--temporal",) if "temporal" in temporal else ())):
+        raise OptionError(f"{flag} does not go with --photorealistic, where no frame is drawn anew")
+
+
+def photorealistic_work(
+    job: Job, engines: Given, losses: Given, photorealism: PhotorealismOptions
+) -> OptimizeWork:
+    """Learn the look of key frames, and give it to all.
+
+    Raises:
+        OptionError: options do not go together.
+    """
+    from vidstyle.batch import OptimizeWork
+    from vidstyle.styles import load_paintings
+
+    return OptimizeWork(
+        load_paintings(job.style),
+        photograph_options(losses),
+        temporal=job.temporal,
+        read=job.read,
+        write=job.write,
+        compare=job.options.compare,
+        resume=job.options.resume,
+        vgg=engines.get("vgg"),
+        photorealism=photorealism,
     )
 
 

@@ -49,6 +49,18 @@ class _InnerProducts(torch.autograd.Function):
         return torch.bmm(rows, (gradient + gradient.transpose(1, 2)).to(rows.dtype))
 
 
+def region_grams(features: Tensor, regions: Tensor) -> Tensor:
+    """Gram matrices by region, each divided by its region's area: R×C×C, in float32.
+
+    Args:
+        features: 1×C×h×w.
+        regions: 1×R×H×W, how much of each pixel belongs to each region, from 0 to 1.
+    """
+    weights = F.adaptive_avg_pool2d(regions, (features.shape[2], features.shape[3]))[0, :, None]
+    grams = gram_matrix(features * weights.sqrt().to(features.dtype))
+    return grams / weights.mean(dim=(2, 3)).clamp(min=1e-6)[:, :, None].view(-1, 1, 1)
+
+
 def gram_matrices(features: Mapping[str, Tensor], layers: Sequence[str]) -> dict[str, Tensor]:
     return {layer: gram_matrix(features[layer]) for layer in layers}
 

@@ -7,7 +7,8 @@ from vidstyle.options.base import Option, Options, option, settings_of
 from vidstyle.options.drawing import FastOptions, TemporalOptions
 from vidstyle.options.export import ExportOptions
 from vidstyle.options.live import RecordOptions, SendOptions, SourceOptions, StreamOptions
-from vidstyle.options.optimization import FRAMES, OptimizeOptions, VideoOptions
+from vidstyle.options.optimization import FRAMES, PHOTOGRAPHS, OptimizeOptions, VideoOptions
+from vidstyle.options.photorealism import PhotorealismOptions
 from vidstyle.options.sequences import ClipOptions, FrameOptions, PictureOptions
 from vidstyle.options.training import DistilOptions, LoopOptions, TrainOptions
 from vidstyle.options.video import ReadOptions, WriteOptions
@@ -15,6 +16,7 @@ from vidstyle.options.web import WebOptions
 
 __all__ = [
     "FRAMES",
+    "PHOTOGRAPHS",
     "ClipOptions",
     "DistilOptions",
     "ExportOptions",
@@ -24,6 +26,7 @@ __all__ = [
     "OptimizeOptions",
     "Option",
     "Options",
+    "PhotorealismOptions",
     "PictureOptions",
     "ReadOptions",
     "RecordOptions",

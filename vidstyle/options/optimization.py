@@ -179,3 +179,5 @@ class VideoOptions(Options):
 
 FRAMES = OptimizeOptions(tolerance=0.01)
 """For videos: as for stills, but frames end early, as after a good start little is left to do."""
+PHOTOGRAPHS = OptimizeOptions(style_weight=20.0, tv_weight=0.0, tolerance=0.01)
+"""For photorealistic results, whose smoothness is the photo's own."""

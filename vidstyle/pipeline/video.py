@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, groupby, islice
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from vidstyle.errors import InputError, Interrupted, OptionError, VidstyleError
 from vidstyle.frame import Frame, coverage
-from vidstyle.pipeline.process import process
+from vidstyle.pipeline.process import FrameStylizer, process
 from vidstyle.pipeline.settings import fast_settings
 from vidstyle.pipeline.steady import SteadyStylizer, effective_consistency
 from vidstyle.pipeline.summary import Listener, Progress, Summary, log_summary
@@ -217,10 +218,25 @@ def begin_at(
         reader.skip(writer.done - 1)
 
 
+class ClipStylizer(FrameStylizer[Any], Protocol):
+    """A stylizer whose work can be continued in another run."""
+
+    latest: np.ndarray | None
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know of how frames were drawn, one line each."""
+        ...
+
+    def state(self) -> Checkpoint:
+        """What the frame after the last depends on."""
+        ...
+
+
 def restyle(
     reader: SequenceReader | VideoReader,
     tracked: Iterable[TrackedFrame],
-    stylizer: SteadyStylizer,
+    stylizer: ClipStylizer,
     writer: SequenceWriter | ResumableWriter,
     target: Path,
     listener: Listener,
@@ -266,7 +282,7 @@ def restyle(
 class _Segments:
     """Keeps the state at the end of each segment of a video."""
 
-    def __init__(self, writer: ResumableWriter, stylizer: SteadyStylizer) -> None:
+    def __init__(self, writer: ResumableWriter, stylizer: ClipStylizer) -> None:
         self._writer = writer
         self._stylizer = stylizer
         self._numbers = count(writer.done)

@@ -9,7 +9,9 @@ from vidstyle.stylizers.optimize import (
     reconstruct,
     synthesize_texture,
 )
+from vidstyle.stylizers.photorealism import Photorealism
 from vidstyle.stylizers.recipes import RECIPES, Recipe, find_recipe
+from vidstyle.stylizers.regions import Regions, find_pair, read_pair
 
 __all__ = [
     "RECIPES",
@@ -19,9 +21,13 @@ __all__ = [
     "Losses",
     "OptimizeOptions",
     "OptimizeStylizer",
+    "Photorealism",
     "Recipe",
+    "Regions",
     "Step",
+    "find_pair",
     "find_recipe",
+    "read_pair",
     "reconstruct",
     "synthesize_texture",
 ]

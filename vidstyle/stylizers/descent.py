@@ -34,10 +34,11 @@ class Losses:
     style: float
     tv: float
     temporal: float = 0.0
+    photorealism: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.content + self.style + self.tv + self.temporal
+        return self.content + self.style + self.tv + self.temporal + self.photorealism
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from vidstyle.models.losses import (
     Normalization,
     content_loss,
     gram_matrix,
+    region_grams,
     style_loss,
     total_variation,
 )
+from vidstyle.models.matting import photorealism_loss
 from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19
 
@@ -58,7 +60,7 @@ class Target:
     """The response wanted from a layer.
 
     Attributes:
-        value: responses N×C×H×W, or their Gram matrix N×C×C.
+        value: responses N×C×H×W, or their Gram matrix N×C×C, one for each region if there are any.
         mean: mean of the layer's responses, a scalar.
     """
 
@@ -70,8 +72,8 @@ class Target:
         return cls(features, features.float().mean())
 
     @classmethod
-    def style(cls, features: Tensor) -> Target:
-        return cls(gram_matrix(features.float()), features.float().mean())
+    def style(cls, features: Tensor, regions: Tensor | None = None) -> Target:
+        return cls(grams(features.float(), regions), features.float().mean())
 
     @classmethod
     def mixed(cls, targets: Sequence[Target], weights: Sequence[float]) -> Target:
@@ -108,6 +110,9 @@ class Objective:
         content: the photo's responses, by layer.
         style: the paintings' Gram matrices, by layer.
         see: transforms a picture before the losses see it, N×3×H×W to the same.
+        regions: 1×R×H×W, which parts of the picture imitate which Gram matrix; None where there is
+            one of all.
+        laplacian: the photo's, if the picture is to remain photorealistic, and its weight.
     """
 
     vgg: VGG19
@@ -116,27 +121,52 @@ class Objective:
     style: Mapping[str, Target]
     pulls: Sequence[Pull] = ()
     see: Callable[[Tensor], Tensor] = lambda image: image
+    regions: Tensor | None = None
+    laplacian: tuple[Tensor, float] | None = None
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """1×3×H×W to scalars. Colours are meant to be in [0, 1], but need not be."""
         m, seen = self.measure, self.see(image)
         features = self.vgg(seen, {*self.content, *self.style})
-        content = style = tv = temporal = image.new_zeros(())
+        content = style = tv = temporal = photorealism = image.new_zeros(())
+        areas = 1.0 if self.regions is None else region_areas(self.regions)
         for layer, target in self.content.items():
             loss = content_loss(features[layer], target.value, m.normalization).sum()
             content = content + m.content[layer] / m.response_scale(target) ** 2 * loss
         for layer, target in self.style.items():
             response = features[layer].float()
             positions = response.shape[2] * response.shape[3]
-            loss = style_loss(gram_matrix(response), target.value, m.normalization, positions).sum()
-            style = style + m.style[layer] / m.response_scale(target) ** 4 * loss
+            gram = grams(response, self.regions)
+            loss = style_loss(gram, target.value, m.normalization, positions)
+            scale = m.style[layer] / m.response_scale(target) ** 4
+            style = style + scale * (areas * loss).sum()
         if m.tv:
             values = image.numel() if m.normalization == "gatys" else 1
             tv = m.tv * values * total_variation(seen, m.tv_exponent).sum()
         for pull in self.pulls:
             gap = (seen - self.see(pull.image)).square()
             temporal = temporal + pull.weight * (pull.trust * gap).mean()
-        return {"content": content, "style": style, "tv": tv, "temporal": temporal}
+        if self.laplacian is not None:
+            laplacian, weight = self.laplacian
+            photorealism = weight * photorealism_loss(image, laplacian)
+        return {
+            "content": content,
+            "style": style,
+            "tv": tv,
+            "temporal": temporal,
+            "photorealism": photorealism,
+        }
+
+
+def grams(features: Tensor, regions: Tensor | None) -> Tensor:
+    """Gram matrices N×C×C of the whole picture, or of each region."""
+    return gram_matrix(features) if regions is None else region_grams(features, regions)
+
+
+def region_areas(regions: Tensor) -> Tensor:
+    """The share of each region in all of them: 1×R×H×W to R."""
+    areas = regions.mean(dim=(0, 2, 3))
+    return areas / areas.sum()
 
 
 @dataclass(frozen=True, eq=False)

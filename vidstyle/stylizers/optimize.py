@@ -48,6 +48,7 @@ from vidstyle.stylizers.objective import (
     Target,
     resized_tensor,
 )
+from vidstyle.stylizers.photorealism import Photorealism
 from vidstyle.stylizers.targets import (
     Paintings,
     StyleTargets,
@@ -73,6 +74,7 @@ class OptimizeStylizer:
         paintings: RGB uint8 H×W×3 of any size, each with its weight.
         vgg: the network, with at least the layers that are needed; it is copied. Loaded when not
             given.
+        photorealism: keeps the result a photo, in a second stage at full size.
 
     Raises:
         OptionError: the style has a weight but no paintings, or the network ends too early.
@@ -87,9 +89,11 @@ class OptimizeStylizer:
         paintings: Paintings,
         options: OptimizeOptions = OptimizeOptions(),
         vgg: VGG19 | None = None,
+        photorealism: Photorealism | None = None,
     ) -> None:
         tune_allocator()
         self.options = options
+        self.photorealism = photorealism
         self.device = pick_device(options.device)
         self.dtype = training_precision(options.precision, self.device)
         paintings = normalized(paintings) if options.style_weight else []
@@ -100,7 +104,10 @@ class OptimizeStylizer:
         vgg.require(layers)
         self.vgg = vgg.fitted(self.device, self.dtype, options.pooling)
         adapt = {"keep": match_luma, "histogram": match_colors}.get(options.color)
-        self.style = StyleTargets(paintings, options.active_style, self.vgg, self.device, adapt)
+        of_style = photorealism.regions[1] if photorealism and photorealism.regions else None
+        self.style = StyleTargets(
+            paintings, options.active_style, self.vgg, self.device, adapt, of_style
+        )
         logger.info(
             "%d paintings, on %s in %s", len(paintings), self.device, precision_name(self.dtype)
         )
@@ -136,17 +143,24 @@ class OptimizeStylizer:
         """Optimize from the coarsest scale to the full size; RGB uint8 H×W×3."""
         o, whole = self.options, scene.size
         sizes = [whole] if scene.start is not None else scale_sizes(*whole, o)
+        # The paper's two stages; a start takes the place of the first.
+        first = 0 if scene.start is not None else len(sizes)
+        if self.photorealism and first:
+            sizes.append(whole)
         plan = Plan(o.optimizer, o.learning_rate, iterations, o.tolerance)
         report = Reporter(listener, iterations * len(sizes), len(sizes))
         self._check_memory(*whole)
         picture: np.ndarray | None = None
         x: Tensor | None = None
-        for size in sizes:
+        for number, size in enumerate(sizes):
             report.scale += 1
             try:
                 photo = scene.photo_at(size, self.device)
                 finish = self._finisher(photo)
-                descent = Descent(self._objective(scene, photo, size), plan, finish, report)
+                objective = self._objective(scene, photo, size)
+                if self.photorealism and photo is not None and number >= first:
+                    objective = replace(objective, laplacian=self.photorealism.laplacian(photo))
+                descent = Descent(objective, plan, finish, report)
                 x = descent(self._first(scene, size) if x is None else self._next(scene, size, x))
                 picture = finish(x)
             except (RuntimeError, MemoryError) as error:
@@ -170,6 +184,8 @@ class OptimizeStylizer:
     def _next(self, scene: Scene, size: tuple[int, int], coarse: Tensor) -> Tensor:
         """The starting point of a later scale: the coarser result, with the detail of the first
         starting point that was too fine for it."""
+        if coarse.shape[:1:-1] == size:
+            return coarse
         if scene.photo is None or self.options.init == "noise":
             return _enlarged(coarse, size)
         height, width = coarse.shape[2:]
@@ -180,6 +196,9 @@ class OptimizeStylizer:
         """Make the function that turns the optimized tensor into a picture."""
         if self.options.color == "keep" and photo is not None:
             return lambda x: as_image(keep_chroma(photo, x))
+        if self.photorealism and photo is not None:
+            finish = self.photorealism.finish
+            return lambda x: as_image(finish(photo, x))
         return as_image
 
     def _objective(self, scene: Scene, photo: Tensor | None, size: tuple[int, int]) -> Objective:
@@ -200,6 +219,7 @@ class OptimizeStylizer:
             self.style(scene.photo, side),
             [Pull.from_anchor(anchor, *size, self.device) for anchor in scene.anchors],
             see,
+            self.photorealism.regions_at(size, self.device) if self.photorealism else None,
         )
 
     def _check_memory(self, width: int, height: int) -> None:

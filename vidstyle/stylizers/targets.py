@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vidstyle import image as images
 from vidstyle.errors import OptionError
 from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19
 from vidstyle.stylizers.objective import Target
+from vidstyle.stylizers.regions import Regions
 
 Paintings = Sequence[tuple[np.ndarray, float]]
 """RGB uint8 H×W×3 pictures of any size, each with its weight."""
@@ -28,6 +30,7 @@ class StyleTargets:
         paintings: as ``normalized`` returns them.
         layers: the layers of ``vgg`` to compute them for; without any, there are no targets.
         adapt: matches a painting's colours to a photo's first; None leaves paintings as they are.
+        regions: of the painting, of which there is then one; its targets are by region.
     """
 
     def __init__(
@@ -37,12 +40,14 @@ class StyleTargets:
         vgg: VGG19,
         device: torch.device,
         adapt: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        regions: Regions | None = None,
     ) -> None:
         self.paintings = paintings
         self.layers = layers
         self.vgg = vgg
         self.device = device
         self.adapt = adapt
+        self.regions = regions
         self.cached: dict[int, dict[str, Target]] = {}
 
     def __call__(self, photo: np.ndarray | None, side: int) -> dict[str, Target]:
@@ -63,10 +68,17 @@ class StyleTargets:
         each: list[dict[str, Target]] = []
         for painting, _ in paintings:
             picture = as_tensor(images.resize_short_side(painting, side)).to(self.device)
+            regions = self._regions_of(picture)
             features = self.vgg(picture, self.layers)
-            each.append({layer: Target.style(response) for layer, response in features.items()})
+            each.append({layer: Target.style(f, regions) for layer, f in features.items()})
         weights = [weight for _, weight in paintings]
         return {layer: Target.mixed([t[layer] for t in each], weights) for layer in self.layers}
+
+    def _regions_of(self, picture: Tensor) -> Tensor | None:
+        if self.regions is None:
+            return None
+        height, width = picture.shape[2:]
+        return self.regions.at((width, height)).to(picture.device)
 
 
 def normalized(paintings: Paintings) -> list[tuple[np.ndarray, float]]:
