@@ -28,6 +28,7 @@ from vidstyle.pipeline.video import restyle_video
 from vidstyle.styles.paintings import Paintings
 from vidstyle.styles.registry import Style, find_style, parse_blend, style_label
 from vidstyle.stylizers import FastStylizer
+from vidstyle.stylizers.photorealism import deepest_layer
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ class OptimizeWork:
     def load(self, device: str) -> Restyle:
         """Raises WeightsError, StyleError, DeviceError."""
         options = replace(self.optimize, device=device)
-        vgg = load_vgg19(self.vgg, options.deepest_layer)
+        look = self.photorealism
+        last = deepest_layer(options, look) if look else options.deepest_layer
+        vgg = load_vgg19(self.vgg, last)
         fast = FastStylizer(self.fast, FastOptions(device=device)) if self.fast else None
 
         def restyle(source: Path, output: Path, listener: Listener) -> Summary:
@@ -140,8 +143,8 @@ class OptimizeWork:
                 "resume": self.resume,
                 "listener": listener,
             }
-            if self.photorealism is not None:
-                return photorealistic_video(*files, photorealism=self.photorealism, **settings)
+            if look:
+                return photorealistic_video(*files, photorealism=look, **settings)
             return optimize_video(*files, video=self.video, fast=fast, **settings)
 
         return restyle

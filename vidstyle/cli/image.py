@@ -138,10 +138,12 @@ def draw_photorealistic(
     job: Job, engines: Given, losses: Given, options: PhotorealismOptions, kept: PictureOutput
 ) -> None:
     """Change the light and the colours of the photo step by step."""
-    from vidstyle.cli.optimizing import Watch, load_vgg, place
+    from vidstyle.cli.optimizing import Watch, place
+    from vidstyle.models.vgg import load_vgg19
     from vidstyle.stages import StageTimes
     from vidstyle.styles import load_paintings
     from vidstyle.stylizers import OptimizeStylizer, Photorealism
+    from vidstyle.stylizers.photorealism import deepest_layer
 
     optimize = photograph_options(losses)
     times = StageTimes()
@@ -151,7 +153,7 @@ def draw_photorealistic(
     watch = Watch(
         output, picture.shape[1::-1], job.shown, kept, overwrite=job.overwrite, times=times
     )
-    vgg = load_vgg(engines.get("vgg"), optimize)
+    vgg = load_vgg19(engines.get("vgg"), deepest_layer(optimize, options))
     regions = find_regions(job, options, photos, picture, output, vgg)
     photorealism = Photorealism(options.photorealism_weight, regions)
     stylizer = OptimizeStylizer(photos.weighted, optimize, vgg, photorealism)

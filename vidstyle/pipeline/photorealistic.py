@@ -40,6 +40,7 @@ from vidstyle.store import Checkpoint
 from vidstyle.stylizers import OptimizeStylizer, Photorealism, find_pair
 from vidstyle.stylizers.bilateral_grid import BilateralGrid, fit_grid
 from vidstyle.stylizers.descent import Step
+from vidstyle.stylizers.photorealism import deepest_layer
 from vidstyle.stylizers.targets import Paintings
 from vidstyle.temporal.motion import MotionTracker, TrackedFrame, rounded
 from vidstyle.video import ResumableWriter, VideoReader
@@ -93,7 +94,7 @@ def photorealistic_video(
     """
     check_video_regions(photorealism, photos)
     target, times = Path(output), StageTimes()
-    vgg = vgg or load_vgg19(last=optimize.deepest_layer)
+    vgg = vgg or load_vgg19(last=deepest_layer(optimize, photorealism))
     learner = _Learner(photos, photorealism, optimize, vgg)
     with VideoReader(source, read, times) as reader:
         # What cannot be written is to be known before the long work.
@@ -122,7 +123,8 @@ def photorealistic_video(
     ):
         begin_at(writer, again, untracked)
         stylizer, frames = LookStylizer(looks, compose), untracked(again)
-        return restyle(again, frames, stylizer, writer, target, counter.second_pass, times)
+        summary = restyle(again, frames, stylizer, writer, target, counter.second_pass, times)
+    return replace(summary, seconds=counter.seconds)
 
 
 def check_video_regions(options: PhotorealismOptions, photos: Paintings) -> None:
@@ -260,9 +262,12 @@ class _Counter:
         done = self.frames + progress.frames
         self._tell(done, skipped=progress.skipped, picture=progress.picture)
 
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
     def _tell(self, frames: int, **more: Any) -> None:
-        seconds = time.perf_counter() - self.began
-        self.listener(Progress(frames, self.total, seconds, loss=self.loss, **more))
+        self.listener(Progress(frames, self.total, self.seconds, loss=self.loss, **more))
 
 
 def _settings(

@@ -21,11 +21,16 @@ from vidstyle.stylizers.color import LUMA
 
 CELLS, LEVELS = 16, 8
 """Vertices along the longer side, and along luma."""
-SMOOTHNESS = 1.0
+SMOOTHNESS = 0.3
 """Weight of the squared differences between neighbours, beside the squared errors of a vertex's
 mean share of the pixels."""
-RIDGE = 0.01
+RIDGE = 0.1
 """Weight of the squared distance from the one transform that suits all pixels best."""
+PRIOR = 1e-4
+"""Weight of that transform's squared distance from leaving colours as they are."""
+SLOPE = 0.1
+"""Scale of colours beside the offset. Below 1, what varies from place to place becomes a varying
+offset rather than steep slopes, which would amplify noise and blocks of the source."""
 ITERATIONS = 80
 """Of conjugate gradients."""
 STRIP = 1 << 18
@@ -123,14 +128,16 @@ def fit_grid(image: np.ndarray, result: np.ndarray) -> BilateralGrid:
     rows, columns = (max(round(CELLS * side / max(height, width)), 2) for side in (height, width))
     shape = (rows, columns, LEVELS)
     vertices, weights = corners(colors, 0, height, shape)
-    known = F.pad(colors, (0, 1), value=1.0).view(-1, 4)
+    known = F.pad(SLOPE * colors, (0, 1), value=1.0).view(-1, 4)
     pixels, cells = len(known), rows * columns * LEVELS
     places = torch.stack([torch.arange(pixels).repeat_interleave(8), vertices.flatten().long()])
     slicing = torch.sparse_coo_tensor(
         places, weights.flatten(), (pixels, cells), check_invariants=False
     )
     slicing, adjoint = slicing.coalesce(), slicing.t().coalesce()
-    overall = torch.linalg.lstsq(known.double(), wanted.view(-1, 3).double()).solution.float()
+    change = wanted.view(-1, 3) - colors.view(-1, 3)
+    moments = (known.T @ known).double() / pixels + PRIOR * torch.eye(4).double()
+    overall = torch.linalg.solve(moments, (known.T @ change).double() / pixels).float()
     share = cells / pixels
 
     def splat(errors: Tensor) -> Tensor:
@@ -142,9 +149,10 @@ def fit_grid(image: np.ndarray, result: np.ndarray) -> BilateralGrid:
         data = splat((known[:, :, None] * sliced).sum(dim=1))
         return data + SMOOTHNESS * _roughness(grid.view(*shape, 12)).view(cells, 12) + RIDGE * grid
 
-    left = splat(wanted.view(-1, 3) - known @ overall)
-    change = conjugate_gradients(normal, left, ITERATIONS)
-    return BilateralGrid((change + overall.flatten()).view(*shape, 12))
+    local = conjugate_gradients(normal, splat(change - known @ overall), ITERATIONS)
+    scale = torch.tensor([SLOPE] * 9 + [1.0] * 3)
+    photo = torch.eye(4)[:, :3].flatten()
+    return BilateralGrid((photo + scale * (overall.flatten() + local)).view(*shape, 12))
 
 
 def _roughness(grid: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ from vidstyle.stylizers.objective import (
     Target,
     resized_tensor,
 )
-from vidstyle.stylizers.photorealism import Photorealism
+from vidstyle.stylizers.photorealism import SMALLEST_SIDE, Photorealism
 from vidstyle.stylizers.targets import (
     Paintings,
     StyleTargets,
@@ -134,7 +134,8 @@ class OptimizeStylizer:
             OptionError: the array is not a picture, or is too small for the layers.
             OptimizationError: the loss became NaN or infinite, or memory ran out.
         """
-        check_picture(image, "picture", self.options.smallest_side)
+        least = max(self.options.smallest_side, SMALLEST_SIDE if self.photorealism else 1)
+        check_picture(image, "picture", least)
         _check_shapes(image, start, anchors)
         scene = Scene(image.shape[1::-1], image, start, anchors)
         return self.paint(scene, iterations or self.options.iterations, listener)

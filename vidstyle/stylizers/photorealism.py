@@ -10,8 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vidstyle.models.layers import deepest
 from vidstyle.models.matting import guided_filter, matting_laplacian
-from vidstyle.stylizers.regions import Regions
+from vidstyle.options import OptimizeOptions, PhotorealismOptions
+from vidstyle.stylizers.regions import LAYER, Regions
+
+SMALLEST_SIDE = 3
+"""Pixels that the sides of a photo need at least, for one window of the matting Laplacian."""
 
 REACH = 1 / 60
 """Radius of the guided filter's windows, as a share of the picture's shorter side."""
@@ -43,3 +48,8 @@ class Photorealism:
         """The result without what is not locally affine in the photo: 1×3×H×W."""
         radius = max(round(REACH * min(photo.shape[2:])), 1)
         return guided_filter(photo, result, radius, EVENNESS)
+
+
+def deepest_layer(optimize: OptimizeOptions, options: PhotorealismOptions) -> str:
+    """How far VGG19 has to be computed, also to find regions."""
+    return deepest([optimize.deepest_layer, *([LAYER] if options.auto_regions else [])])

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle import image as images
-from vidstyle.errors import InputError
+from vidstyle.errors import InputError, OptionError
+from vidstyle.models.layers import smallest_side
 from vidstyle.models.matting import guided_filter
 from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19
@@ -148,7 +149,19 @@ def find_pair(
     The places of both are clustered at once (k-means), by their features, which are normalized for
     each photo, so that night and day do not keep a region from being found in both, and by their
     height and luma. Places of a cluster that one of the photos hardly has join the nearest other.
+
+    Args:
+        vgg: with ``LAYER``.
+
+    Raises:
+        OptionError: a photo is too small to look for regions.
     """
+    for picture in (photo, style):
+        if min(picture.shape[:2]) < (least := 2 * smallest_side(LAYER)):
+            raise OptionError(
+                f"a photo has {picture.shape[1]}×{picture.shape[0]} pixels, but to find regions it needs "
+                f"at least {least} on each side; use a larger one, or leave out --auto-regions"
+            )
     places = [_places(picture, vgg) for picture in (photo, style)]
     samples = np.concatenate([each.reshape(-1, each.shape[2]) for each in places])
     first = places[0].shape[0] * places[0].shape[1]
