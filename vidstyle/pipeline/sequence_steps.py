@@ -1,4 +1,4 @@
-"""What the loop is given for a sequence: motion across gaps; frames composed, written, remembered."""
+"""What the loop is given for a sequence: motion across gaps; how a frame is composed and kept."""
 
 from __future__ import annotations
 
