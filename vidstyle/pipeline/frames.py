@@ -149,7 +149,7 @@ class _Run:
         new = not target.parent.exists()
         notes = _make_folder(target.parent) / f".{_key(target)}.vidstyle"
         try:
-            with OutputLock(notes, self.output):
+            with OutputLock(target.parent, _key(target)):
                 return self._draw(first, parts, total, notes, listener)
         finally:
             if new:
