@@ -142,8 +142,9 @@ SCENES: dict[str, tuple[str, Callable[[Scene], Arguments]]] = {
 stands for work that is over soon."""
 
 
-def wait_for(condition: Callable[[], bool], process: BaseProcess) -> None:
+def wait_for(condition: Callable[[], bool], process: BaseProcess, *, alive: bool = True) -> None:
+    """Wait until a condition holds, for a minute; ``alive``: while a process goes on."""
     deadline = time.monotonic() + 60
     while not condition():
-        assert process.is_alive() and time.monotonic() < deadline
+        assert (process.is_alive() or not alive) and time.monotonic() < deadline
         time.sleep(0.02)
