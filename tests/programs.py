@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -31,10 +32,11 @@ def start(arguments: Sequence[str | Path], told: Path, printed: Path | None = No
 
 
 def _vidstyle(arguments: list[str], told: Path, printed: Path | None) -> None:
-    from vidstyle.cli.main import main
+    from vidstyle.__main__ import main
 
     for number, path in ((1, printed), (2, told)):
         if path is not None:
             with path.open("w") as file:
                 os.dup2(file.fileno(), number)
-    main(arguments)
+    sys.argv = ["vidstyle", *arguments]
+    main()

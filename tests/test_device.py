@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from vidstyle.device import (
+    fastest_cpu_precision,
     fitting_batch,
     list_devices,
     parallel_map,
@@ -67,6 +68,20 @@ def test_absent_devices(monkeypatch: pytest.MonkeyPatch, name: str, cuda: int, r
     machine(monkeypatch, cuda=cuda)
     with pytest.raises(DeviceError, match=f"'{name}'.*{reason}"):
         pick_device(name)
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_bf16_is_for_processors_that_multiply_it(
+    monkeypatch: pytest.MonkeyPatch, able: bool
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: able)
+    threads = torch.get_num_threads()
+    among = (torch.float32, torch.bfloat16)
+    fastest = fastest_cpu_precision.__wrapped__(among)
+    assert fastest in (among if able else among[:1])
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:x", "cuda:-1", "xla", "meta", "CPU"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -64,9 +65,9 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     """``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8`` as a torch dtype.
 
     On a GPU, auto is fp16. On a CPU it is the fastest of fp32, bf16 and, where it wins clearly,
-    int8, timed once: of two processors with the same instruction set, one may run bf16 at twice
-    the speed of fp32 and the other at half of it. int8 means 8-bit residual blocks in an fp32
-    network and is for CPUs only.
+    int8, of those that the processor has instructions for, timed once: of two with the same
+    instructions, one may run bf16 at twice the speed of fp32 and the other at half of it. int8
+    means 8-bit residual blocks in an fp32 network and is for CPUs only.
 
     Raises:
         DeviceError: an unknown name, or int8 where it is not supported.
@@ -128,6 +129,14 @@ def precision_name(dtype: torch.dtype) -> str:
     return next(name for name, value in PRECISIONS.items() if value == dtype)
 
 
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16; on x86, AVX512-BF16 or AMX does."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: True)() for check in checks)
+
+
 def has_int8() -> bool:
     """Whether torch has oneDNN's 8-bit convolutions and the processor has VNNI for them."""
     vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
@@ -138,21 +147,39 @@ def has_int8() -> bool:
 def fastest_cpu_precision(
     among: tuple[torch.dtype, ...] = (torch.float32, torch.bfloat16, torch.int8),
 ) -> torch.dtype:
-    """Time a convolution like the backbone's in each precision; takes about 50 ms.
+    """Of the precisions that the processor has instructions for, the one that takes least time.
 
-    int8 must win clearly, since it is less exact and speeds up nothing but convolutions.
+    Two processors with the same instructions may differ by four, so that a convolution like the
+    backbone's is timed, for about 50 ms. What counts is the processor time of a single thread,
+    which other programs do not change; the best of a few alternating rounds, as they may still
+    empty its caches. int8 must win clearly, since it is less exact and speeds up nothing but
+    convolutions.
     """
-    among = tuple(dtype for dtype in among if dtype != torch.int8 or has_int8())
+    able = {torch.bfloat16: has_bf16, torch.int8: has_int8}
+    among = tuple(dtype for dtype in among if dtype not in able or able[dtype]())
+    if len(among) == 1:
+        return among[0]
     runs = {dtype: _convolution(dtype) for dtype in among}
     times: dict[torch.dtype, list[float]] = {dtype: [] for dtype in among}
-    with torch.inference_mode():
-        for _ in range(12):  # alternating, and the best of each, because other programs may run
+    with torch.inference_mode(), single_thread():
+        for _ in range(12):
             for dtype, convolve in runs.items():
-                begin = time.perf_counter()
+                begin = time.thread_time()
                 convolve()
-                times[dtype].append(time.perf_counter() - begin)
+                times[dtype].append(time.thread_time() - begin)
     handicap = {torch.int8: 1.5}
     return min(times, key=lambda dtype: min(times[dtype]) * handicap.get(dtype, 1))
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Let torch compute on the calling thread alone."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _convolution(dtype: torch.dtype) -> Callable[[], Tensor]:

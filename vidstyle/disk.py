@@ -67,23 +67,32 @@ class OutputLock:
 
     Args:
         output: the file or folder.
-        named: what errors call it, if not so.
+        part: what of a folder is locked; runs that write other parts of it go on beside this one.
+        overwrite: whether a file may be there already; another run may just have made it.
 
     Raises:
-        OutputError: another run is writing there, or nothing can be written beside it.
+        OutputError: another run is writing there, or nothing can be written beside it, or the
+            file is there already.
     """
 
-    def __init__(self, output: Path, named: Path | None = None) -> None:
-        place, named = followed(output).absolute(), named or output
-        self._lock = FileLock(name_beside(place, f".{place.name}", ".lock"), thread_local=False)
+    def __init__(self, output: Path, part: str = "", *, overwrite: bool = True) -> None:
+        if not output.parent.is_dir():
+            raise OutputError(f"{output}: there is no directory {output.parent}")
+        self._lock = FileLock(_lock_file(output, part), thread_local=False)
         try:
             Path(self._lock.lock_file).touch()  # else filelock reports that it is taken
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise OutputError(f"{named}: another run is writing it") from error
+            raise OutputError(f"{output}: another run is writing it") from error
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"{named}: cannot be written ({reason})") from error
+            raise OutputError(f"{output}: cannot be written ({reason})") from error
+        try:
+            if not overwrite:
+                check_new_file(output, overwrite)
+        except BaseException:
+            self.release()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +106,14 @@ class OutputLock:
             with suppress(OSError):  # it is in nobody's way
                 Path(self._lock.lock_file).unlink(missing_ok=True)
             self._lock.release()
+
+
+def _lock_file(output: Path, part: str) -> Path:
+    """Where the lock of an output is: inside of a folder beside which nothing may be written."""
+    place = followed(output).absolute()
+    if place.is_dir() and not os.access(place.parent, os.W_OK):
+        return name_beside(place / "in", f".vidstyle.{part}", ".lock")
+    return name_beside(place, f".{place.name}{part and '.'}{part}", ".lock")
 
 
 def check_new_file(path: Path, overwrite: bool) -> None:

@@ -84,9 +84,8 @@ def export_style(
     if path.suffix.lower() != ".onnx":
         raise OutputError(f"{path}: exports are ONNX files; name it {path.stem}.onnx")
     check_new_file(path, options.overwrite)
-    model = describe(style, options)
-    with OutputLock(path), complete_file(path) as temporary:
-        temporary.write_bytes(model.SerializeToString())
+    with OutputLock(path, overwrite=options.overwrite), complete_file(path) as temporary:
+        temporary.write_bytes(describe(style, options).SerializeToString())
         size = temporary.stat().st_size
         fidelity = _verify(temporary, path, style, options)
     return Export(path, size, fidelity)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from vidstyle.errors import ExitCode
 
@@ -33,6 +34,17 @@ def heeded(numbers: Iterable[int] = ENDING) -> list[int]:
     return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
+def end_at_once_on_signals() -> None:
+    """Outside of ``ended_by_signals``, signals end the process with one line: nothing is lost."""
+    for number in heeded():
+        signal.signal(number, lambda *details: _end(b"vidstyle: interrupted\n"))
+
+
+def _end(message: bytes) -> NoReturn:
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, message)
+    os._exit(ExitCode.interrupted)
+
+
 @contextmanager
 def ended_by_signals(patience: float = PATIENCE) -> Iterator[None]:
     """Raise KeyboardInterrupt in the block on each signal of ``ENDING`` that is not ignored.
@@ -42,20 +54,21 @@ def ended_by_signals(patience: float = PATIENCE) -> Iterator[None]:
     own therefore ends the process on a second signal, or when the main thread is stuck in a
     library or waits in vain for another thread.
     """
-    for number in heeded():
-        signal.signal(number, signal.default_int_handler)
+    before = {n: signal.signal(n, signal.default_int_handler) for n in heeded()}
     heard, told = socket.socketpair()
     told.setblocking(False)
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    woken = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     thread = threading.Thread(target=_watch, args=(heard, patience), name="interrupts", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        signal.set_wakeup_fd(before)
+        signal.set_wakeup_fd(woken)
         told.close()
         thread.join()
         heard.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _watch(heard: socket.socket, patience: float) -> None:
@@ -78,8 +91,7 @@ def _see_to_the_end(heard: socket.socket, patience: float) -> None:
         if _place() != place:
             place, moved = _place(), now
         if (readable and now - began > _INSISTING) or now - moved > patience:
-            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _MESSAGE)
-            os._exit(ExitCode.interrupted)
+            _end(_MESSAGE)
 
 
 def _place() -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -116,14 +117,19 @@ class Checkpoints:
 class RecordLog:
     """A line of JSON for each thing that is done, only ever appended to.
 
-    A line that was cut off when the run was killed does not count.
+    A line that was cut off when the run was killed does not count, and goes before the next.
+
+    Args:
+        path: of the file, made when the first line comes.
+        durable: whether each line must survive a power cut, for which the disk is waited for.
 
     Raises:
         OutputError: from all methods: the file cannot be read or written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path, self._durable = path, durable
+        self._whole = False
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for line in self._lines():
@@ -136,16 +142,20 @@ class RecordLog:
             yield record
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Add a line, and wait until it would survive a power cut."""
+        """Add a line."""
+        if not self._whole:
+            self.truncate()
+            self._whole = True
         with _translated(self.path):
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            sync(self.path)
-            sync(self.path.parent)
+            if self._durable:
+                sync(self.path)
+                sync(self.path.parent)
 
-    def truncate(self, count: int) -> None:
-        """Keep the first so many lines."""
-        size = sum(len(line) for _, line in zip(range(count), self._lines(), strict=False))
+    def truncate(self, count: int | None = None) -> None:
+        """Keep the first so many lines, or all that are complete."""
+        size = sum(map(len, islice(self._lines(), count)))
         if self.path.exists():
             with _translated(self.path):
                 os.truncate(self.path, size)

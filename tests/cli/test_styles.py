@@ -137,7 +137,7 @@ def test_preview_of_a_moment(tmp_path: Path) -> None:
         ("missing.mp4", "sheet.png", 1, r"missing\.mp4: no such file"),
         ("text.png", "sheet.png", 1, r"text\.png: not a picture"),
         ("photo.png", "sheet.xyz", 1, r"sheet\.xyz: no picture format"),
-        ("photo.png", "no/sheet.png", 1, r"sheet\.png: No such file"),
+        ("photo.png", "no/sheet.png", 1, r"sheet\.png: there is no directory"),
     ],
 )
 def test_preview_errors(

@@ -40,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "VIDSTYLE_VGG19": str(folder / "vgg.safetensors"),
         "TMPDIR": str(scratch),
     }
-    server = subprocess.Popen(command, env=environment)
+    server = subprocess.Popen(command, env=environment, cwd=folder)
     try:
         answer(url := f"http://127.0.0.1:{port}/")
         yield url

@@ -51,6 +51,8 @@ def test_jobs_are_done_one_after_the_other(jobs: Jobs, tmp_path: Path) -> None:
     gate.open.set()
     ended(others[1])
     assert (first.result, first.state, done) == ("passed", "done", [0, 1])
+    assert jobs.folders() == {tmp_path}, "a result is shown from them"
+    jobs.forget(seconds=-1)
     assert jobs.folders() == set()
 
 

@@ -28,7 +28,7 @@ def test_a_drawing_does_not_depend_on_those_before() -> None:
 def test_the_sheet_has_all_styles_but_the_photo_itself() -> None:
     sheet = PreviewRenderer().sheet(toy_photo(640, 480))
     assert list(sheet) == list(style_titles()) and "photo" not in sheet
-    assert {picture.shape for picture in sheet.values()} == {(240, 320, 3)}
+    assert {picture.shape for picture in sheet.values()} == {(336, 448, 3)}
 
 
 @pytest.mark.parametrize("style", ["photo", "/etc/passwd", "wave,scream"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browsing import huge_png
-from clips import write_clip
+from clips import Sound, write_clip
 from toys import toy_photo
 
 from vidstyle.errors import InputError, OptionError
@@ -41,6 +42,17 @@ def test_every_frame_that_the_slider_reaches_can_be_drawn(tmp_path: Path) -> Non
         write_clip(path, ticks=tuple(range(0, 24 // rate * frames, 24 // rate)), rate=rate)
         clip = open_clip(path, path.name, LIMITS)
         assert frame_at(path, clip.last_frame).shape == (48, 64, 3)
+
+
+def test_after_the_last_frame_the_last_is_shown(tmp_path: Path) -> None:
+    source = tmp_path / "long_sound.mkv"
+    write_clip(source, ticks=tuple(range(12)), image=grey, sounds=[Sound(seconds=3)])
+    for seconds, index in ((0.0, 0), (0.25, 6), (0.5, 11), (2.9, 11), (1000.0, 11)):
+        assert frame_at(source, seconds).mean() == pytest.approx(20 * index, abs=3)
+
+
+def grey(index: int, width: int, height: int) -> np.ndarray:
+    return np.full((height, width, 3), 20 * index, np.uint8)
 
 
 def test_a_picture_is_judged_by_its_header(tmp_path: Path) -> None:

@@ -47,6 +47,23 @@ def test_a_clip_is_painted_as_by_the_command_line(visit: Visit, tmp_path: Path) 
     assert page.locator("#video-pair img").count() == 2
 
 
+def test_the_sample_is_painted_and_shown_to_its_last_frame(visit: Visit) -> None:
+    page = visit()
+    page.get_by_label("Draft").check()
+    page.get_by_label("End").fill("0.3")
+    page.get_by_label("End").blur()
+    page.click("#video-start")
+    for part in ("original", "result"):
+        page.wait_for_function(
+            "part => document.querySelector(`#video-${part} video`)?.readyState > 1", arg=part
+        )
+    before = page.locator("#video-pair img").last.get_attribute("src")
+    page.locator("#video-done input[type=range]").press("End")
+    page.wait_for_function(
+        "src => document.querySelector('#video-pair img:last-of-type').src !== src", arg=before
+    )
+
+
 def test_what_is_finished_is_kept_when_it_is_cancelled(visit: Visit, tmp_path: Path) -> None:
     page = visit()
     bring(page, clip(tmp_path / "long.mp4", 400, (640, 360)))

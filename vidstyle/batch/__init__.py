@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from vidstyle.batch.tasks import (
 )
 from vidstyle.batch.workers import assign_devices, run_parallel
 from vidstyle.batch.works import FastWork, OptimizeWork
+from vidstyle.disk import OutputLock
 from vidstyle.errors import Interrupted, OptionError
 from vidstyle.pipeline.video import ADVICE
 from vidstyle.styles.registry import Style
@@ -117,11 +119,21 @@ def run_batch(
     """Do the same with each of some files; see ``stylize_videos``.
 
     Raises:
-        VidstyleError: the model cannot be loaded.
+        VidstyleError: the model cannot be loaded, or another batch writes into the same folder.
         Interrupted: Ctrl-C.
     """
     if jobs < 1:
         raise OptionError(f"jobs are at least 1, not {jobs}")
+    with ExitStack() as locks:
+        for folder in sorted({task.output.parent for task in tasks}):
+            locks.enter_context(OutputLock(folder, "batch"))
+        return _run(tasks, work, jobs, listener)
+
+
+def _run(
+    tasks: Sequence[Task], work: Work, jobs: int, listener: Callable[[Event], None]
+) -> BatchSummary:
+    """The batch; no other writes into the folders of its outputs."""
     began, ledger = time.perf_counter(), Ledger(work)
     outcomes: list[Outcome] = []
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vidstyle.batch.tasks import Outcome, Task, Work
-from vidstyle.disk import sync
-from vidstyle.errors import OutputError
 from vidstyle.pipeline.summary import Summary
+from vidstyle.store import RecordLog
 
 NAME = ".vidstyle.done"
 
@@ -49,13 +48,7 @@ class Ledger:
             "lost": summary.lost,
             "settings": self._work.settings(task.source),
         }
-        path = _path(task)
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, default=str) + "\n")
-            sync(path)
-        except OSError as error:
-            raise OutputError(f"{path}: {error.strerror or error}") from error
+        RecordLog(_path(task)).append(_plain(entry))
 
     def remove(self, tasks: Iterable[Task]) -> None:
         """Remove the records of a batch that is done."""

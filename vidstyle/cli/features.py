@@ -26,6 +26,7 @@ def features(
     """Draw how the channels of VGG19's layers respond to a picture, as labelled grids."""
     from vidstyle import image as images
     from vidstyle.device import pick_device
+    from vidstyle.disk import OutputLock
     from vidstyle.features import draw_grid, feature_maps
     from vidstyle.models.layers import deepest, layer_name
     from vidstyle.models.vgg import load_vgg19
@@ -34,7 +35,8 @@ def features(
     target = output.output or images.beside(photo, "features").with_suffix(".png")
     picture = images.fit(images.read_image(photo), read.max_side)
     images.check_output(target, [photo], write.overwrite)
-    network = load_vgg19(engines.vgg, deepest(names)).to(pick_device(fast.device))
-    maps = feature_maps(picture, names, network, options.maps)
-    images.write_image(target, draw_grid(picture, maps, options.side, options.grey))
+    with OutputLock(target, overwrite=write.overwrite):
+        network = load_vgg19(engines.vgg, deepest(names)).to(pick_device(fast.device))
+        maps = feature_maps(picture, names, network, options.maps)
+        images.write_image(target, draw_grid(picture, maps, options.side, options.grey))
     typer.echo(f"{target}: {', '.join(names)} of {photo.name}")

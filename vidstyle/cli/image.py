@@ -105,7 +105,7 @@ def draw_fast(job: Job, fast: FastOptions) -> None:
     times = StageTimes()
     picture = job.read(times)
     output = place(job.output, job.photo, stylizer.style.label, [job.photo], job.overwrite)
-    watch = Watch(output, picture.shape[1::-1], job.shown, times=times)
+    watch = Watch(output, picture.shape[1::-1], job.shown, overwrite=job.overwrite, times=times)
     watch.run(lambda: stylizer(picture))
     for notice in stylizer.notices:
         warnings.warn(notice, stacklevel=1)

@@ -66,7 +66,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with ended_by_signals():
+                return super().invoke(ctx)
         except Interrupted as interrupt:
             kept = f"; what was finished is in {interrupt.partial}" if interrupt.partial else ""
             advice = f"; {interrupt.advice}" if kept and interrupt.advice else ""
@@ -136,8 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 would print a banner among our own lines
     warnings.showwarning = _print_warning  # type: ignore[assignment]
     try:
-        with ended_by_signals():
-            code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False)
     except VidstyleError as error:
         code = _fail(str(error), error.exit_code)
     except typer.Abort:

@@ -13,6 +13,7 @@ from vidstyle import image as images
 from vidstyle.cli.output import print_json, print_line
 from vidstyle.cli.progress import Bar
 from vidstyle.cli.summary import stages_json
+from vidstyle.disk import OutputLock
 from vidstyle.errors import Interrupted, OptimizationError, OptionError, OutputError
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.options import FastOptions, OptimizeOptions
@@ -83,6 +84,7 @@ class Watch:
         if kept.save_every and not overwrite:
             check_series(output)
         self.output = output
+        self.overwrite = overwrite
         self.size = size
         self.kind = shown.progress
         self.as_json = shown.as_json
@@ -110,12 +112,20 @@ class Watch:
         """Let it work, write the picture that comes of it, and say so.
 
         Raises:
+            OutputError: another run writes that picture, or has just done so.
             Interrupted: Ctrl-C; its ``partial`` names the picture that was kept.
             OptimizationError: the last good picture is kept, and the message names it.
         """
+        with OutputLock(self.output, overwrite=self.overwrite):
+            picture = self._worked(work)
+            with self.times.measure("encode"):
+                images.write_image(self.output, picture)
+        self._done()
+
+    def _worked(self, work: Callable[[], np.ndarray]) -> np.ndarray:
         try:
             with self.times.measure("inference"):
-                picture = work()
+                return work()
         except KeyboardInterrupt as interrupt:
             self._bar.close()
             raise Interrupted(self._keep(self.last.picture() if self.last else None)) from interrupt
@@ -128,9 +138,6 @@ class Watch:
             self._bar.close()
             if self.kept.plot is not None and self.losses:
                 write_losses(self.kept.plot, curves(self.losses), self.starts, self.output.name)
-        with self.times.measure("encode"):
-            images.write_image(self.output, picture)
-        self._done()
 
     def _keep(self, picture: np.ndarray | None) -> Path | None:
         if picture is None:

@@ -91,16 +91,18 @@ def preview(
 ) -> None:
     """Draw one labelled contact sheet of a picture in every style."""
     from vidstyle import image as images
+    from vidstyle.disk import OutputLock
     from vidstyle.styles import available_styles
     from vidstyle.stylizers import FastStylizer
 
     photo = _picture(picture, options.at, options.side)
     sheet = [images.label(photo, picture.name)]
-    for name, entry in available_styles().items():
-        result = FastStylizer(name, fast)(photo)
-        about = ", ".join(filter(None, (entry.info.title, entry.info.artist)))
-        sheet.append(images.label(result, f"{name}: {about}" if about else name))
-    images.write_image(options.output, images.contact_sheet(sheet, options.columns))
+    with OutputLock(options.output):
+        for name, entry in available_styles().items():
+            result = FastStylizer(name, fast)(photo)
+            about = ", ".join(filter(None, (entry.info.title, entry.info.artist)))
+            sheet.append(images.label(result, f"{name}: {about}" if about else name))
+        images.write_image(options.output, images.contact_sheet(sheet, options.columns))
     typer.echo(f"{options.output}: {picture.name} in {len(sheet) - 1} styles")
 
 

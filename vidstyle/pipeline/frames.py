@@ -6,10 +6,10 @@ from __future__ import annotations
 import glob
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,22 @@ import numpy as np
 
 from vidstyle.disk import OutputLock
 from vidstyle.errors import InputError, Interrupted, OptionError, OutputError
-from vidstyle.frame import Frame, coverage
-from vidstyle.options import FastOptions, FrameOptions, PictureOptions, TemporalOptions, settings_of
-from vidstyle.pipeline.journal import Entry, Journal
-from vidstyle.pipeline.mattes import Matte, composite
+from vidstyle.options import FastOptions, FrameOptions, TemporalOptions, settings_of
+from vidstyle.pipeline.journal import Journal
+from vidstyle.pipeline.mattes import Matte
 from vidstyle.pipeline.passes import PassFolders, PassWriter
 from vidstyle.pipeline.process import process
 from vidstyle.pipeline.resume_plan import (
     Counts,
     ResumePlan,
     Rules,
-    SequenceFrame,
     UnreadableFrame,
+)
+from vidstyle.pipeline.sequence_steps import (
+    FrameFinisher,
+    MotionFeed,
+    PictureWriter,
+    StateKeeper,
 )
 from vidstyle.pipeline.settings import drawing_settings
 from vidstyle.pipeline.steady import SteadyStylizer, effective_consistency
@@ -38,15 +42,14 @@ from vidstyle.sequences.pattern import SequenceFile, find_sequence, output_path,
 from vidstyle.sequences.picture import (
     Picture,
     read_picture,
-    write_picture,
 )
 from vidstyle.sequences.watch import Watch
 from vidstyle.stages import StageTimes
-from vidstyle.store import EVERY, Checkpoint, Checkpoints
+from vidstyle.store import Checkpoints
 from vidstyle.styles.registry import Style
 from vidstyle.stylizers import FastStylizer
 from vidstyle.temporal.cuts import read_cuts
-from vidstyle.temporal.motion import MotionTracker, TrackedFrame
+from vidstyle.temporal.motion import MotionTracker
 
 Painting = str | Path | Style
 
@@ -146,7 +149,7 @@ class _Run:
         new = not target.parent.exists()
         notes = _make_folder(target.parent) / f".{_key(target)}.vidstyle"
         try:
-            with OutputLock(notes, self.output):
+            with OutputLock(target.parent, _key(target)):
                 return self._draw(first, parts, total, notes, listener)
         finally:
             if new:
@@ -311,106 +314,6 @@ class _Run:
         if counts.renewed:
             yield f"{counts.renewed} frames were made again, as their files have changed"
         yield from self.notices
-
-
-class MotionFeed:
-    """Tracks the motion of frames that come in groups, and a group in several parts."""
-
-    def __init__(self, tracker: MotionTracker) -> None:
-        self.tracker = tracker
-        self._last: SequenceFrame | None = None
-
-    def __call__(self, frames: Iterable[SequenceFrame]) -> Iterator[TrackedFrame]:
-        for _, group in groupby(frames, key=lambda frame: frame.task.group):
-            first = next(group)
-            self.tracker.previous = self._previous(first)
-            self.tracker.index = first.task.index
-            for tracked in self.tracker(chain([first], group)):
-                assert isinstance(tracked.frame, SequenceFrame)
-                self._last = tracked.frame
-                yield tracked._replace(start=tracked.frame.task.start)
-
-    def _previous(self, first: SequenceFrame) -> Frame | None:
-        start, last = first.task.start, self._last
-        if start is not None:
-            return Frame(start.thumbnail, first.pts - 1, first.time_base)
-        follows = last is not None and last.task.group == first.task.group
-        return last if follows else None
-
-
-class FrameFinisher:
-    """Composes a frame of its pictures in each region's style.
-
-    Args:
-        empty_kept: colours where alpha is 0 stay as they are.
-        tracked: motion is estimated, so that it is known where shots begin.
-    """
-
-    def __init__(self, passes: PassWriter, *, empty_kept: bool, tracked: bool) -> None:
-        self.passes = passes
-        self.empty_kept = empty_kept
-        self.tracked = tracked
-
-    def __call__(self, tracked: TrackedFrame, pictures: Sequence[np.ndarray]) -> Frame:
-        frame, motion = tracked.frame, tracked.motion.result()
-        assert isinstance(frame, SequenceFrame)
-        source = frame.picture
-        image = pictures[0]
-        if frame.mattes:
-            image = composite(source.image, pictures, frame.mattes)
-        if self.empty_kept and source.alpha is not None:
-            empty = coverage(source.alpha) == 0
-            image = np.where(empty[:, :, None], source.image, image)
-        self.passes(frame, motion)
-        return replace(frame, image=image, cut=self.tracked and motion.flow is None)
-
-
-class PictureWriter:
-    """Writes each frame into its file, and notes that it is there."""
-
-    def __init__(self, journal: Journal, options: PictureOptions) -> None:
-        self.journal = journal
-        self.options = options
-
-    def write(self, frame: Frame) -> None:
-        """Raises OutputError when the disk is full or so."""
-        assert isinstance(frame, SequenceFrame)
-        task, picture = frame.task, frame.picture
-        if not task.write:
-            return
-        self.journal.start(task.target.name)
-        write_picture(task.target, picture, frame.image, options=self.options)
-        height, width = picture.image.shape[:2]
-        self.journal.finish(
-            Entry(
-                task.target.name,
-                task.link,
-                task.target.stat().st_size,
-                (width, height),
-                str(picture.image.dtype),
-                frame.cut,
-            )
-        )
-
-
-class StateKeeper:
-    """Keeps the state after every so many frames."""
-
-    def __init__(
-        self, checkpoints: Checkpoints, stylizer: SteadyStylizer, *, tracked: bool
-    ) -> None:
-        self.checkpoints = checkpoints
-        self.stylizer = stylizer
-        self.tracked = tracked
-
-    def state_after(self, frame: Frame) -> Checkpoint | None:
-        assert isinstance(frame, SequenceFrame)
-        due = self.tracked and frame.task.write and (frame.task.index + 1) % EVERY == 0
-        return self.stylizer.state() if due else None
-
-    def keep(self, frame: Frame, state: Checkpoint) -> None:
-        assert isinstance(frame, SequenceFrame)
-        self.checkpoints.save(frame.task.link, state)
 
 
 def as_before(fast: FastOptions, settings: Mapping[str, Any] | None) -> FastOptions:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidstyle.errors import OptionError, OutputError
-from vidstyle.store import describe_change
+from vidstyle.store import RecordLog, describe_change
 
 NAME = "journal.jsonl"
 
@@ -57,6 +57,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / NAME
+        self._log = RecordLog(self.path, durable=False)
         self.settings: dict[str, Any] | None = None
         """Settings of the run that began the journal; None when there was none."""
         self.entries: dict[str, Entry] = {}
@@ -108,32 +109,20 @@ class Journal:
         """Raises OutputError when the disk is full or so."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
         except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror or error}") from error
+            raise OutputError(f"{self.folder}: {error.strerror or error}") from error
+        self._log.append(line)
 
     def _read(self) -> None:
         try:
-            text = self.path.read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror or error}") from error
-        whole, _, torn = text.rpartition(b"\n")
-        try:
-            for line in whole.splitlines():
-                self._take(json.loads(line))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise OutputError(
-                f"{self.path}: cannot be read; start over with --overwrite"
-            ) from error
-        if torn:  # else the next line would be appended to it
-            self._cut_to(len(text) - len(torn))
+            for line in self._log:
+                self._take(line)
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._log.damaged() from error
 
     def _take(self, line: dict[str, Any]) -> None:
-        if not isinstance(line, dict) or not isinstance(line.get("settings", {}), dict):
-            raise TypeError("a line is an object")
+        if not isinstance(line.get("settings", {}), dict):
+            raise TypeError("settings are an object")
         if "settings" in line:
             self.settings = line["settings"]
         elif "begun" in line:
@@ -145,13 +134,6 @@ class Journal:
             entry = Entry(**line)
             self.begun.add(entry.name)
             self.entries[entry.name] = entry
-
-    def _cut_to(self, length: int) -> None:
-        try:
-            with self.path.open("r+b") as file:
-                file.truncate(length)
-        except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror or error}") from error
 
 
 def link(before: str | None, *parts: object) -> str:

@@ -106,7 +106,7 @@ def optimize_video(
     ):
         # What cannot be written is to be known before the long work.
         plan = output_plan(target, reader, compare, read, write)
-        with OutputLock(plan.path):
+        with OutputLock(plan.path, overwrite=plan.overwrite):
             cache = FrameCache(
                 plan.path,
                 settings(Path(source), painter, video, temporal, read, fast),

@@ -126,6 +126,9 @@ class TrainLoop(ABC):
     def _write(self) -> None:
         """Write the output with the weights in ``average``."""
 
+    def _write_samples(self) -> None:  # noqa: B027
+        """Write pictures that show how far the training is."""
+
     @abstractmethod
     def _subject(self) -> dict[str, object]:
         """JSON values that must match those in a checkpoint for it to be resumed."""
@@ -155,7 +158,7 @@ class TrainLoop(ABC):
             except TrainingError:
                 raise
             except BaseException:
-                self.save()
+                self.save(samples=False)  # who has interrupted it does not wait for them
                 raise
             self.save()
 
@@ -234,9 +237,15 @@ class TrainLoop(ABC):
     def checkpoint_path(self) -> Path:
         return self.output.with_suffix(".checkpoint.safetensors")
 
-    def save(self) -> Path:
-        """Write the output and the checkpoint; each appears under its name when complete."""
+    def save(self, *, samples: bool = True) -> Path:
+        """Write the output and the checkpoint; each appears under its name when complete.
+
+        Args:
+            samples: also write pictures that show how far the training is, if it has some.
+        """
         self._write()
+        if samples:
+            self._write_samples()
         tensors = dict(self.weights)
         tensors |= {f"average.{name}": weight for name, weight in self.average.items()}
         tensors |= {

@@ -336,6 +336,8 @@ class Trainer(TrainLoop):
 
     def _write(self) -> None:
         write_style_file(self.style_file(), self.output)
+
+    def _write_samples(self) -> None:
         images.write_image(self.output.with_suffix(".sheet.png"), self.sheet())
 
     def _subject(self) -> dict[str, object]:

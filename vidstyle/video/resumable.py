@@ -74,7 +74,7 @@ class ResumableWriter:
         self._last: Segment | None = None
         self._end = 0
         self._clock = OutputClock(plan.first_tick)
-        self._lock = OutputLock(plan.path)
+        self._lock = OutputLock(plan.path, overwrite=plan.overwrite)
         try:
             self._folder = self._open_folder(settings, resume)
             self._records = RecordLog(self._folder.path / RECORDS)

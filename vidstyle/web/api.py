@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from vidstyle.errors import InputError
 from vidstyle.web.services import Services
 from vidstyle.web.settings import VideoSettings
 from vidstyle.web.uploads import check_length, open_clip
@@ -21,7 +22,7 @@ def add_api(services: Services, tab: VideoTab) -> None:
     """Let programs paint clips as the tab for videos does, at ``/paint``."""
 
     async def paint_clip(
-        clip: str,
+        clip: str | None,
         style: str,
         strength: float,
         temporal: float,
@@ -33,6 +34,8 @@ def add_api(services: Services, tab: VideoTab) -> None:
     ) -> str:
         """Paint a clip, and wait for the painting."""
         with services.errors_shown():
+            if clip is None:
+                raise InputError("no clip was given")
             choice = VideoSettings.of(
                 style, strength, temporal, color, quality, max_side, start, end
             )

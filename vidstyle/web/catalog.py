@@ -17,4 +17,4 @@ def check_style(name: str) -> None:
     """Raises StyleError unless it is the name of a style; files cannot be named."""
     known = style_titles()
     if name not in known:
-        raise StyleError(f"unknown style '{name}'; {suggestion(name, known)}")
+        raise StyleError(f"unknown style '{name}'; {suggestion(str(name), known)}")

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import gradio as gr
 
+from vidstyle.errors import VidstyleError
 from vidstyle.web.jobs import Job
 from vidstyle.web.services import QUIET, Services, shown
 from vidstyle.web.status import JobView
@@ -120,11 +121,15 @@ class JobPanel:
 
     def _ended(self, job: Job) -> list[Any]:
         """The page with what came of it, or back where it was."""
+        problem = job.error
         if job.result is not None:
-            parts = self._outcome.show(job.result)
-            return [shown(False), shown(False), gr.skip(), *parts, gr.skip()]
-        if job.error:
-            gr.Warning(html.escape(self.services.without_folders(job.error)), title="Sorry")
+            try:
+                parts = self._outcome.show(job.result)
+                return [shown(False), shown(False), gr.skip(), *parts, gr.skip()]
+            except VidstyleError as error:
+                problem = str(error)
+        if problem:
+            gr.Warning(html.escape(self.services.without_folders(problem)), title="Sorry")
         else:
             gr.Info("It was stopped before anything of it was finished.", title="Stopped")
         return [shown(True), shown(False), gr.skip(), *self._hidden, ""]

@@ -45,12 +45,14 @@ class Job:
         self.ended: float | None = None
         self._work = work
         self._stopped = threading.Event()
+        self._changing = threading.Lock()
 
     def stop(self) -> None:
         """Ask it to end and to keep what it has finished; one that waits ends at once."""
-        self._stopped.set()
-        if self.state == "waiting":
-            self._end("stopped")
+        with self._changing:
+            self._stopped.set()
+            if self.state == "waiting":
+                self._end("stopped")
 
     def listen(self, event: Any) -> None:
         """Take note of an event; a listener for what reports its progress.
@@ -64,9 +66,10 @@ class Job:
 
     def run(self) -> None:
         """Do the work, whatever comes of it."""
-        if self._stopped.is_set():
-            return
-        self.state = "running"
+        with self._changing:
+            if self._stopped.is_set():
+                return
+            self.state = "running"
         state: State = "stopped"
         try:
             self.result = self._work(self)
@@ -128,9 +131,8 @@ class Jobs:
         return before
 
     def folders(self) -> set[Path]:
-        """The folders of the jobs that have not ended."""
-        going_on = [job for job in list(self._jobs.values()) if job.ended is None]
-        return {folder for job in going_on for folder in job.folders}
+        """The folders of all jobs that are remembered, which their results are shown from."""
+        return {folder for job in list(self._jobs.values()) for folder in job.folders}
 
     def forget(self, seconds: float = KEPT_SECONDS) -> None:
         """Forget the jobs that ended some time ago."""

@@ -15,7 +15,7 @@ from vidstyle.styles.file import backbone_hash
 from vidstyle.stylizers import FastStylizer
 from vidstyle.web.catalog import check_style, style_titles
 
-SHEET_SIDE = 320
+SHEET_SIDE = 448
 
 
 class PreviewRenderer:

@@ -36,6 +36,7 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
                 theme=theme(),
                 css=style_sheet(),
                 head=live_script(),
+                allowed_paths=[str(services.sample.path)],
                 share=False,
                 run_history=False,
                 footer_links=["api"],

@@ -91,7 +91,7 @@ class Services:
 
     def without_folders(self, error: VidstyleError | str) -> str:
         """A message without the folders on this machine."""
-        return re.sub(rf"{re.escape(str(self.workspace.root))}/[^/\\s]+/", "", str(error))
+        return re.sub(rf"{re.escape(str(self.workspace.root))}/[^/]+/", "", str(error))
 
     @contextmanager
     def errors_shown(self) -> Iterator[None]:

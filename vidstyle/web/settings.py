@@ -47,8 +47,8 @@ class VideoSettings:
             FastOptions(strength=strength, color=color, quality=quality),  # type: ignore[arg-type]
             TemporalOptions(temporal=temporal),
             ReadOptions(
-                start=parse_time(start) if start.strip() else None,
-                end=parse_time(end) if end.strip() else None,
+                start=parse_time(start) if (start or "").strip() else None,
+                end=parse_time(end) if (end or "").strip() else None,
                 max_side=max_side or None,
             ),
         )

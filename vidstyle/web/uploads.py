@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +89,24 @@ def check_pixels(path: Path, width: int, height: int, limits: WebOptions) -> Non
 
 
 def frame_at(path: Path, seconds: float, side: int | None = None) -> np.ndarray:
-    """A frame of a clip as RGB uint8 H×W×3, its longer side at most ``side`` pixels.
+    """The frame of a clip at a time, or its last, RGB uint8 H×W×3.
+
+    A clip may say that it is longer than its pictures are: then the last of them is looked for
+    further and further before.
+
+    Args:
+        side: the longer side of the frame is at most so many pixels.
 
     Raises:
-        InputError, OptionError: the clip cannot be read, or ends before.
+        InputError: the clip cannot be read.
     """
-    with VideoReader(path, ReadOptions(start=seconds or None, bit_depth=8)) as reader:
-        return fit(next(iter(reader)).image, side)
+    for back in (0, 1, 4, 16, 64, seconds):
+        start = max(seconds - back, 0.0)
+        try:
+            with VideoReader(path, ReadOptions(start=start or None, bit_depth=8)) as reader:
+                wanted = iter(reader) if back else islice(reader, 1)
+                return fit(deque(wanted, maxlen=1).pop().image, side)
+        except (InputError, OptionError):
+            if start == 0:
+                raise
+    raise AssertionError("the last start is 0")

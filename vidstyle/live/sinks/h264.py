@@ -12,6 +12,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from vidstyle.live.clock import TICKS
 from vidstyle.live.sinks.base import SinkFormat, even
 from vidstyle.video.color import BT709, LIMITED
+from vidstyle.video.encoders import same_priority
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -64,6 +65,8 @@ class H264Muxer:
         context.thread_type = thread_type
         if bitrate:
             context.bit_rate = bitrate
+        with same_priority():
+            context.open()
         self._audio = format.audio.add_to(container) if format.audio else None
 
     def write(self, frame: LiveFrame) -> None:

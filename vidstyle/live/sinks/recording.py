@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import av
 from av.error import FFmpegError
 
-from vidstyle.disk import check_new_file, name_beside, temporary_name
+from vidstyle.disk import OutputLock, followed, name_beside, temporary_name
 from vidstyle.errors import CutShortError, OptionError, OutputError
 from vidstyle.live.clock import TICKS
 from vidstyle.live.sinks.base import Sink, SinkFormat
@@ -53,19 +53,22 @@ class RecordingSink(Sink):
         if self.path.suffix.lower() not in SUFFIXES:
             raise OptionError(f"{path}: record to a file that ends in {', '.join(SUFFIXES)}")
         self._container = _CONTAINERS[self.path.suffix.lower()]
-        self._temporary = temporary_name(self.path)
+        self._target = followed(self.path)
+        self._temporary = temporary_name(self._target)
         self._output: OutputContainer | None = None
+        self._lock: OutputLock | None = None
         self._muxer: H264Muxer | None = None
 
     def open(self, format: SinkFormat) -> None:
-        """Raises OutputError when the file exists, or cannot be written or hold the audio."""
+        """Raises OutputError when the file exists, another run is writing it, or it cannot be
+        written or hold the audio."""
         audio = format.audio
         if audio is not None and not audio.fits(self._container):
             raise OutputError(
                 f"{self.name}: cannot hold {audio.codec} audio; "
                 "record to .mkv, or omit it with --audio none"
             )
-        check_new_file(self.path, self.options.overwrite)
+        self._lock = OutputLock(self.path, overwrite=self.options.overwrite)
         with self._kept_on_failure():
             self._output = av.open(
                 f"file:{self._temporary}",
@@ -97,8 +100,8 @@ class RecordingSink(Sink):
         with self._kept_on_failure():
             self._muxer.finish()
             self._output.close()
-            self._temporary.replace(self.path)
-        self._output = self._muxer = None
+            self._temporary.replace(self._target)
+        self._leave()
 
     @contextmanager
     def _kept_on_failure(self) -> Iterator[None]:
@@ -109,7 +112,8 @@ class RecordingSink(Sink):
             reason = str(getattr(error, "strerror", None) or error).lower()
             message = f"{self.path}: cannot be written ({reason})"
             playable = self._container == "matroska" and self._muxer and self._muxer.frames
-            partial = name_beside(self.path, self.path.stem, f".partial{self.path.suffix}")
+            target = self._target
+            partial = name_beside(target, target.stem, f".partial{target.suffix}")
             self._discard(keep_as=partial if playable else None)
             if not playable:
                 raise OutputError(message) from error
@@ -120,8 +124,14 @@ class RecordingSink(Sink):
         if self._output is not None:
             with suppress(FFmpegError, OSError):
                 self._output.close()
-        self._output = self._muxer = None
         with suppress(OSError):  # the reason to report is another
             if keep_as is not None:
                 self._temporary.replace(keep_as)
             self._temporary.unlink(missing_ok=True)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Let others write the file."""
+        self._output = self._muxer = None
+        if self._lock is not None:
+            self._lock.release()
