@@ -1,0 +1,150 @@
+"""What photographs as styles keep of a photo and take from another, and how steady videos are.
+
+    VIDSTYLE_DATA=../shared python benchmarks/photorealistic.py [stills] [video] [--side 320]
+
+stills  five pairs of photos: distortion against the photo, and style distance, of the result without
+        regions and with those that were found, next to plain Gatys (the same losses alone) and to
+        Reinhard's transfer of the mean and deviation of colours. --sheets DIR keeps the pictures,
+        and the regions.
+video   E_warp of a clip and of the result, each divided by its own contrast as well, distortion,
+        and where the time goes.
+
+edges      correlation of edge strength with the photo's, pixel by pixel (1 is best).
+structure  mean of SSIM's structure term of luma, in Gaussian windows of σ 1.5 (1 is best).
+affine     how far windows are from affine maps of the photo's colours: the photorealism loss.
+style      relative distance of Gram matrices, over the layers that the bundled styles learn from.
+
+Definitions: docs/photorealistic.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from temporal import VGG_FILE, Scene
+
+from vidstyle import image as images
+from vidstyle.errors import VidstyleError
+from vidstyle.models.losses import (
+    STYLE_LAYERS,
+    edge_correlation,
+    gram_matrices,
+    luma,
+    style_distance,
+)
+from vidstyle.models.matting import matting_laplacian, photorealism_loss
+from vidstyle.models.pixels import as_tensor
+from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.options import PHOTOGRAPHS, PhotorealismOptions, ReadOptions, WriteOptions
+from vidstyle.pipeline.photorealistic import photorealistic_video
+from vidstyle.stylizers import OptimizeStylizer, Photorealism, Regions, find_pair
+from vidstyle.video import VideoReader
+
+PAIRS = {
+    "skyline": ("sun_038", "sun_059"),
+    "mountain": ("sun_425", "sun_090"),
+    "beach": ("osie_1164", "osie_1058"),
+    "meadow": ("sun_197", "bsds_41006"),
+    "castle": ("bsds_201080", "in_n02980441"),
+}
+"""Of photos/: day and dusk, day and night, blue sky and sunset, summer and autumn, fair and storm."""
+WEIGHT = PhotorealismOptions.photorealism_weight
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Measures results of one photo and one style."""
+
+    photo: np.ndarray
+    style: np.ndarray
+    vgg: VGG19
+
+    def figures(self, result: np.ndarray) -> dict[str, float]:
+        photo, drawn = as_tensor(self.photo), as_tensor(result)
+        bent = photorealism_loss(drawn, matting_laplacian(photo))
+        return {
+            "edges": float(edge_correlation(drawn, photo, 1)),
+            "structure": structure(result, self.photo),
+            "affine": 1000 * float(bent),
+            "style": float(style_distance(self._grams(result), self._grams(self.style))),
+        }
+
+    @torch.no_grad()
+    def _grams(self, picture: np.ndarray) -> dict[str, torch.Tensor]:
+        picture = images.resize_short_side(picture, min(self.photo.shape[:2]))
+        return gram_matrices(self.vgg(as_tensor(picture), STYLE_LAYERS), STYLE_LAYERS)
+
+
+def structure(first: np.ndarray, second: np.ndarray) -> float:
+    """The structure term of SSIM (Wang et al. 2004, eq. 10) of two pictures H×W×3 uint8."""
+    x, y = (luma(as_tensor(picture))[0, 0].double().numpy() for picture in (first, second))
+    smooth = partial(cv2.GaussianBlur, ksize=(11, 11), sigmaX=1.5)
+    deviations = [np.sqrt((smooth(v * v) - smooth(v) ** 2).clip(0)) for v in (x, y)]
+    together, floor = smooth(x * y) - smooth(x) * smooth(y), 0.03**2 / 2
+    return float(((together + floor) / (deviations[0] * deviations[1] + floor)).mean())
+
+
+def reinhard(photo: np.ndarray, style: np.ndarray) -> np.ndarray:
+    """Mean and deviation of the style, in CIE L*a*b* (Reinhard et al. 2001)."""
+    lab, target = (cv2.cvtColor(np.float32(p) / 255, cv2.COLOR_RGB2LAB) for p in (photo, style))
+    (mean, deviation), (wanted, spread) = ((p.mean((0, 1)), p.std((0, 1))) for p in (lab, target))
+    moved = (lab - mean) * (spread / deviation.clip(1e-3)) + wanted
+    return np.rint(255 * cv2.cvtColor(np.float32(moved), cv2.COLOR_LAB2RGB).clip(0, 1)).astype(np.uint8)
+
+
+def drawn_by_all(
+    photo: np.ndarray, style: np.ndarray, vgg: VGG19, pair: tuple[Regions, Regions]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The results of every method."""
+
+    def optimized(look: Photorealism | None) -> np.ndarray:
+        return OptimizeStylizer([(style, 1.0)], PHOTOGRAPHS, vgg, look)(photo)
+
+    yield "Reinhard", reinhard(photo, style)
+    yield "Gatys", optimized(None)
+    yield "ours", optimized(Photorealism(WEIGHT))
+    yield "ours, by regions", optimized(Photorealism(WEIGHT, pair))
+
+
+def stills(data: Path, vgg: VGG19, a: argparse.Namespace) -> None:
+    print(f"{'':28}{'edges':>9}{'structure':>11}{'affine':>9}{'style':>9}{'seconds':>9}")
+    totals: dict[str, list[list[float]]] = {}
+    for name in a.pairs:
+        paths = [data / "photos" / f"{stem}.jpg" for stem in PAIRS[name]]
+        photo, style = (images.fit(images.read_image(path), a.side) for path in paths)
+        pair, judge = find_pair(photo, style, a.regions, vgg), Judge(photo, style, vgg)
+        cells = {"the photo": photo, "the style": style}
+        began = time.perf_counter()
+        for method, result in drawn_by_all(photo, style, vgg, pair):
+            spent = time.perf_counter() - began
+            row = [*judge.figures(result).values(), spent]
+            totals.setdefault(method, []).append(row)
+            print(line(f"{name}, {method}", row), flush=True)
+            cells[method], began = result, time.perf_counter()
+        cells |= {"its regions": pair[0].picture(), "the style's regions": pair[1].picture()}
+        if a.sheets:
+            images.write_image(a.sheets / f"{name}.png", sheet(cells))
+    for method, rows in totals.items():
+        print(line(f"mean, {method}", np.mean(rows, axis=0).tolist()))
+
+
+def line(title: str, row: list[float]) -> str:
+    edges, structural, affine, style, seconds = row
+    return f"{title:28}{edges:9.3f}{structural:11.3f}{affine:9.3f}{style:9.3f}{seconds:9.1f}"
+
+
+def sheet(cells: dict[str, np.ndarray]) -> np.ndarray:
+    size = next(iter(cells.values())).shape[1::-1]
+    labelled = [images.label(images.framed(c, *size), name) for name, c in cells.items()]
+    return images.contact_sheet(labelled, 4)
