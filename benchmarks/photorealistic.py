@@ -52,13 +52,14 @@ from vidstyle.stylizers import OptimizeStylizer, Photorealism, Regions, find_pai
 from vidstyle.video import VideoReader
 
 PAIRS = {
-    "skyline": ("sun_038", "sun_059"),
-    "mountain": ("sun_425", "sun_090"),
-    "beach": ("osie_1164", "osie_1058"),
-    "meadow": ("sun_197", "bsds_41006"),
-    "castle": ("bsds_201080", "in_n02980441"),
+    "skyline": ("sun_038", "sun_059", 3),
+    "mountain": ("sun_425", "sun_090", 2),
+    "beach": ("osie_1164", "osie_1058", 2),
+    "meadow": ("sun_197", "bsds_41006", 3),
+    "castle": ("bsds_201080", "in_n02980441", 2),
 }
-"""Of photos/: day and dusk, day and night, blue sky and sunset, summer and autumn, fair and storm."""
+"""Of photos/, with the number of regions to look for: day and dusk, day and night, blue sky and
+sunset, summer and autumn, fair weather and storm."""
 WEIGHT = PhotorealismOptions.photorealism_weight
 
 
@@ -121,9 +122,10 @@ def stills(data: Path, vgg: VGG19, a: argparse.Namespace) -> None:
     print(f"{'':28}{'edges':>9}{'structure':>11}{'affine':>9}{'style':>9}{'seconds':>9}")
     totals: dict[str, list[list[float]]] = {}
     for name in a.pairs:
-        paths = [data / "photos" / f"{stem}.jpg" for stem in PAIRS[name]]
+        *stems, count = PAIRS[name]
+        paths = [data / "photos" / f"{stem}.jpg" for stem in stems]
         photo, style = (images.fit(images.read_image(path), a.side) for path in paths)
-        pair, judge = find_pair(photo, style, a.regions, vgg), Judge(photo, style, vgg)
+        pair, judge = find_pair(photo, style, count, vgg), Judge(photo, style, vgg)
         cells = {"the photo": photo, "the style": style}
         began = time.perf_counter()
         for method, result in drawn_by_all(photo, style, vgg, pair):
@@ -146,5 +148,82 @@ def line(title: str, row: list[float]) -> str:
 
 def sheet(cells: dict[str, np.ndarray]) -> np.ndarray:
     size = next(iter(cells.values())).shape[1::-1]
-    labelled = [images.label(images.framed(c, *size), name) for name, c in cells.items()]
+    labelled = [images.label(images.letterbox(c, *size), name) for name, c in cells.items()]
     return images.contact_sheet(labelled, 4)
+
+
+def video(data: Path, vgg: VGG19, a: argparse.Namespace) -> None:
+    style = images.read_image(data / "photos" / f"{a.style}.jpg")
+    for clip in a.clips:
+        path = data / "clips" / clip
+        scene = Scene.read(path, a.frames, a.side)
+        pictures, seconds = restyled(path, style, vgg, a)
+        errors = [scene.warping_error(frames) for frames in (scene.frames, pictures)]
+        contrasts = [np.mean([f.var() for f in frames]) for frames in (scene.frames, pictures)]
+        shares = np.divide(errors, contrasts)
+        figures = [
+            list(Judge(frame, style, vgg).figures(picture).values())
+            for frame, picture in zip(scene.frames[::8], pictures[::8], strict=True)
+        ]
+        edges, structural, _, style_gap = np.mean(figures, axis=0)
+        print(
+            f"{clip}, {len(pictures)} frames of {a.side} pixels: E_warp {errors[0]:.6f}, of the result "
+            f"{errors[1]:.6f} ({errors[1] / errors[0] - 1:+.1%}; by contrast "
+            f"{shares[1] / shares[0] - 1:+.1%}), edges {edges:.3f}, structure {structural:.3f}, "
+            f"style {style_gap:.3f}, {seconds:.1f} s",
+            flush=True,
+        )
+        if a.sheets:
+            chosen = np.linspace(0, len(pictures) - 1, 4).astype(int)
+            rows = [frames[n] for frames in (scene.frames, pictures) for n in chosen]
+            images.write_image(
+                a.sheets / f"{path.stem}.{a.style}.png", images.contact_sheet(rows, 4)
+            )
+
+
+def restyled(
+    path: Path, style: np.ndarray, vgg: VGG19, a: argparse.Namespace
+) -> tuple[list[np.ndarray], float]:
+    """The frames of a clip's result, and how long it took."""
+    with VideoReader(path) as reader:
+        rate = float(reader.info.average_rate or 25)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "out.mkv"
+        summary = photorealistic_video(
+            path,
+            output,
+            [(style, 1.0)],
+            photorealism=PhotorealismOptions(photorealistic=True, auto_regions=a.regions),
+            read=ReadOptions(max_side=a.side, end=(a.frames - 0.5) / rate),
+            write=WriteOptions(codec="ffv1", pix_fmt="bgr0", audio="none"),
+            vgg=vgg,
+        )
+        with VideoReader(output) as reader:
+            return [frame.image for frame in reader], summary.seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", default=["stills", "video"], metavar="part")
+    parser.add_argument("--pairs", nargs="+", default=list(PAIRS), choices=PAIRS)
+    parser.add_argument("--clips", nargs="+", default=["lofoten.mp4"])
+    parser.add_argument("--style", default="osie_1058", help="a photo, for videos")
+    parser.add_argument("--regions", type=int, help="of videos; all is one unless given")
+    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--side", type=int, default=320)
+    parser.add_argument("--sheets", type=Path, help="folder for pictures to look at")
+    a = parser.parse_args()
+    data = Path(os.environ.get("VIDSTYLE_DATA", "../shared"))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    try:
+        vgg = load_vgg19(data / VGG_FILE, "relu4_2")
+        for part in a.parts:
+            {"stills": stills, "video": video}[part](data, vgg, a)
+    except VidstyleError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ MOST_LABELS = 16
 SMALLEST = 0.01
 """Share of a photo below which a region that was found is joined with others."""
 LAYER = "relu4_1"
-PLACE, LIGHT = 0.3, 0.3
+PLACE, LIGHT = 0.4, 0.3
 """Weights of a place's height and luma beside its features, in their standard deviations."""
 PALETTE = np.array(
     [
