@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from vidstyle.frame import Frame
 from vidstyle.models.vgg import VGG19
 from vidstyle.options import OptimizeOptions, PhotorealismOptions, TemporalOptions, WriteOptions
 from vidstyle.pipeline import photorealistic
-from vidstyle.pipeline.photorealistic import Look, LookStylizer, photorealistic_video
+from vidstyle.pipeline.photorealistic import Look, LookStylizer, photorealistic_video, steadied
 from vidstyle.pipeline.summary import Progress, Summary
 from vidstyle.stylizers.bilateral_grid import BilateralGrid
 from vidstyle.video import ReadOptions
@@ -63,7 +64,8 @@ def restyle(source: Path, output: Path, **more: Any) -> Summary:
 def test_frames_keep_their_shapes_and_take_the_light(tmp_path: Path) -> None:
     source, output = clip(tmp_path / "in.mkv"), tmp_path / "out.mkv"
     heard: list[Progress] = []
-    summary = restyle(source, output, listener=heard.append)
+    longer = replace(QUICK, iterations=20)
+    summary = restyle(source, output, listener=heard.append, optimize=longer)
     before, after = images(source), images(output)
     assert summary.frames == len(after) == 10
     assert frame_times(output) == frame_times(source)
@@ -108,6 +110,16 @@ def test_looks_are_mixed_within_a_shot_and_not_across_a_cut(time: float, level: 
     looks = [Look(0.0, True, flat(0.2)), Look(1.0, False, flat(0.4)), Look(2.0, True, flat(0.8))]
     stylizer = LookStylizer(looks, lambda frame, image: frame)
     assert float(stylizer.grid_at(time).transforms[0, 0, 0, 9]) == pytest.approx(level)
+
+
+def test_looks_are_smoothed_along_time_within_a_shot() -> None:
+    levels = {0.0: 0.0, 1.0: 0.4, 2.0: 0.0, 3.0: 0.8}
+    looks = [Look(time, time in (0.0, 3.0), flat(level)) for time, level in levels.items()]
+    smooth = [float(look.grid.transforms[0, 0, 0, 9]) for look in steadied(looks)]
+    assert smooth == pytest.approx([0.4 / 3, 0.2, 0.4 / 3, 0.8])
+    assert [(look.time, look.first) for look in steadied(looks)] == [
+        (look.time, look.first) for look in looks
+    ]
 
 
 def test_ten_bits_stay_ten_bits(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import vidstyle
 from vidstyle import image as images
@@ -45,7 +46,7 @@ from vidstyle.stylizers.targets import Paintings
 from vidstyle.temporal.motion import MotionTracker, TrackedFrame, rounded
 from vidstyle.video import ResumableWriter, VideoReader
 
-KEY_SIDE = 320
+KEY_SIDE = 192
 """Longest side, in pixels, at which key frames are optimized: a grid has no finer detail."""
 
 
@@ -222,7 +223,7 @@ class _Learner:
             looks.append(Look(frame.time, first, grid))
         if not looks:
             raise InputError("the video has no frames to learn a look from")
-        return looks
+        return steadied(looks)
 
     def _learn(
         self, image: np.ndarray, before: BilateralGrid | None, listener: Callable[[Step], None]
@@ -235,6 +236,17 @@ class _Learner:
             look = Photorealism(self.photorealism.photorealism_weight, pair)
             stylizer = OptimizeStylizer(self.photos, self.optimize, self.vgg, look)
         return fit_grid(small, stylizer(small, start=start, listener=listener))
+
+
+def steadied(looks: Sequence[Look]) -> list[Look]:
+    """Looks smoothed along time: each mixed with its neighbours in the shot, by 1 : 2 : 1."""
+    shots = np.cumsum([look.first for look in looks])
+    result = []
+    for n, look in enumerate(looks):
+        near = [m for m in (n - 1, n, n, n + 1) if 0 <= m < len(looks) and shots[m] == shots[n]]
+        mean = torch.stack([looks[m].grid.transforms for m in near]).mean(dim=0)
+        result.append(replace(look, grid=BilateralGrid(mean)))
+    return result
 
 
 class _Counter:

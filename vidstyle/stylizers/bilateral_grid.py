@@ -21,12 +21,12 @@ from vidstyle.stylizers.color import LUMA
 
 CELLS, LEVELS = 16, 8
 """Vertices along the longer side, and along luma."""
-SMOOTHNESS = 0.3
+SMOOTHNESS = 1.0
 """Weight of the squared differences between neighbours, beside the squared errors of a vertex's
 mean share of the pixels."""
 RIDGE = 0.1
 """Weight of the squared distance from the one transform that suits all pixels best."""
-PRIOR = 1e-4
+PRIOR = 1e-6
 """Weight of that transform's squared distance from leaving colours as they are."""
 SLOPE = 0.1
 """Scale of colours beside the offset. Below 1, what varies from place to place becomes a varying

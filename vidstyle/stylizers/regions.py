@@ -159,8 +159,9 @@ def find_pair(
     for picture in (photo, style):
         if min(picture.shape[:2]) < (least := 2 * smallest_side(LAYER)):
             raise OptionError(
-                f"a photo has {picture.shape[1]}×{picture.shape[0]} pixels, but to find regions it needs "
-                f"at least {least} on each side; use a larger one, or leave out --auto-regions"
+                f"a photo has {picture.shape[1]}×{picture.shape[0]} pixels, but to find regions it "
+                f"needs at least {least} on each side; use a larger one, or leave out "
+                "--auto-regions"
             )
     places = [_places(picture, vgg) for picture in (photo, style)]
     samples = np.concatenate([each.reshape(-1, each.shape[2]) for each in places])
