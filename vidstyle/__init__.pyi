@@ -44,6 +44,7 @@ from .options import (
     FastOptions,
     FrameOptions,
     OptimizeOptions,
+    PhotorealismOptions,
     ReadOptions,
     SourceOptions,
     StreamOptions,
@@ -56,6 +57,9 @@ from .pipeline.frames import (
 )
 from .pipeline.optimized import (
     optimize_video,
+)
+from .pipeline.photorealistic import (
+    photorealistic_video,
 )
 from .pipeline.summary import (
     Progress,
@@ -76,6 +80,7 @@ from .stylizers import (
     FastStylizer,
     Losses,
     OptimizeStylizer,
+    Photorealism,
     Recipe,
     Step,
     find_recipe,
@@ -125,6 +130,8 @@ __all__ = [
     "OptionError",
     "Outcome",
     "OutputError",
+    "Photorealism",
+    "PhotorealismOptions",
     "Progress",
     "ReadOptions",
     "Recipe",
@@ -155,6 +162,7 @@ __all__ = [
     "load_style",
     "open_live",
     "optimize_video",
+    "photorealistic_video",
     "plan_output",
     "reconstruct",
     "stream",

@@ -28,31 +28,44 @@ def matting_laplacian(image: Tensor, ridge: float = RIDGE) -> Tensor:
         ridge: ε, above 0; larger ones hold flat areas more firmly.
     """
     height, width = image.shape[2:]
-    pixels = height * width
-    # A window's affinities are sums over windows, so they are computed in double precision.
+    costs = _window_costs(image, ridge).view(height - 2, width - 2, 9, 9)
+    planes = costs.new_zeros(len(OFFSETS), height, width)
+    for i in range(9):
+        top, left = divmod(i, 3)
+        for j in range(9):
+            plane = planes[OFFSETS.index((j // 3 - top, j % 3 - left))]
+            plane[top : height - 2 + top, left : width - 2 + left] += costs[:, :, i, j]
+    return _banded(planes.to(image.dtype))
+
+
+def _window_costs(image: Tensor, ridge: float) -> Tensor:
+    """The Laplacian of each 3×3 window by itself: W×9×9, in double precision, as many are added."""
     colors = F.unfold(image.double(), 3).view(3, 9, -1).permute(2, 1, 0)
     colors = colors - colors.mean(dim=1, keepdim=True)
     covariance = colors.transpose(1, 2) @ colors / 9
     inverse = torch.linalg.inv(covariance + ridge / 9 * torch.eye(3).to(covariance))
     affinity = (1 + colors @ inverse @ colors.transpose(1, 2)) / 9
-    values = (torch.eye(9).to(affinity) - affinity).view(height - 2, width - 2, 9, 9)
-    planes = values.new_zeros(25, height, width)
-    for i in range(9):
-        top, left = divmod(i, 3)
-        for j in range(9):
-            plane = planes[OFFSETS.index((j // 3 - top, j % 3 - left))]
-            plane[top : height - 2 + top, left : width - 2 + left] += values[:, :, i, j]
+    return torch.eye(9).to(affinity) - affinity
+
+
+def _banded(planes: Tensor) -> Tensor:
+    """A sparse matrix between pixels: the values 25×H×W of each with those at ``OFFSETS``."""
+    height, width = planes.shape[1:]
+    pixels = height * width
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     dy, dx = torch.tensor(OFFSETS).T[:, :, None, None]
     inside = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
-    inside = inside.view(25, pixels)
-    shifts = torch.tensor([dy * width + dx for dy, dx in OFFSETS])[:, None]
-    columns = (torch.arange(pixels) + shifts).T[inside.T]
-    rows = torch.arange(pixels).repeat_interleave(inside.sum(dim=0))
-    kept = planes.view(25, pixels).T[inside.T.to(image.device)].to(image.dtype)
-    places = torch.stack([rows, columns]).to(image.device)
-    shape = (pixels, pixels)
-    return torch.sparse_coo_tensor(places, kept, shape, is_coalesced=True, check_invariants=False)
+    inside = inside.flatten(1).T
+    shifts = torch.tensor([dy * width + dx for dy, dx in OFFSETS])
+    columns = (torch.arange(pixels)[:, None] + shifts)[inside]
+    rows = torch.arange(pixels).repeat_interleave(inside.sum(dim=1))
+    return torch.sparse_coo_tensor(
+        torch.stack([rows, columns]).to(planes.device),
+        planes.flatten(1).T[inside.to(planes.device)],
+        (pixels, pixels),
+        is_coalesced=True,
+        check_invariants=False,
+    )
 
 
 def photorealism_loss(image: Tensor, laplacian: Tensor) -> Tensor:
