@@ -80,7 +80,7 @@ def test_a_photo_in_the_light_of_another(folder: Path, capsys: Capture) -> None:
 def test_the_term_is_among_the_losses(folder: Path, capsys: Capture) -> None:
     assert image(folder, "--progress", "json") == 0
     steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    values = [step["loss"]["photorealism"] for step in steps if "scale" in step]
+    values = [step["photorealism"] for step in steps if "scale" in step]
     assert values[:5] == [0] * 5
     assert all(value > 0 for value in values[5:])
 
