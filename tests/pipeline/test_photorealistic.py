@@ -14,14 +14,25 @@ from clips import Recipe, frame_times, images, write_clip
 from toys import toy_photo, toy_vgg
 
 from vidstyle.errors import Interrupted, OptionError, OutputError
+from vidstyle.evaluate.metrics import valid_mask, warping_error
 from vidstyle.frame import Frame
-from vidstyle.models.vgg import VGG19
-from vidstyle.options import OptimizeOptions, PhotorealismOptions, TemporalOptions, WriteOptions
+from vidstyle.image import read_image
+from vidstyle.models.losses import edge_correlation
+from vidstyle.models.pixels import as_tensor
+from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.options import (
+    PHOTOGRAPHS,
+    OptimizeOptions,
+    PhotorealismOptions,
+    TemporalOptions,
+    WriteOptions,
+)
 from vidstyle.pipeline import photorealistic
 from vidstyle.pipeline.photorealistic import Look, LookStylizer, photorealistic_video, steadied
 from vidstyle.pipeline.summary import Progress, Summary
 from vidstyle.stylizers.bilateral_grid import BilateralGrid
-from vidstyle.video import ReadOptions
+from vidstyle.temporal.flow import dense_flow
+from vidstyle.video import ReadOptions, VideoReader
 
 SIZE = 96, 64
 VGG = VGG19(toy_vgg(), "relu4_1")
@@ -199,3 +210,35 @@ def test_what_makes_no_sense_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         restyle(source, tmp_path / "nowhere" / "out.mkv")
     assert not output.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_real_clip_does_not_flicker_and_keeps_its_edges(data: Path, tmp_path: Path) -> None:
+    source, output = data / "clips" / "lofoten.mp4", tmp_path / "out.mkv"
+    read = ReadOptions(max_side=256, end=2.5)
+    photorealistic_video(
+        source,
+        output,
+        [(read_image(data / "photos" / "osie_1058.jpg"), 1.0)],
+        photorealism=PhotorealismOptions(photorealistic=True, key_interval=1.0),
+        optimize=replace(PHOTOGRAPHS, iterations=20),
+        read=read,
+        write=replace(LOSSLESS, audio="none"),
+        vgg=load_vgg19(data / "vgg19" / "vgg19-imagenet-oxford-features.safetensors", "relu4_2"),
+    )
+    with VideoReader(source, read) as reader:
+        before = [frame.image for frame in reader]
+    after = images(output)
+    errors = []
+    for n in range(1, len(before)):
+        flow = dense_flow(before[n], before[n - 1])
+        mask = valid_mask(flow, dense_flow(before[n - 1], before[n]))
+        pairs = ((v[n], v[n - 1]) for v in (before, after))
+        errors.append([warping_error(*pair, flow, mask) for pair in pairs])
+    floor, error = np.nanmean(errors, axis=0)
+    contrasts = [np.mean([frame.var() for frame in frames]) for frames in (before, after)]
+    assert error / contrasts[1] < 1.05 * floor / contrasts[0]
+    for old, new in zip(before[::10], after[::10], strict=True):
+        assert edge_correlation(as_tensor(new), as_tensor(old), 1) > 0.95
+        assert np.abs(new.mean(axis=(0, 1)) - old.mean(axis=(0, 1))).max() > 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,12 @@ import pytest
 from toys import toy_photo, toy_vgg
 
 from vidstyle.errors import OptionError
+from vidstyle.image import fit, read_image
 from vidstyle.models.losses import edge_correlation
 from vidstyle.models.matting import matting_laplacian, photorealism_loss
 from vidstyle.models.pixels import as_tensor
-from vidstyle.models.vgg import VGG19
+from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.options import PHOTOGRAPHS, PhotorealismOptions
 from vidstyle.stylizers import OptimizeOptions, OptimizeStylizer, Photorealism, Regions, Step
 
 VGG = VGG19(toy_vgg(), "relu2_1")
@@ -112,3 +116,29 @@ def test_pictures_without_a_window_are_refused(size: tuple[int, int]) -> None:
 def test_precision_of_the_term_does_not_depend_on_the_network() -> None:
     result = engine(Photorealism(1e4), precision="bf16", iterations=5)(PHOTO)
     assert edges(result) > edges(engine(None, iterations=10)(PHOTO))
+
+
+# -- real photos ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_sunset_on_a_beach(data: Path) -> None:
+    """The colours of the sunset, and the shapes of the photo, where plain Gatys bends them."""
+    paths = [data / "photos" / f"{name}.jpg" for name in ("osie_1164", "osie_1058")]
+    photo, style = (fit(read_image(path), 160) for path in paths)
+    vgg = load_vgg19(data / "vgg19" / "vgg19-imagenet-oxford-features.safetensors", "relu4_2")
+    options = replace(PHOTOGRAPHS, iterations=30)
+    plain, kept = (
+        OptimizeStylizer([(style, 1.0)], options, vgg, look)(photo)
+        for look in (None, Photorealism(PhotorealismOptions.photorealism_weight))
+    )
+    laplacian = matting_laplacian(as_tensor(photo))
+    bent = [float(photorealism_loss(as_tensor(r), laplacian)) for r in (kept, plain)]
+    assert bent[0] < bent[1] / 10
+    edge, other = (
+        float(edge_correlation(as_tensor(r), as_tensor(photo), 1)) for r in (kept, plain)
+    )
+    assert edge > 0.85 > 0.7 > other
+    means = [picture.mean(axis=(0, 1)) for picture in (kept, photo, style)]
+    assert np.abs(means[0] - means[2]).mean() < np.abs(means[1] - means[2]).mean() / 3

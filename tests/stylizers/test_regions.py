@@ -11,9 +11,9 @@ import torch
 from toys import toy_photo, toy_vgg
 
 from vidstyle.errors import InputError, OptionError
-from vidstyle.image import write_image
+from vidstyle.image import fit, read_image, write_image
 from vidstyle.models.losses import gram_matrix, region_grams
-from vidstyle.models.vgg import VGG19
+from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.stylizers.regions import Regions, find_pair, read_pair
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
@@ -140,3 +140,17 @@ def test_a_soft_region_weighs_its_pixels() -> None:
 def test_regions_at_a_size() -> None:
     masks = np.stack([np.eye(8, dtype=np.float32), 1 - np.eye(8, dtype=np.float32)])
     assert Regions(("a", "b"), masks).at((3, 2)).shape == (1, 2, 2, 3)
+
+
+@pytest.mark.data
+def test_sky_and_mountain_are_found_in_photos(data: Path) -> None:
+    """A volcano by day, and a mountain by moonlight."""
+    paths = [data / "photos" / f"{name}.jpg" for name in ("sun_425", "sun_090")]
+    photos = [fit(read_image(path), 256) for path in paths]
+    vgg = load_vgg19(data / "vgg19" / "vgg19-imagenet-oxford-features.safetensors", "relu4_1")
+    for regions in find_pair(photos[0], photos[1], 2, vgg):
+        labels = regions.masks.argmax(axis=0)
+        height = len(labels)
+        sky = labels[2, 0]
+        assert (labels[: height // 8] == sky).mean() > 0.95
+        assert (labels[-height // 4 :] == sky).mean() < 0.05

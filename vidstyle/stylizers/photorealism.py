@@ -19,7 +19,8 @@ SMALLEST_SIDE = 3
 """Pixels that the sides of a photo need at least, for one window of the matting Laplacian."""
 
 REACH = 1 / 12
-"""Radius of the guided filter's windows, as a share of the picture's shorter side: in smaller ones,\nblotches remain that the Laplacian allows, as it looks at 3×3 pixels at a time."""
+"""Radius of the guided filter's windows, as a share of the picture's shorter side: in smaller ones,
+blotches remain, which the Laplacian allows, as it looks at 3×3 pixels at a time."""
 EVENNESS = 1e-4
 """Variance of colours in [0, 1] below which the guided filter evens out a window."""
 
