@@ -139,7 +139,7 @@ def stills(data: Path, vgg: VGG19, a: argparse.Namespace) -> None:
             cells[method], began = result, time.perf_counter()
         cells |= {"its regions": pair[0].picture(), "the style's regions": pair[1].picture()}
         if a.sheets:
-            images.write_image(a.sheets / f"{name}.png", sheet(cells))
+            images.write_image(a.sheets / f"{name}.jpg", sheet(cells))
     for method, rows in totals.items():
         print(line(f"mean, {method}", np.mean(rows, axis=0).tolist()))
 
@@ -180,7 +180,7 @@ def video(data: Path, vgg: VGG19, a: argparse.Namespace) -> None:
             chosen = np.linspace(0, len(pictures) - 1, 4).astype(int)
             rows = [frames[n] for frames in (scene.frames, pictures) for n in chosen]
             images.write_image(
-                a.sheets / f"{path.stem}.{a.style}.png", images.contact_sheet(rows, 4)
+                a.sheets / f"{path.stem}.jpg", images.contact_sheet(rows, 4)
             )
 
 
