@@ -9,7 +9,7 @@ from vidstyle.options.export import ExportOptions
 from vidstyle.options.live import RecordOptions, SendOptions, SourceOptions, StreamOptions
 from vidstyle.options.optimization import FRAMES, OptimizeOptions, VideoOptions
 from vidstyle.options.sequences import ClipOptions, FrameOptions, PictureOptions
-from vidstyle.options.training import DistilOptions, LoopOptions, TrainOptions
+from vidstyle.options.training import DistilOptions, LearnOptions, LoopOptions, TrainOptions
 from vidstyle.options.video import ReadOptions, WriteOptions
 from vidstyle.options.web import WebOptions
 
@@ -20,6 +20,7 @@ __all__ = [
     "ExportOptions",
     "FastOptions",
     "FrameOptions",
+    "LearnOptions",
     "LoopOptions",
     "OptimizeOptions",
     "Option",
