@@ -179,9 +179,7 @@ def video(data: Path, vgg: VGG19, a: argparse.Namespace) -> None:
         if a.sheets:
             chosen = np.linspace(0, len(pictures) - 1, 4).astype(int)
             rows = [frames[n] for frames in (scene.frames, pictures) for n in chosen]
-            images.write_image(
-                a.sheets / f"{path.stem}.jpg", images.contact_sheet(rows, 4)
-            )
+            images.write_image(a.sheets / f"{path.stem}.jpg", images.contact_sheet(rows, 4))
 
 
 def restyled(

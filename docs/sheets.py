@@ -112,7 +112,7 @@ def harbour() -> np.ndarray:
     photo = scene()
     cells = [images.label(scaled(photo), "the sample clip")]
     cells += [images.label(scaled(drawn(photo, name)), name) for name in styles()]
-    return images.contact_sheet(cells, 3)
+    return images.contact_sheet(cells, 4)
 
 
 PEOPLE = ("woman", "bridge_people", "girl", "crowd", "swimmer", "penguin", "deer", "spaniel")
@@ -162,7 +162,7 @@ def overview() -> np.ndarray:
         harbour = scaled(drawn(scene(), name), 400)
         beside = squared(drawn(person, name), harbour.shape[0])
         cells.append(images.label(np.hstack([harbour, beside]), name))
-    return images.contact_sheet(cells, 2)
+    return images.contact_sheet(cells, 4)
 
 
 def details() -> np.ndarray:

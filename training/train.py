@@ -17,9 +17,20 @@ import tomllib
 from pathlib import Path
 
 from vidstyle.errors import VidstyleError
+from vidstyle.image import SUFFIXES
 from vidstyle.styles import read_style_file
-from vidstyle.train import Painting, Trainer, TrainEvent, TrainOptions, read_painting
+from vidstyle.train import (
+    Painting,
+    PredictorTrainer,
+    Trainer,
+    TrainEvent,
+    TrainOptions,
+    held_out,
+    read_painting,
+)
 
+JUDGED = 15
+"""Paintings that no predictor is trained on."""
 HERE = Path(__file__).parent
 CATALOG = HERE.parent / "vidstyle/styles/bundled.toml"
 VGG_FILES = ("vgg.safetensors", "vgg19/vgg19-imagenet-oxford-features.safetensors")
@@ -39,6 +50,16 @@ def paintings(data: Path, only: list[str] | None) -> list[Painting]:
     return found
 
 
+def pictures(data: Path) -> list[Path]:
+    """All paintings but those to judge a predictor by, which are among the ones of no style."""
+    folder = data / "paintings"
+    bundled = tomllib.loads((HERE / "paintings.toml").read_text(encoding="utf-8")).values()
+    found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    free = [p for p in found if str(p.relative_to(folder)) not in bundled]
+    judged = held_out(free, JUDGED)[1]
+    return [p for p in found if p not in judged]
+
+
 def report(event: TrainEvent) -> None:
     figures = {**event.losses, **event.styles}
     cells = " ".join(f"{name[:9]} {value:.3f}" for name, value in figures.items())
@@ -51,6 +72,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--from", dest="base", type=Path, help="the style file to start from")
     parser.add_argument("--only", nargs="*", help="names of styles")
+    parser.add_argument("--vectors", action="store_true", help="leave the backbone as it is")
+    parser.add_argument("--predictor", action="store_true", help="train the predictor of vectors")
     parser.add_argument("--resume", action="store_true")
     for name, kind in (
         ("minutes", float), ("steps", int), ("batch-size", int), ("crop", int),
@@ -64,17 +87,20 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind)
     parser.set_defaults(crop=400, early_crop=256, early_part=0.67, style_rate=2.5e-3)
     given = vars(parser.parse_args())
-    fixed = {key: given.pop(key) for key in ("data", "output", "base", "only", "resume")}
-    options = TrainOptions(full=True, **{k: v for k, v in given.items() if v is not None})
+    fixed = {
+        key: given.pop(key)
+        for key in ("data", "output", "base", "only", "vectors", "predictor", "resume")
+    }
+    full = not (fixed["vectors"] or fixed["predictor"])
+    options = TrainOptions(full=full, **{k: v for k, v in given.items() if v is not None})
     fixed["output"].parent.mkdir(parents=True, exist_ok=True)
     vgg = next(fixed["data"] / name for name in VGG_FILES if (fixed["data"] / name).is_file())
-    trainer = Trainer(
-        paintings(fixed["data"], fixed["only"]),
-        fixed["data"] / "photos",
-        fixed["output"],
-        options,
-        base=read_style_file(fixed["base"]) if fixed["base"] else None,
-        vgg=vgg,
+    base = read_style_file(fixed["base"]) if fixed["base"] else None
+    common = (fixed["data"] / "photos", fixed["output"], options)
+    trainer = (
+        PredictorTrainer(pictures(fixed["data"]), *common, base=base, vgg=vgg)
+        if fixed["predictor"]
+        else Trainer(paintings(fixed["data"], fixed["only"]), *common, base=base, vgg=vgg)
     )
     if fixed["resume"]:
         trainer.resume()

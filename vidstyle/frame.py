@@ -115,3 +115,10 @@ class VideoInfo:
     """What a high dynamic range file says of itself; its frames are a view of it
     (``video/hdr.py``)."""
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Its length as far as anything tells; 0 where nothing does."""
+        if self.duration is not None:
+            return self.duration
+        return float(self.frames / self.average_rate) if self.average_rate and self.frames else 0.0

@@ -177,6 +177,7 @@ def options_of(
     monkeypatch.setattr("vidstyle.stylizers.OptimizeStylizer", Stylizer)
     vgg = folder / "vgg.safetensors"
     arguments = ("-s", folder / "painting.png", "--vgg", vgg, "--overwrite", *arguments)
+    arguments += ("--engine", "optimize")
     assert call(folder / "photo.png", *arguments) == 0
     return heard[0]
 
@@ -424,7 +425,9 @@ BAD = {
     ),
     "no strokes": (["-s", "wave", "--stroke-size", "0"], 2, "from 0.25 to 32, not 0"),
     "negative tile": (["-s", "wave", "--tile", "-8"], 2, "tile must be 0 or more, not -8"),
-    "a picture for the fast engine": (["--engine", "fast"], 2, "use --engine optimize"),
+    "a picture to learn": (["--engine", "fast", "--vgg", "{toy}"], 1, "missing|not VGG19"),
+    "nothing to learn": (["-s", "wave", "--refine", "9"], 2, "'wave' has been learned already"),
+    "too long to learn": (["--engine", "fast", "--refine", "5000"], 2, "0 to 3600 seconds"),
     "histogram": (["-s", "wave", "--color", "histogram"], 2, "works only with --engine optimize"),
     "unknown engine": (["--engine", "slow"], 2, "'slow' is not one of"),
     "unknown recipe": (["--recipe", "cubist"], 2, "'cubist' is not one of"),
@@ -484,9 +487,9 @@ def test_refusals_are_one_line(folder: Path, painting: Path, capsys: Capture, ca
     photo = [] if filled[0].startswith("/") else [folder / "photo.png"]
     style = [] if "-s" in filled else ["-s", painting]
     vgg = [] if {"--vgg", "wave"} & {*filled} else ["--vgg", folder / "vgg.safetensors"]
-    vgg = [] if "fast" in filled and "--engine" in filled else vgg
+    engine = [] if {"--engine", "wave"} & {*filled} else ["--engine", "optimize"]
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    assert call(*photo, *style, *vgg, "--progress", "none", *filled) == code
+    assert call(*photo, *style, *vgg, *engine, "--progress", "none", *filled) == code
     printed = capsys.readouterr()
     assert printed.out == ""
     assert re.fullmatch(rf"vidstyle: .*({reason}).*\n", printed.err), printed.err

@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "passes": (["-s", "scream", "--passes", "2"], "--passes works only with --engine optimize"),
     "recipe": (["-s", "scream", "--recipe", "owl"], "--recipe works only with --engine optimize"),
     "colour": (["-s", "scream", "--color", "histogram"], "--color histogram works only"),
-    "engine": (["--engine", "fast"], "for a picture, use --engine optimize"),
+    "weights": (["--engine", "fast", "--vgg", "no.pth"], r"no\.pth: no such VGG19 weights"),
     "fast of a picture": (["--init=fast"], "no network has learned"),
     "refresh alone": (["--refresh"], "--refresh needs --init fast"),
     "no passes": (["--passes", "0"], "passes must be at least 1, not 0"),

@@ -6,23 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundled import STYLES
 from toys import toy_photo, write_toy
 
 from vidstyle.errors import InputError, OptionError, StyleError
 from vidstyle.image import read_image, write_image
 from vidstyle.styles import available_styles, has_pictures, load_paintings
 from vidstyle.styles.registry import BUNDLED
-
-NAMES = (
-    "scream",
-    "wave",
-    "udnie",
-    "la_muse",
-    "rain_princess",
-    "wreck",
-    "starry_night",
-    "composition_vii",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +26,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STYLES)
 def test_every_bundled_style_has_a_small_swatch(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

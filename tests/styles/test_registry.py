@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bundled import STYLES
 from toys import toy_file, write_toy
 
 from vidstyle.errors import OptionError, StyleError
@@ -20,8 +21,7 @@ from vidstyle.styles import (
 )
 from vidstyle.styles.registry import BUNDLED, parse_blend, user_styles_dir
 
-CLASSICS = ("scream", "wave", "udnie", "la_muse", "rain_princess", "wreck")
-NAMES = (*CLASSICS, "starry_night", "composition_vii", "photo")
+NAMES = (*STYLES, "photo")
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from toys import toy_photo
 from vidstyle.errors import InputError, OptionError
 from vidstyle.image import write_image
 from vidstyle.options import ReadOptions, WebOptions
-from vidstyle.web.uploads import check_length, frame_at, open_clip, open_picture
+from vidstyle.video.stills import frame_at
+from vidstyle.web.uploads import check_length, open_clip, open_picture
 
 LIMITS = WebOptions(max_minutes=0.5, max_megapixels=0.01)
 

@@ -25,8 +25,8 @@ from vidstyle.pipeline.photorealistic import photorealistic_video
 from vidstyle.pipeline.settings import arrays, file_or_word, fingerprint, input_settings
 from vidstyle.pipeline.summary import Listener, Summary
 from vidstyle.pipeline.video import restyle_video
-from vidstyle.styles.paintings import Paintings
-from vidstyle.styles.registry import Style, find_style, parse_blend, style_label
+from vidstyle.styles.paintings import Paintings, style_label
+from vidstyle.styles.registry import Style, find_style, parse_blend
 from vidstyle.stylizers import FastStylizer
 from vidstyle.stylizers.photorealism import deepest_layer
 

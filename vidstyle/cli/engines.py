@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,34 +12,53 @@ from vidstyle.options import PHOTOGRAPHS, OptimizeOptions
 from vidstyle.options.commands import EngineName
 
 SHARED = {"--engine", "--color", "--device", "--precision"}
+NEUTRAL = SHARED | {"--vgg"}
+"""Options that say nothing about which engine is meant."""
 
 
-def default_engine(style: str) -> EngineName:
-    """The fast one, unless a picture is among the styles, as no network has learned it."""
+def chosen_engine(style: str, engines: Given, *others: Given) -> EngineName:
+    """The engine that was asked for, by name or by options that only optimization has.
+
+    Without either it is the fast one, which learns pictures at once.
+    """
     from vidstyle.styles import has_pictures
 
-    return "optimize" if has_pictures(style) else "fast"
+    if "engine" in engines:
+        return engines["engine"]
+    asked = any(
+        flag not in NEUTRAL or given.get("color") == "histogram"
+        for given in (engines, *others)
+        for flag in given.flags
+    )
+    return "optimize" if asked and has_pictures(style) else "fast"
 
 
-def reject_options(engine: EngineName, *given: Given) -> None:
-    """Raises OptionError when options were given that only the engine named has."""
-    for record in given:
-        for flag in record.flags:
-            if flag not in SHARED:
-                raise OptionError(f"{flag} works only with --engine {engine}")
+def reject_fast(*given: Given) -> None:
+    """Raises OptionError when options were given that only the fast engine has."""
+    _reject("fast", SHARED, given)
 
 
-def check_fast(style: str, fast: Given) -> None:
+def check_fast(fast: Given) -> None:
     """Raises OptionError when only the other engine can do it."""
-    from vidstyle.styles import has_pictures
-
     if fast.get("color") == "histogram":
         raise OptionError("--color histogram works only with --engine optimize")
-    if has_pictures(style):
-        raise OptionError(
-            f"'{style}': the fast engine knows styles by name or style file; "
-            "for a picture, use --engine optimize"
-        )
+
+
+def reject_optimization(style: str, *given: Given) -> None:
+    """Raises OptionError when options of optimization were given for the fast engine.
+
+    Learning a picture needs VGG19, too.
+    """
+    from vidstyle.styles import has_pictures
+
+    _reject("optimize", NEUTRAL if has_pictures(style) else SHARED, given)
+
+
+def _reject(engine: EngineName, allowed: set[str], given: Iterable[Given]) -> None:
+    for record in given:
+        for flag in record.flags:
+            if flag not in allowed:
+                raise OptionError(f"{flag} works only with --engine {engine}")
 
 
 def optimize_options(recipe: str | None, losses: Given, **defaults: Any) -> OptimizeOptions:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from vidstyle.cli.engines import check_fast
+from vidstyle.cli.learning import learned_style
 from vidstyle.cli.parameters import Given, Take, with_options
-from vidstyle.options import FastOptions, FrameOptions, TemporalOptions
-from vidstyle.options.commands import FrameStyleOptions, ProgressOptions
+from vidstyle.options import FastOptions, FrameOptions, LearnOptions, TemporalOptions
+from vidstyle.options.commands import EngineOptions, FrameStyleOptions, ProgressOptions
 
 
 @with_options
@@ -27,6 +29,8 @@ def frames(
     *,
     styles: FrameStyleOptions,
     fast: Annotated[Given, Take(FastOptions())],
+    learning: Annotated[Given, Take(LearnOptions())],
+    engines: Annotated[EngineOptions, Take(EngineOptions(), only=("vgg",))],
     temporal: TemporalOptions,
     options: FrameOptions,
     shown: ProgressOptions,
@@ -38,14 +42,19 @@ def frames(
     """
     from vidstyle.cli.progress import Reporter
     from vidstyle.pipeline import frames
+    from vidstyle.pipeline.photos import clip_photos
 
-    for style in styles.style:
-        check_fast(style, fast)
+    check_fast(fast)
+    photos = partial(clip_photos, source, clip=options)
+    names = [
+        learned_style(style, photos, learning, engines.vgg, shown.progress)
+        for style in styles.style
+    ]
     with Reporter(shown) as reporter:
         summary = frames.stylize_frames(
             source,
             output,
-            list(styles.style),
+            names,
             fast=FastOptions(**fast),
             temporal=temporal,
             frames=options,

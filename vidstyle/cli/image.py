@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +14,18 @@ import typer
 from vidstyle.cli.engines import (
     check_fast,
     check_photorealism,
-    default_engine,
+    chosen_engine,
     optimize_options,
     photograph_options,
-    reject_options,
+    reject_fast,
+    reject_optimization,
 )
+from vidstyle.cli.learning import learned_style
 from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import OptionError
 from vidstyle.options import (
     FastOptions,
+    LearnOptions,
     OptimizeOptions,
     PhotorealismOptions,
     ReadOptions,
@@ -51,6 +56,7 @@ def image(
     kept: Annotated[Given, Take(PictureOutput(), without=("output",))],
     engines: Annotated[Given, Take(EngineOptions())],
     fast: Annotated[Given, Take(FastOptions(), without=("batch_size",))],
+    learning: Annotated[Given, Take(LearnOptions())],
     losses: Annotated[Given, Take(OptimizeOptions())],
     photorealism: Annotated[Given, Take(PhotorealismOptions(), without=("key_interval",))],
     read: Annotated[ReadOptions, Take(ReadOptions(), only=("max_side",))],
@@ -59,20 +65,22 @@ def image(
 ) -> None:
     """Turn a photo into a painting: at once in a learned style, or slowly after any picture.
 
-    The engine is fast, unless a picture is among the styles. Options of the other engine are
-    refused. With --photorealistic, the photo remains one, in the light of another.
+    The fast engine learns a picture's style in half a minute; the optimization engine imitates it
+    closely and slowly. Options of the other engine are refused. With --photorealistic, the photo
+    takes only the light and the colours of another one.
     """
     job = Job(photo, style.style, output.output, read.max_side, write.overwrite, shown)
     if check_photorealism(engines, photorealism):
-        reject_options("fast", fast)
+        reject_fast(fast, learning)
         options = PhotorealismOptions(**photorealism)
         draw_photorealistic(job, engines, losses, options, PictureOutput(**kept))
-    elif (engines.get("engine") or default_engine(style.style)) == "fast":
-        reject_options("optimize", engines, losses, kept)
-        check_fast(style.style, fast)
-        draw_fast(job, FastOptions(**fast))
+    elif chosen_engine(style.style, engines, losses, kept) == "fast":
+        reject_optimization(style.style, engines, losses, kept)
+        check_fast(fast)
+        learn = partial(learned_style, given=learning, vgg=engines.get("vgg"))
+        draw_fast(job, FastOptions(**fast), learn)
     else:
-        reject_options("fast", fast)
+        reject_fast(fast, learning)
         draw_optimized(job, engines, losses, PictureOutput(**kept))
 
 
@@ -95,16 +103,19 @@ class Job:
             return fit(read_image(self.photo), self.max_side)
 
 
-def draw_fast(job: Job, fast: FastOptions) -> None:
-    """Draw in one pass through the network."""
+def draw_fast(job: Job, fast: FastOptions, learn: Callable[..., str]) -> None:
+    """Draw in one pass through the network, once the style is learned."""
     from vidstyle.cli.optimizing import Watch, place
     from vidstyle.stages import StageTimes
+    from vidstyle.styles import style_label
     from vidstyle.stylizers import FastStylizer
 
-    stylizer = FastStylizer(job.style, fast)
     times = StageTimes()
     picture = job.read(times)
-    output = place(job.output, job.photo, stylizer.style.label, [job.photo], job.overwrite)
+    label = style_label(job.style)
+    output = place(job.output, job.photo, label, [job.photo], job.overwrite)
+    style = learn(job.style, lambda: [picture], progress=job.shown.progress)
+    stylizer = FastStylizer(style, fast)
     watch = Watch(output, picture.shape[1::-1], job.shown, overwrite=job.overwrite, times=times)
     watch.run(lambda: stylizer(picture))
     for notice in stylizer.notices:

@@ -14,18 +14,22 @@ import typer
 from vidstyle.cli.engines import (
     check_fast,
     check_photorealism,
-    default_engine,
+    chosen_engine,
     optimize_options,
     photograph_options,
-    reject_options,
+    reject_fast,
+    reject_optimization,
 )
+from vidstyle.cli.learning import learned_style
 from vidstyle.cli.parameters import Given, Take, with_options
+from vidstyle.disk import check_new_file
 from vidstyle.errors import OptionError
 from vidstyle.options import (
     FRAMES,
     ClipOptions,
     FastOptions,
     FrameOptions,
+    LearnOptions,
     PhotorealismOptions,
     ReadOptions,
     TemporalOptions,
@@ -36,6 +40,8 @@ from vidstyle.options.commands import EngineOptions, ProgressOptions, RunOptions
 from vidstyle.options.drawing import usual_flow
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from vidstyle.batch import OptimizeWork, Work
     from vidstyle.cli.progress import Reporter
     from vidstyle.pipeline.summary import Summary
@@ -55,6 +61,7 @@ def run(
     style: StyleOptions,
     engines: Annotated[Given, Take(EngineOptions())],
     fast: Annotated[Given, Take(FastOptions())],
+    learning: Annotated[Given, Take(LearnOptions())],
     losses: Annotated[Given, Take(FRAMES, flags={"iterations": "--first-iterations"})],
     video: Annotated[Given, Take(VideoOptions())],
     photorealism: Annotated[Given, Take(PhotorealismOptions())],
@@ -66,20 +73,20 @@ def run(
 ) -> None:
     """Turn a video into a moving painting, and keep its sound.
 
-    The fast engine draws learned styles; the optimization engine imitates any painting, slowly, and
-    is used when the style is a picture. Options of the other engine are refused.
+    The fast engine draws learned styles, and learns a picture's in half a minute; the optimization
+    engine imitates any painting closely and slowly. Options of the other engine are refused.
+    With --photorealistic, the video takes only the light and the colours of a photo.
     """
     from vidstyle.sequences.clip import is_sequence
 
     if write.hdr == "keep" and read.bit_depth == 8:
         raise OptionError("--hdr keep needs more than --bit-depth 8")
     photorealistic = check_photorealism(engines, photorealism)
-    engine = engines.get("engine") or default_engine(style.style)
     if photorealistic:
-        engine = "optimize"
         check_photorealistic_video(video, temporal)
+    engine = "optimize" if photorealistic else chosen_engine(style.style, engines, losses, video)
     if engine == "optimize":
-        reject_options("fast", fast)
+        reject_fast(fast, learning)
     quality = fast.get("quality", FastOptions.quality)
     job = Job(
         sources,
@@ -97,9 +104,11 @@ def run(
     if clip and (job.many or not job.has_pictures):
         raise OptionError(f"{', '.join(clip.flags)}: only for image sequences, not for videos")
     if engine == "fast":
-        reject_options("optimize", engines, losses, video)
-        check_fast(style.style, fast)
-        run_fast(job, FastOptions(**fast), shown)
+        reject_optimization(style.style, engines, losses, video)
+        check_fast(fast)
+        check_place(job)
+        learned = learned_style(job.style, job.photos, learning, engines.get("vgg"), shown.progress)
+        run_fast(replace(job, style=learned), FastOptions(**fast), shown)
     else:
         if job.has_pictures and not job.many:
             raise OptionError("directories and patterns of pictures are for --engine fast")
@@ -142,6 +151,18 @@ class Job:
         """
         into_directory = self.options.output and self.options.output.endswith(("/", os.sep))
         return len(self.sources) > 1 or bool(into_directory and not self.from_pictures)
+
+    def photos(self) -> list[np.ndarray]:
+        """Pictures of the first input, to learn a painting on."""
+        from vidstyle.pipeline.photos import clip_photos
+
+        return clip_photos(self.sources[0], self.read, self.clip)
+
+
+def check_place(job: Job) -> None:
+    """Raises OutputError before a painting is learned, rather than after it."""
+    if job.output and not (job.many or job.to_pictures or job.options.resume):
+        check_new_file(job.output, job.write.overwrite)
 
 
 def check_batch(job: Job) -> None:

@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli.keys import TerminalKeys
-from vidstyle.cli.parameters import Take, with_options
+from vidstyle.cli.learning import learned_style
+from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import OptionError
 from vidstyle.interrupts import heeded
 from vidstyle.options import (
     FastOptions,
+    LearnOptions,
     RecordOptions,
     SendOptions,
     SourceOptions,
@@ -23,7 +25,7 @@ from vidstyle.options import (
     TemporalOptions,
     WriteOptions,
 )
-from vidstyle.options.commands import ProgressOptions, SinkOptions, StyleOptions
+from vidstyle.options.commands import EngineOptions, ProgressOptions, SinkOptions, StyleOptions
 from vidstyle.options.live import LIVE_TEMPORAL
 
 STDOUT = "-"
@@ -43,6 +45,8 @@ def stream(
     *,
     sinks: SinkOptions,
     style: StyleOptions,
+    learning: Annotated[Given, Take(LearnOptions())],
+    engines: Annotated[EngineOptions, Take(EngineOptions(), only=("vgg",))],
     options: StreamOptions,
     capture: SourceOptions,
     fast: Annotated[FastOptions, Take(FastOptions(), without=ONE_BY_ONE)],
@@ -67,7 +71,9 @@ def stream(
     from vidstyle.live.controls import LiveControls
     from vidstyle.live.session import stream as run_stream
     from vidstyle.live.sinks import open_sink
+    from vidstyle.pipeline.photos import sample_photos
 
+    learned = learned_style(style.style, sample_photos, learning, engines.vgg, shown.progress)
     controls = LiveControls()
     with (
         StreamReporter(shown.progress, quiet_stdout=piped) as reporter,
@@ -79,7 +85,7 @@ def stream(
         summary = run_stream(
             source,
             [open_sink(name, send, record) for name in sinks.to],
-            style.style,
+            learned,
             options=options,
             capture=replace(capture, rate=options.fps, audio=sound.audio == "copy"),
             fast=fast,

@@ -10,7 +10,7 @@ from vidstyle.options.live import RecordOptions, SendOptions, SourceOptions, Str
 from vidstyle.options.optimization import FRAMES, PHOTOGRAPHS, OptimizeOptions, VideoOptions
 from vidstyle.options.photorealism import PhotorealismOptions
 from vidstyle.options.sequences import ClipOptions, FrameOptions, PictureOptions
-from vidstyle.options.training import DistilOptions, LoopOptions, TrainOptions
+from vidstyle.options.training import DistilOptions, LearnOptions, LoopOptions, TrainOptions
 from vidstyle.options.video import ReadOptions, WriteOptions
 from vidstyle.options.web import WebOptions
 
@@ -22,6 +22,7 @@ __all__ = [
     "ExportOptions",
     "FastOptions",
     "FrameOptions",
+    "LearnOptions",
     "LoopOptions",
     "OptimizeOptions",
     "Option",

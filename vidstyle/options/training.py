@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import vidstyle.options.shared as shared
 from vidstyle.errors import OptionError
-from vidstyle.options.base import BASIC, LOSSES, SPEED, TRAINING, Options, option
+from vidstyle.options.base import BASIC, LOSSES, SPEED, STYLE, TRAINING, Options, option
 
 SMALLEST_CROP = 32
 
@@ -102,3 +102,17 @@ class DistilOptions(LoopOptions):
         0.5, "Weight of the differences between neighbours, on which strokes depend.", min=0
     )
     coarse_weight: float = option(0.5, "Weight of the mean over 4×4 pixels.", min=0)
+
+
+@dataclass(frozen=True)
+class LearnOptions(Options):
+    """How the fast engine learns the style of a picture at once."""
+
+    refine: float = STYLE.option(
+        30.0,
+        "When a picture is the style: how long to refine its prediction on frames of the input. "
+        "0 keeps the prediction.",
+        min=0,
+        max=3600,
+        unit="seconds",
+    )

@@ -36,7 +36,7 @@ class WebOptions(Options):
         None,
         "A folder of photos to learn new styles on.",
         metavar="DIR",
-        unset="visitors bring theirs",
+        unset="visitors bring theirs, or the sample clip serves",
     )
     open: bool = BASIC.option(False, "Open the page in the browser of this computer.")
     max_megabytes: int = LIMITS.option(

@@ -1,7 +1,7 @@
 from .file import StyleFile, read_style_file, write_style_file
 from .header import StyleHeader, StyleInfo, read_header
-from .paintings import Paintings, has_pictures, load_paintings
-from .registry import Style, StyleEntry, available_styles, load_style, style_label
+from .paintings import Paintings, has_pictures, load_paintings, style_label
+from .registry import Style, StyleEntry, available_styles, load_style
 
 __all__ = [
     "Paintings",

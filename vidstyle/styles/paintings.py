@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import numpy as np
 
 from vidstyle.errors import StyleError
 from vidstyle.image import is_picture_name, read_image
+from vidstyle.styles.header import FORBIDDEN, IDENTITY
 from vidstyle.styles.registry import find_style, find_swatch, parse_blend
+
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,22 @@ class Paintings:
 
 
 def has_pictures(spec: str) -> bool:
-    """Whether a style names any picture file, which only the optimization engine can imitate."""
+    """Whether a style names any picture file, which the fast engine has to learn first."""
     return any(is_picture_name(name) for name, _ in parse_blend(spec))
+
+
+def style_label(spec: str | Path) -> str:
+    """The label of a style without loading it; raises the errors of ``load_style``."""
+    return "+".join(
+        painting_name(Path(name)) if is_picture_name(name) else find_style(name)[1]
+        for name, _ in parse_blend(str(spec))
+    )
+
+
+def painting_name(picture: Path) -> str:
+    """What a painting's style is called: as its file, as far as a style may be called so."""
+    name = re.sub(f"[{re.escape(FORBIDDEN)}]", "_", picture.stem)[:_LONGEST_NAME]
+    return name if name != IDENTITY else f"{name}-painting"
 
 
 def load_paintings(spec: str | Path) -> Paintings:
@@ -55,7 +73,7 @@ def load_paintings(spec: str | Path) -> Paintings:
 def _find(name: str) -> tuple[str, Path]:
     """Label and picture file of a style."""
     if is_picture_name(name):
-        return Path(name).stem, Path(name)
+        return painting_name(Path(name)), Path(name)
     header, style = find_style(name)
     swatch = find_swatch(header.path, style)
     if swatch is None:

@@ -140,11 +140,6 @@ def load_style(spec: str | Path) -> Style:
     return Style(label, info, network, mixed, identity, licence)
 
 
-def style_label(spec: str | Path) -> str:
-    """The label of a style without loading it; raises the errors of ``load_style``."""
-    return "+".join(find_style(name)[1] for name, _ in parse_blend(str(spec)))
-
-
 def parse_blend(spec: str) -> list[tuple[str, float]]:
     """Parse ``a:0.7,b:0.3`` to pairs of name and weight; weights default to 1."""
     parts = []

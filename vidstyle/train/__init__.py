@@ -2,14 +2,17 @@
 
 from vidstyle.train.draft import Distiller, DistilOptions
 from vidstyle.train.loop import TrainEvent
+from vidstyle.train.predictor import PredictorTrainer, held_out
 from vidstyle.train.styles import Painting, Trainer, TrainOptions, read_painting
 
 __all__ = [
     "DistilOptions",
     "Distiller",
     "Painting",
+    "PredictorTrainer",
     "TrainEvent",
     "TrainOptions",
     "Trainer",
+    "held_out",
     "read_painting",
 ]

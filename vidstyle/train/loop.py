@@ -31,7 +31,7 @@ from vidstyle.options import LoopOptions
 from vidstyle.styles.header import all_tensors
 
 WARM_UP = 50
-"""Steps of linear warm-up of the learning rate."""
+"""Steps of linear warm-up of the learning rate; a twentieth of a training that is short."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +218,9 @@ class TrainLoop(ABC):
 
     def _rate(self) -> float:
         """Linear warm-up, then half a cosine to zero; a factor of the learning rate."""
-        cosine = 0.5 * (1 + math.cos(math.pi * min(self.progress(), 1.0)))
-        return min(1.0, (self.step + 1) / WARM_UP) * cosine
+        done = min(self.progress(), 1.0)
+        warm = max((self.step + 1) / WARM_UP, 20 * done)
+        return min(1.0, warm) * 0.5 * (1 + math.cos(math.pi * done))
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -5,48 +5,23 @@ Uses perceptual losses after Johnson, Alahi, Fei-Fei 2016; ``docs/training.md`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vidstyle import image as images
 from vidstyle.errors import TrainingError
-from vidstyle.models.losses import (
-    STRUCTURE_LAYERS,
-    STYLE_LAYERS,
-    edge_correlation,
-    gram_matrices,
-    halo,
-    lattice_energy,
-    normalized_content,
-    self_similarity,
-    self_similarity_distance,
-    style_distance,
-    tone_correlation,
-)
 from vidstyle.models.pixels import as_image, as_tensor
-from vidstyle.models.transformer import TransformerNet, crop
-from vidstyle.models.vgg import VGG19, load_vgg19
+from vidstyle.models.transformer import TransformerNet
+from vidstyle.models.vgg import VGG19
 from vidstyle.options import TrainOptions
 from vidstyle.styles.file import StyleFile, backbone_hash, write_style_file
 from vidstyle.styles.header import IDENTITY, StyleInfo
-from vidstyle.train.loop import Losses, TrainLoop
-from vidstyle.train.photos import PhotoCrops, find_photos, shaken_pair
-
-EDGE_SIZES = (2, 4)
-"""Scales, in pixels, at which edges are compared. At coarser ones, light rims around dark objects
-would raise the correlation."""
-EDGE_EXPONENT = 0.5
-"""Below 1, so that a face's faint edges count beside its outline, and rims have a cost."""
-TONE_SIZE = 8
-COARSE_LAYERS = ("relu3_1", "relu4_1")
-"""Layers where style is compared at half size; shallower ones would repeat the full size's."""
+from vidstyle.train.drawing import DrawingLoop, Sample, Target
 
 
 @dataclass(frozen=True)
@@ -64,43 +39,7 @@ class Painting:
     share: int = 1
 
 
-@dataclass(frozen=True)
-class Photo:
-    """Photos to draw, with their features at ``STRUCTURE_LAYERS`` and self-similarities."""
-
-    image: Tensor
-    features: Mapping[str, Tensor]
-    similarities: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Photos, with the style and strength to draw each in."""
-
-    photo: Photo
-    order: Tensor
-    strength: Tensor
-    seed: int
-
-
-class Turns:
-    """Which style a sample is drawn in: in every round each as often as its share, in random order.
-
-    Args:
-        seed: decides the order, so that a resumed run sees what an uninterrupted one would.
-    """
-
-    def __init__(self, shares: Sequence[int], seed: int) -> None:
-        self._round = np.repeat(np.arange(len(shares)), shares)
-        self._seed = seed
-
-    def __call__(self, sample: int) -> int:
-        """The index of the style for a sample, counted from the beginning of the training."""
-        number, place = divmod(sample, len(self._round))
-        return int(np.random.default_rng((self._seed, 1, number)).permutation(self._round)[place])
-
-
-class Trainer(TrainLoop):
+class Trainer(DrawingLoop):
     """Trains style vectors and, with ``options.full``, the backbone.
 
     Args:
@@ -114,7 +53,6 @@ class Trainer(TrainLoop):
     """
 
     checkpoint_format = "vidstyle-checkpoint"
-    options: TrainOptions
 
     def __init__(
         self,
@@ -124,7 +62,7 @@ class Trainer(TrainLoop):
         options: TrainOptions,
         *,
         base: StyleFile | None = None,
-        vgg: str | Path | None = None,
+        vgg: VGG19 | str | Path | None = None,
     ) -> None:
         if not paintings:
             raise TrainingError("no paintings to train on")
@@ -134,25 +72,16 @@ class Trainer(TrainLoop):
         taken = {name for name in self.names if self.names.count(name) > 1 or name == IDENTITY}
         if taken:
             raise TrainingError(f"two styles would be named '{min(taken)}'; rename one painting")
-        super().__init__(output, options)
+        shares = [painting.share for painting in paintings]
+        super().__init__(shares, photos, output, options, base=base, vgg=vgg)
         self.paintings = list(paintings)
-        self.photos, self.held_out = find_photos(photos)
-        self.turns = Turns([painting.share for painting in paintings], options.seed)
-        self.crops = PhotoCrops(self.photos, options.seed, self.division.readers)
-        self.base = base
-        self.vgg: VGG19 = load_vgg19(vgg, last=STYLE_LAYERS[-1]).to(self.device)
-        self.network = (base.network() if base else TransformerNet()).to(
-            self.device, memory_format=torch.channels_last
-        )  # type: ignore[call-overload]
-        self.network.requires_grad_(options.full).train(options.full)
         self.vectors = self._first_vectors(self.names).to(self.device).requires_grad_()
-        self.identity = self._identity().to(self.device)
         trained = self.network.named_parameters() if options.full else ()
         self._learn_weights(
             ({"vectors": self.vectors}, options.style_rate),
             ({f"network.{name}": weight for name, weight in trained}, options.learning_rate),
         )
-        self.targets, self.coarse_targets = self._targets()
+        self.grams, self.coarse_grams = self._painting_grams()
         self.style_weights = torch.tensor([p.weight for p in paintings], device=self.device)
 
     def _first_vectors(self, names: Sequence[str]) -> Tensor:
@@ -163,147 +92,27 @@ class Trainer(TrainLoop):
         mean = torch.stack(list(known.values())).mean(0)
         return torch.stack([known.get(name, mean) for name in names])
 
-    def _identity(self) -> Tensor:
-        if self.base and IDENTITY in self.base.vectors:
-            return self.base.vectors[IDENTITY]
-        return self.network.identity_style()
-
-    def _targets(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _painting_grams(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Gram matrices of all paintings at full and at half size: S×C×C per layer."""
         fine, coarse = [], []
         for painting in self.paintings:
             picture = images.resize_short_side(
                 images.read_image(painting.path), self.options.style_size
             )
-            image = as_tensor(picture).to(self.device)
-            with torch.no_grad():
-                fine.append(self._grams(image, STYLE_LAYERS))
-                coarse.append(self._grams(F.avg_pool2d(image, 2), COARSE_LAYERS))
+            whole, half = self._style_grams(as_tensor(picture).to(self.device))
+            fine.append(whole)
+            coarse.append(half)
         return _stacked(fine), _stacked(coarse)
 
-    def _grams(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        with self._autocast():
-            return gram_matrices(self.vgg(image, layers), layers)
-
-    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[Sequence[Sample]]:
-        """Each batch of photos is used ``photo_reuse`` times, in other styles each time, while the
-        next one is read."""
-        reuse = self.options.photo_reuse
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._read, self.step // reuse)
-            while True:
-                number, used = divmod(self.step, reuse)
-                image = coming.result().to(self.device, memory_format=torch.channels_last)
-                coming = reader.submit(self._read, number + 1)
-                photos = list(pool.map(self._photo, image.split(self.division.part)))
-                for _ in range(reuse - used):
-                    yield self._samples(photos)
-
-    def _read(self, number: int) -> Tensor:
-        """Read a batch of photos. It depends only on its number, so runs can be resumed."""
-        first = number * self.options.photo_reuse
-        rng = np.random.default_rng((self.options.seed, first))
-        size = self._crop_size(self.progress(first), rng) + 2 * self.options.margin
-        return self.crops(number, self.options.batch_size, size)
-
-    def _crop_size(self, progress: float, rng: np.random.Generator) -> int:
-        if progress >= self.options.early_part:
-            return self.options.crop
-        sides = sorted((self.options.early_crop, self.options.crop))
-        return int(rng.integers(sides[0] // 16, sides[1] // 16 + 1)) * 16
-
-    def _photo(self, image: Tensor) -> Photo:
-        with torch.no_grad(), self._autocast():
-            features = self.vgg(_inner(image, self.options.margin), STRUCTURE_LAYERS)
-        return Photo(image, features, {k: self_similarity(f) for k, f in features.items()})
-
-    def _choose(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Styles and strengths for the samples of one batch."""
-        batch = self.options.batch_size
-        order = [self.turns(n) for n in range(self.step * batch, (self.step + 1) * batch)]
-        strength = np.ones(batch)
-        weaker = rng.random(batch) < self.options.blend_share
-        strength[weaker] = rng.uniform(0.1, 1.0, weaker.sum())
-        return torch.tensor(order, device=self.device), torch.tensor(
-            strength, dtype=torch.float32, device=self.device
+    def _target(self, part: Sample) -> Target:
+        order = part.order
+        return Target(
+            self.vectors[order],
+            {layer: grams[order] for layer, grams in self.grams.items()},
+            {layer: grams[order] for layer, grams in self.coarse_grams.items()},
+            self.style_weights[order],
+            [self.names[n] for n in order.tolist()],
         )
-
-    def _samples(self, photos: Sequence[Photo]) -> list[Sample]:
-        rng = np.random.default_rng((self.options.seed, 2, self.step))
-        order, strength = self._choose(rng)
-        seeds = [int(seed) for seed in rng.integers(2**31, size=len(photos))]
-        size = self.division.part
-        parts = zip(photos, order.split(size), strength.split(size), seeds, strict=True)
-        return [Sample(*part) for part in parts]
-
-    def _losses(self, part: Sample) -> Losses:
-        o, order, strength = self.options, part.order, part.strength
-        style = self.identity + strength[:, None] * (self.vectors[order] - self.identity)
-        with self._autocast():
-            drawn = self.network(part.photo.image, style).float()
-        losses = self._compared(part.photo, drawn, order)
-        if self.step % o.stability_every == 0:
-            losses["stability"] = self._stability(part, drawn, style)
-        # A weaker style imitates less of the painting and keeps more of the photo.
-        style_weight = o.style_weight * self.style_weights[order] * strength.square()
-        weights: dict[str, Tensor | float] = {
-            "style": style_weight,
-            "coarse": o.coarse_weight * style_weight,
-            "content": o.content_weight,
-            "similarity": o.similarity_weight,
-            "edges": o.edge_weight,
-            "tone": o.tone_weight,
-            "halo": o.halo_weight,
-            "lattice": o.lattice_weight,
-            "range": o.range_weight,
-            "stability": o.stability_weight,
-        }
-        total = torch.stack([(weights[name] * loss).sum() for name, loss in losses.items()]).sum()
-        # Without blends, which are easier and would make the losses look better.
-        whole = strength == 1
-        values = {name: loss.detach()[whole].tolist() for name, loss in losses.items()}
-        styles: dict[str, list[float]] = {}
-        for n, value in zip(order[whole].tolist(), values["style"], strict=True):
-            styles.setdefault(self.names[n], []).append(value)
-        return Losses(total / o.batch_size, values, styles)
-
-    def _compared(self, photo: Photo, drawn: Tensor, order: Tensor) -> dict[str, Tensor]:
-        """All losses but stability, each N."""
-        shown = drawn.clamp(0, 1)
-        judged, image = (_inner(x, self.options.margin) for x in (shown, photo.image))
-        with self._autocast():
-            features = self.vgg(judged, STYLE_LAYERS)
-            grams = gram_matrices(features, STYLE_LAYERS)
-            small = self._grams(F.avg_pool2d(judged, 2), COARSE_LAYERS)
-        targets = {layer: target[order] for layer, target in self.targets.items()}
-        coarse_targets = {layer: target[order] for layer, target in self.coarse_targets.items()}
-        edges = [1 - edge_correlation(judged, image, size, EDGE_EXPONENT) for size in EDGE_SIZES]
-        content = [normalized_content(features[k], f) for k, f in photo.features.items()]
-        similarity = [
-            self_similarity_distance(self_similarity(features[k]), target)
-            for k, target in photo.similarities.items()
-        ]
-        return {
-            "style": style_distance(grams, targets),
-            "coarse": style_distance(small, coarse_targets),
-            "content": torch.stack(content).mean(0),
-            "similarity": torch.stack(similarity).mean(0),
-            "edges": torch.stack(edges).mean(0),
-            "tone": 1 - tone_correlation(judged, image, TONE_SIZE),
-            # Light rims along dark objects, and dark rims along light ones.
-            "halo": halo(judged, image).square() + halo(1 - judged, 1 - image).square(),
-            "lattice": lattice_energy(drawn),
-            "range": (drawn - shown).square().mean(dim=(1, 2, 3)),
-        }
-
-    def _stability(self, part: Sample, drawn: Tensor, style: Tensor) -> Tensor:
-        """How much the drawing of the same scene changes a moment later: N."""
-        rng, generator = np.random.default_rng(part.seed), torch.Generator().manual_seed(part.seed)
-        moved, warp, pixel_weight = shaken_pair(part.photo.image, rng, generator)
-        with self._autocast():
-            again = self.network(moved, style).float()
-        change = warp(drawn.clamp(0, 1)) - again.clamp(0, 1)
-        return (change.square() * pixel_weight).mean(dim=(1, 2, 3))
 
     def style_file(self) -> StyleFile:
         """The styles in their current state."""
@@ -341,8 +150,7 @@ class Trainer(TrainLoop):
         images.write_image(self.output.with_suffix(".sheet.png"), self.sheet())
 
     def _subject(self) -> dict[str, object]:
-        frozen = "" if self.options.full or self.base is None else self.base.backbone_id
-        return {"styles": self.names, "backbone_id": frozen}
+        return {"styles": self.names, "backbone_id": self._frozen_id()}
 
     def _check_subject(self, subject: Mapping[str, object]) -> None:
         path, own = self.checkpoint_path, self._subject()
@@ -374,11 +182,6 @@ class Trainer(TrainLoop):
             name: self.average.get(f"network.{name}", weight).cpu()
             for name, weight in self.network.state_dict().items()
         }
-
-
-def _inner(image: Tensor, margin: int) -> Tensor:
-    """The picture without the margin, which the losses do not see."""
-    return crop(image, margin) if margin else image
 
 
 def _stacked(grams: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

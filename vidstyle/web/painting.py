@@ -16,10 +16,10 @@ import numpy as np
 from vidstyle.disk import complete_file
 from vidstyle.errors import OptionError, OutputError
 from vidstyle.image import write_image
-from vidstyle.options import TrainOptions
+from vidstyle.pipeline.photos import sample_photos
 from vidstyle.styles import available_styles
 from vidstyle.styles.header import StyleInfo
-from vidstyle.styles.registry import BUNDLED, SUFFIX, SWATCHES, user_styles_dir
+from vidstyle.styles.registry import SUFFIX, SWATCHES, user_styles_dir
 from vidstyle.web import controls
 from vidstyle.web.job_panel import JobPanel
 from vidstyle.web.jobs import Job
@@ -30,7 +30,6 @@ from vidstyle.web.workspace import safe_name
 
 SHEET_SECONDS = 20.0
 """Between two sheets of samples while a style is learned."""
-FEWEST_PHOTOS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +66,9 @@ class PaintingTab:
         self.name = gr.Textbox(label="Name of the style", placeholder="sunflowers", max_length=40)
         self.title = gr.Textbox(label="Title of the painting", max_length=80)
         self.artist = gr.Textbox(label="Artist", max_length=80)
-        self.minutes = gr.Slider(1, 60, 10, step=1, label="Minutes to learn", buttons=[])
+        self.minutes = gr.Slider(0.5, 60, 1, step=0.5, label="Minutes to learn", buttons=[])
         self.photos = gr.File(
-            label=f"Photos to practise on, {FEWEST_PHOTOS} or more",
+            label="Photos to practise on, if you like",
             file_count="multiple",
             file_types=["image"],
             height=150,
@@ -105,13 +104,14 @@ class PaintingTab:
             return self.services.jobs.submit(work, {folder}).id
 
     def _photos(self, uploads: Sequence[str], folder: Path) -> Path:
-        """The folder of photos: the server's, or one with the visitor's."""
+        """The folder of photos: the server's, the visitor's, or frames of the sample clip."""
         if self.services.options.photos is not None:
             return self.services.options.photos
-        if len(uploads) < FEWEST_PHOTOS:
-            raise OptionError(f"{len(uploads)} photos are too few; bring {FEWEST_PHOTOS} or more")
         photos = folder / "photos"
         photos.mkdir()
+        if not uploads:
+            for number, image in enumerate(sample_photos()):
+                write_image(photos / f"{number:04d}.jpg", image)
         for number, path in enumerate(map(Path, uploads)):
             open_picture(path, self.services.options)
             shutil.copyfile(path, photos / f"{number:04d}{safe_name(path.name)[-5:]}")
@@ -187,24 +187,22 @@ def learn(
     folder: Path,
     job: Job,
 ) -> Learned:
-    """The work of a job: a style vector on the bundled backbone. A stop keeps what was learned.
+    """The work of a job: a style vector, predicted and refined. A stop keeps what was learned.
 
     Raises:
         VidstyleError: VGG19's weights are not to be had, or as ``Trainer``.
     """
-    from vidstyle.styles import read_style_file
-    from vidstyle.train import Painting, Trainer, TrainEvent
+    from vidstyle.models.losses import STYLE_LAYERS
+    from vidstyle.models.vgg import load_vgg19
+    from vidstyle.train import TrainEvent
+    from vidstyle.train.painting import painting_trainer, predicted
 
     job.listen(JobView("Looking at the painting…"))
     painting = write_image(folder / f"{about.name}.jpg", picture)
-    options = TrainOptions(minutes=minutes, log_every=1)
-    trainer = Trainer(
-        [Painting(about, painting)],
-        photos,
-        folder / f"{about.name}{SUFFIX}",
-        options,
-        base=read_style_file(BUNDLED),
-    )
+    vgg = load_vgg19(last=STYLE_LAYERS[-1])
+    style = predicted(picture, about, vgg)
+    output = folder / f"{about.name}{SUFFIX}"
+    trainer = painting_trainer(style, painting, photos, output, minutes, vgg)
     losses: list[float] = []
     sheets: list[tuple[float, np.ndarray]] = []
 

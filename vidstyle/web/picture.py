@@ -14,6 +14,7 @@ import numpy as np
 from vidstyle import image as images
 from vidstyle.errors import VidstyleError
 from vidstyle.options import FastOptions, OptimizeOptions
+from vidstyle.video.stills import frame_at
 from vidstyle.web import controls
 from vidstyle.web.catalog import check_style, style_titles
 from vidstyle.web.gallery import StyleGallery
@@ -22,7 +23,7 @@ from vidstyle.web.jobs import Job
 from vidstyle.web.services import AT_ONCE, PREVIEW_SIDE, QUIET, Services, shown
 from vidstyle.web.settings import changed_flags
 from vidstyle.web.status import JobView, duration
-from vidstyle.web.uploads import frame_at, open_picture
+from vidstyle.web.uploads import open_picture
 
 COLORS = {"style": "The painting's", "keep": "The photo's own"}
 ENGINES = [("At once", "fast"), ("By optimization", "optimize")]

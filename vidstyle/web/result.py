@@ -10,10 +10,11 @@ from typing import Any
 import gradio as gr
 
 from vidstyle.pipeline.summary import Summary
+from vidstyle.video.stills import frame_at
 from vidstyle.web import controls
 from vidstyle.web.services import AT_ONCE, PREVIEW_SIDE, Services, shown
 from vidstyle.web.status import duration
-from vidstyle.web.uploads import Clip, frame_at, open_clip
+from vidstyle.web.uploads import Clip, open_clip
 
 
 @dataclass(frozen=True)

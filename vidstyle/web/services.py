@@ -15,10 +15,11 @@ import gradio as gr
 
 from vidstyle.errors import VidstyleError
 from vidstyle.options import WebOptions
+from vidstyle.video.stills import frame_at
 from vidstyle.web.catalog import style_titles
 from vidstyle.web.jobs import Jobs
 from vidstyle.web.live import Cameras
-from vidstyle.web.uploads import Clip, frame_at, open_clip
+from vidstyle.web.uploads import Clip, open_clip
 from vidstyle.web.workspace import Workspace
 
 if TYPE_CHECKING:

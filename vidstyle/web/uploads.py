@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy as np
 from vidstyle.errors import InputError, OptionError
 from vidstyle.frame import VideoInfo
 from vidstyle.headers import check_header
-from vidstyle.image import fit, read_image
+from vidstyle.image import read_image
 from vidstyle.options import ReadOptions, WebOptions
 from vidstyle.video import VideoReader
 
@@ -32,10 +30,7 @@ class Clip:
     @property
     def seconds(self) -> float:
         """Its length; 0 where nothing tells."""
-        if self.info.duration is not None:
-            return self.info.duration
-        rate, frames = self.info.average_rate, self.info.frames
-        return float(frames / rate) if rate and frames else 0.0
+        return self.info.seconds
 
     @property
     def last_frame(self) -> float:
@@ -86,27 +81,3 @@ def check_pixels(path: Path, width: int, height: int, limits: WebOptions) -> Non
             f"{path}: {width}×{height} pixels are too many; "
             f"this page takes {limits.max_megapixels:g} megapixels at most"
         )
-
-
-def frame_at(path: Path, seconds: float, side: int | None = None) -> np.ndarray:
-    """The frame of a clip at a time, or its last, RGB uint8 H×W×3.
-
-    A clip may say that it is longer than its pictures are: then the last of them is looked for
-    further and further before.
-
-    Args:
-        side: the longer side of the frame is at most so many pixels.
-
-    Raises:
-        InputError: the clip cannot be read.
-    """
-    for back in (0, 1, 4, 16, 64, seconds):
-        start = max(seconds - back, 0.0)
-        try:
-            with VideoReader(path, ReadOptions(start=start or None, bit_depth=8)) as reader:
-                wanted = iter(reader) if back else islice(reader, 1)
-                return fit(deque(wanted, maxlen=1).pop().image, side)
-        except (InputError, OptionError):
-            if start == 0:
-                raise
-    raise AssertionError("the last start is 0")
