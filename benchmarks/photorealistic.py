@@ -1,6 +1,6 @@
 """What photographs as styles keep of a photo and take from another, and how steady videos are.
 
-    VIDSTYLE_DATA=../shared python benchmarks/photorealistic.py [stills] [video] [--side 320]
+    VIDSTYLE_DATA=../shared python benchmarks/photorealistic.py [stills] [video] [speed] [--side 320]
 
 stills  five pairs of photos: distortion against the photo, and style distance, of the result
         without regions and with those that were found, next to plain Gatys (the same losses alone)
@@ -8,6 +8,8 @@ stills  five pairs of photos: distortion against the photo, and style distance, 
         pictures, and the regions.
 video   E_warp of a clip and of the result, as it is and in proportion to the variance of colours,
         and distortion.
+speed   frames a second at 1280×720 of a look's second pass and of the fast engine, decoding and
+        encoding left out.
 
 edges      correlation of edge strength with the photo's, pixel by pixel (1 is best).
 structure  mean of SSIM's structure term of luma, in Gaussian windows of σ 1.5 (1 is best).
@@ -24,7 +26,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +50,8 @@ from vidstyle.models.pixels import as_tensor
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.options import PHOTOGRAPHS, PhotorealismOptions, ReadOptions, WriteOptions
 from vidstyle.pipeline.photorealistic import photorealistic_video
-from vidstyle.stylizers import OptimizeStylizer, Photorealism, Regions, find_pair
+from vidstyle.stylizers import FastStylizer, OptimizeStylizer, Photorealism, Regions, find_pair
+from vidstyle.stylizers.bilateral_grid import fit_grid
 from vidstyle.video import VideoReader
 
 PAIRS = {
@@ -203,6 +206,22 @@ def restyled(
             return [frame.image for frame in reader], summary.seconds
 
 
+def speed(data: Path, vgg: VGG19, a: argparse.Namespace) -> None:
+    with VideoReader(data / "clips" / a.clips[0]) as reader:
+        frame = images.resize(next(iter(reader)).image, 1280, 720)
+    style, small = images.read_image(data / "photos" / f"{a.style}.jpg"), images.fit(frame, 192)
+    grid, fast = fit_grid(small, reinhard(small, style)), FastStylizer("wave")
+    drawers: dict[str, Callable[[np.ndarray], np.ndarray]] = {"a look": grid, "fast engine": fast}
+    for name, draw in drawers.items():
+        draw(frame)
+        seconds = []
+        for _ in range(8):
+            began = time.perf_counter()
+            draw(frame)
+            seconds.append(time.perf_counter() - began)
+        print(f"{name:12}{1 / np.median(seconds):8.1f} frames/s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -221,7 +240,7 @@ def main() -> None:
     try:
         vgg = load_vgg19(data / VGG_FILE, "relu4_2")
         for part in a.parts:
-            {"stills": stills, "video": video}[part](data, vgg, a)
+            {"stills": stills, "video": video, "speed": speed}[part](data, vgg, a)
     except VidstyleError as error:
         sys.exit(f"error: {error}")
 
