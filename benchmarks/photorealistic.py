@@ -1,6 +1,6 @@
 """What photographs as styles keep of a photo and take from another, and how steady videos are.
 
-    VIDSTYLE_DATA=../shared python benchmarks/photorealistic.py [stills] [video] [speed] [--side 320]
+    VIDSTYLE_DATA=../shared python benchmarks/photorealistic.py [stills] [video] [speed] [--side N]
 
 stills  five pairs of photos: distortion against the photo, and style distance, of the result
         without regions and with those that were found, next to plain Gatys (the same losses alone)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from toys import toy_photo
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -55,3 +59,17 @@ def test_gpu_on_a_cpu_without_pyav(tmp_path: Path) -> None:
     quality = {row["what"]: row["psnr"] for row in rows if row["part"] == "network"}
     assert quality["fp32"] > 100 > quality["bf16"] > 45
     assert all(row["seconds"] > 0 for row in rows)
+
+
+def test_measures_of_photographs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    measures = import_module("photorealistic")
+    photo, style = toy_photo(60, 48, seed=1), toy_photo(48, 60, seed=2) // 2 + 30
+    assert measures.structure(photo // 2 + 40, photo) == pytest.approx(1, abs=0.02)
+    assert measures.structure(255 - photo, photo) < -0.8
+    lab, wanted = (
+        cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        for p in (measures.reinhard(photo, style), style)
+    )
+    np.testing.assert_allclose(lab.mean((0, 1)), wanted.mean((0, 1)), atol=3)
+    np.testing.assert_allclose(lab.std((0, 1)), wanted.std((0, 1)), atol=3)
