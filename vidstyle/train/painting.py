@@ -6,7 +6,7 @@ Vectors are kept in the user's cache, each under the hash of its painting.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,6 +135,21 @@ class PaintingLearner:
 
         trainer.train(listen)
         return trainer.style_file()
+
+
+def with_predictions(base: StyleFile, paintings: Sequence[Painting], vgg: VGG19) -> StyleFile:
+    """A style file to train on whose unknown paintings begin where the predictor expects them.
+
+    Files of other backbones than the bundled one stay as they are: they have no predictor.
+    """
+    if base.backbone_id != read_predictor().backbone_id:
+        return base
+    guesses = {
+        p.info.name: predicted(images.read_image(p.path), p.info, vgg).vectors[p.info.name]
+        for p in paintings
+        if p.info.name not in base.vectors
+    }
+    return replace(base, vectors={**base.vectors, **guesses})
 
 
 def painting_trainer(
