@@ -43,6 +43,7 @@ from .options import (
     ExportOptions,
     FastOptions,
     FrameOptions,
+    LearnOptions,
     OptimizeOptions,
     ReadOptions,
     SourceOptions,
@@ -89,6 +90,9 @@ from .temporal.motion import (
     Motion,
     MotionTracker,
 )
+from .train.painting import (
+    PaintingLearner,
+)
 from .video import (
     VideoReader,
     VideoWriter,
@@ -112,6 +116,7 @@ __all__ = [
     "FrameOptions",
     "InputError",
     "Interrupted",
+    "LearnOptions",
     "LiveControls",
     "LiveFrame",
     "LiveSource",
@@ -125,6 +130,7 @@ __all__ = [
     "OptionError",
     "Outcome",
     "OutputError",
+    "PaintingLearner",
     "Progress",
     "ReadOptions",
     "Recipe",
