@@ -43,6 +43,7 @@ from .options import (
     ExportOptions,
     FastOptions,
     FrameOptions,
+    LearnOptions,
     OptimizeOptions,
     PhotorealismOptions,
     ReadOptions,
@@ -94,6 +95,9 @@ from .temporal.motion import (
     Motion,
     MotionTracker,
 )
+from .train.painting import (
+    PaintingLearner,
+)
 from .video import (
     VideoReader,
     VideoWriter,
@@ -117,6 +121,7 @@ __all__ = [
     "FrameOptions",
     "InputError",
     "Interrupted",
+    "LearnOptions",
     "LiveControls",
     "LiveFrame",
     "LiveSource",
@@ -130,6 +135,7 @@ __all__ = [
     "OptionError",
     "Outcome",
     "OutputError",
+    "PaintingLearner",
     "Photorealism",
     "PhotorealismOptions",
     "Progress",

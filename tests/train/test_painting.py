@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from toys import toy_photo, toy_vgg, write_toy, write_vgg
+from toys import toy_file, toy_photo, toy_vgg, write_toy, write_vgg
 
 from vidstyle.errors import InputError, WeightsError
 from vidstyle.image import write_image
+from vidstyle.models.vgg import load_vgg19
 from vidstyle.options import LearnOptions
-from vidstyle.styles import load_style, read_style_file
+from vidstyle.styles import StyleInfo, load_style, read_style_file
 from vidstyle.styles.paintings import painting_name, style_label
+from vidstyle.styles.registry import BUNDLED
+from vidstyle.train import Painting, read_painting
 from vidstyle.train.loop import TrainEvent
-from vidstyle.train.painting import PaintingLearner
+from vidstyle.train.painting import PaintingLearner, with_predictions
 
 PHOTOS = [toy_photo(80, 64, seed=n) for n in range(2)]
 
@@ -118,3 +121,15 @@ def test_what_cannot_be_learned(painting: Path, vgg: Path, tmp_path: Path) -> No
     foreign = write_toy(tmp_path / "toy.safetensors")
     with pytest.raises(WeightsError, match=r"toy\.safetensors"):
         learner(foreign, 0).learn(painting)
+
+
+def test_training_begins_at_the_prediction(vgg: Path, painting: Path) -> None:
+    base = read_style_file(BUNDLED)
+    weights = load_vgg19(vgg, "relu4_1")
+    known = Painting(StyleInfo("wave"), painting)
+    begun = with_predictions(base, [read_painting(painting), known], weights)
+    expected = read_style_file(learner(vgg, 0).learn(painting)).vectors["monet"]
+    assert torch.allclose(begun.vectors["monet"], expected.float(), atol=2e-2, rtol=1e-2)
+    assert torch.equal(begun.vectors["wave"], base.vectors["wave"])
+    foreign = toy_file(["alpha"])
+    assert with_predictions(foreign, [read_painting(painting)], weights) is foreign

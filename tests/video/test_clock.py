@@ -13,6 +13,7 @@ import pytest
 from clips import Recipe, Sound, frame_times, number_of, packet_times, packets, write_clip
 from video.test_fidelity import through
 
+from vidstyle.errors import InputError
 from vidstyle.evaluate.audio import match_sounds
 from vidstyle.video import ReadOptions, VideoReader
 
@@ -164,3 +165,36 @@ def test_a_stream_that_pauses_is_no_break(tmp_path: Path) -> None:
         tmp_path / "a.ts", ticks=range(16 * 24), sounds=sounds, options={"preset": "ultrafast"}
     )
     assert read(source)[2] == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        (".flv", "libx264", "aac"),
+        (".mkv", "libx264", "aac"),
+        (".webm", "libvpx", "libopus"),
+        (".ivf", "libvpx", ""),
+    ],
+)
+def test_files_that_ffmpeg_does_not_read_to_their_end_are_named(
+    tmp_path: Path, kind: tuple[str, str, str]
+) -> None:
+    suffix, codec, sound = kind
+    sounds = [Sound(sound, seconds=2)] if sound else []
+    recipe = Recipe(ticks=range(50), codec=codec, options={"g": "12"}, sounds=sounds)
+    part = write_clip(tmp_path / f"part{suffix}", recipe)
+    with VideoReader(part) as reader:
+        assert len(list(reader)) == 50
+        assert reader.warnings == []
+    whole = tmp_path / f"in{suffix}"
+    whole.write_bytes(part.read_bytes() * 3)
+    with VideoReader(whole) as reader:
+        frames = len(list(reader))
+        (warning,) = reader.warnings
+    assert frames < 150
+    assert re.match("several files are joined into this one, and FFmpeg reads only", warning)
+    with (
+        pytest.raises(InputError, match="several files are joined"),
+        VideoReader(whole, ReadOptions(strict=True)) as reader,
+    ):
+        list(reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,7 @@ class Copied:
 
 def clip(path: Path, *sounds: Sound, codec: str = "mpeg4", **more: Any) -> Path:
     changes = {"time_base": Fraction(1, 25), "rate": 25, "options": {}, **more}
-    return write_clip(path, ticks=TICKS, codec=codec, sounds=sounds, **changes)
+    return write_clip(path, **{"ticks": TICKS, **changes}, codec=codec, sounds=sounds)
 
 
 def convert(source: Path, target: Path, **window: float) -> list[str]:
@@ -294,3 +295,30 @@ def test_the_timecode_of_mxf_is_kept_or_named(tmp_path: Path, suffix: str) -> No
         tags = [result.metadata, *(stream.metadata for stream in result.streams)]
     kept = any("01:02:03:04" in tag.values() for tag in tags)
     assert kept != any("01:02:03:04" in notice for notice in notices)
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mkv", ".mov", ".ts"])
+@pytest.mark.parametrize("change", ["layout", "rate"])
+def test_sound_that_changes_on_the_way_is_named_or_kept(
+    tmp_path: Path, target: str, change: str
+) -> None:
+    first = Sound("aac", seconds=2)
+    second = replace(first, layout="5.1") if change == "layout" else replace(first, rate=32000)
+    ticks = range(50)
+    parts = [
+        clip(tmp_path / f"{n}.ts", sound, codec="libx264", ticks=ticks).read_bytes()
+        for n, sound in enumerate((first, second))
+    ]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(parts))
+    notices = [
+        notice for notice in convert(source, tmp_path / f"out{target}") if "change" in notice
+    ]
+    if target == ".ts":
+        assert notices == []
+        with av.open(str(tmp_path / "out.ts")) as result:
+            frames = list(result.decode(audio=0))
+        assert len({(frame.layout.nb_channels, frame.sample_rate) for frame in frames}) == 2
+    else:
+        (notice,) = notices
+        assert re.match(r"audio stream 1 \(aac\) changes its channels or rate at 2\.\d s", notice)

@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "vidstyle", "web", "--port", str(port), *limits]
     scratch = folder / "scratch"
     scratch.mkdir()
-    save_file(toy_vgg(), folder / "vgg.safetensors")
+    save_file(toy_vgg(64), folder / "vgg.safetensors")
     environment = {
         **os.environ,
         "VIDSTYLE_STYLES": str(folder / "styles"),

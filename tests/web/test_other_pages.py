@@ -95,24 +95,28 @@ def test_two_videos_in_and_a_report_out(visit: Visit, tmp_path: Path) -> None:
     assert "stylized.mp4: 12 of 12 frames" in report and "warping error" in report
 
 
-def test_a_painting_becomes_a_style_of_all_tabs(visit: Visit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [0, 3], ids=["without photos", "with photos"])
+def test_a_painting_becomes_a_style_of_all_tabs(
+    visit: Visit, tmp_path: Path, count: int
+) -> None:
     page = visit()
     page.get_by_role("tab", name="Your painting").click()
-    photos = [write_image(tmp_path / f"{n}.jpg", toy_photo(300, 300, n)) for n in range(8)]
+    photos = [write_image(tmp_path / f"{n}.jpg", toy_photo(300, 300, n)) for n in range(count)]
     painting = write_image(tmp_path / "painting.jpg", toy_photo(300, 300, 99))
     page.set_input_files("#painting-upload input[type=file]", painting)
-    page.set_input_files("#painting-photos input[type=file]", photos)
-    page.locator("#painting-photos").get_by_label("Clear", exact=True).wait_for()
+    if photos:
+        page.set_input_files("#painting-photos input[type=file]", photos)
+        page.locator("#painting-photos").get_by_label("Clear", exact=True).wait_for()
     page.get_by_label("Name of the style").fill("scream")
     page.wait_for_timeout(500)
     page.click("#painting-start")
     page.get_by_text("there is a style 'scream' already").first.wait_for()
-    page.get_by_label("Name of the style").fill("clouds")
+    page.get_by_label("Name of the style").fill(f"clouds{count}")
     page.wait_for_timeout(500)
     page.click("#painting-start")
     page.wait_for_selector("#painting-working img")
     page.click("#painting-cancel")
     page.click("#painting-keep")
-    page.get_by_text("clouds is kept").wait_for()
+    page.get_by_text(f"clouds{count} is kept").wait_for()
     page.get_by_role("tab", name="Video").click()
-    page.locator("#video-styles").get_by_text("clouds").wait_for()
+    page.locator("#video-styles").get_by_text(f"clouds{count}").wait_for()

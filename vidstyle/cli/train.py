@@ -52,14 +52,20 @@ def train(
     the output, and once more at the end or on Ctrl-C.
     """
     found = _paintings(paintings, about)
+    from vidstyle.models.losses import STYLE_LAYERS
+    from vidstyle.models.vgg import load_vgg19
     from vidstyle.styles import read_style_file
     from vidstyle.styles.registry import BUNDLED
     from vidstyle.train import Trainer
+    from vidstyle.train.painting import with_predictions
 
     options = TrainOptions(**within_budget(training, DEFAULTS))
     base = build.base or (None if options.full else BUNDLED)
     start = read_style_file(base) if base else None
-    trainer = Trainer(found, photos, output, options, base=start, vgg=engines.vgg)
+    vgg = load_vgg19(engines.vgg, last=STYLE_LAYERS[-1])
+    if start and not options.full:
+        start = with_predictions(start, found, vgg)
+    trainer = Trainer(found, photos, output, options, base=start, vgg=vgg)
     if build.resume:
         trainer.resume()
     columns = Columns()

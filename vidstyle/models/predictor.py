@@ -15,11 +15,18 @@ from torch import Tensor, nn
 
 from vidstyle.models.layers import BLOCKS
 from vidstyle.models.losses import STYLE_LAYERS
+from vidstyle.models.vgg import VGG19
 
 STATISTICS = 2 * sum(BLOCKS[int(layer[4]) - 1][0] for layer in STYLE_LAYERS)
 """How many numbers describe a painting: mean and deviation of every channel."""
 _LEAST = 1e-3
 """Added before the logarithm, as some of VGG19's channels see nothing in a painting."""
+
+
+def channels(vgg: VGG19) -> int:
+    """How many channels a VGG19 has at ``STYLE_LAYERS``: 960, unless it was pruned."""
+    layers = (vgg.names.index("conv" + layer[-3:]) for layer in STYLE_LAYERS)
+    return sum(vgg.convolutions[n].weight.shape[0] for n in layers)  # type: ignore[index, union-attr, misc]
 
 
 def painting_statistics(features: Mapping[str, Tensor]) -> Tensor:

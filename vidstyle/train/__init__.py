@@ -2,6 +2,7 @@
 
 from vidstyle.train.draft import Distiller, DistilOptions
 from vidstyle.train.loop import TrainEvent
+from vidstyle.train.photos import find_photos
 from vidstyle.train.predictor import PredictorTrainer, held_out
 from vidstyle.train.styles import Painting, Trainer, TrainOptions, read_painting
 
@@ -13,6 +14,7 @@ __all__ = [
     "TrainEvent",
     "TrainOptions",
     "Trainer",
+    "find_photos",
     "held_out",
     "read_painting",
 ]

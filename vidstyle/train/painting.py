@@ -6,7 +6,7 @@ Vectors are kept in the user's cache, each under the hash of its painting.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from vidstyle.errors import OutputError, StyleError, WeightsError
 from vidstyle.image import is_picture_name
 from vidstyle.models.losses import STYLE_LAYERS
 from vidstyle.models.pixels import as_tensor
-from vidstyle.models.predictor import STATISTICS, painting_statistics
+from vidstyle.models.predictor import STATISTICS, channels, painting_statistics
 from vidstyle.models.vgg import VGG19, load_vgg19
 from vidstyle.options import LearnOptions, TrainOptions
 from vidstyle.styles.file import StyleFile, read_style_file, write_style_file
@@ -137,6 +137,22 @@ class PaintingLearner:
         return trainer.style_file()
 
 
+def with_predictions(base: StyleFile, paintings: Sequence[Painting], vgg: VGG19) -> StyleFile:
+    """A style file to train on whose unknown paintings begin where the predictor expects them.
+
+    Other backbones than the bundled one have no predictor, and it knows no pruned VGG19: then the
+    file stays as it is.
+    """
+    if base.backbone_id != read_predictor().backbone_id or 2 * channels(vgg) != STATISTICS:
+        return base
+    guesses = {
+        p.info.name: predicted(images.read_image(p.path), p.info, vgg).vectors[p.info.name]
+        for p in paintings
+        if p.info.name not in base.vectors
+    }
+    return replace(base, vectors={**base.vectors, **guesses})
+
+
 def painting_trainer(
     style: StyleFile, picture: Path, photos: Path, output: Path, minutes: float, vgg: VGG19
 ) -> Trainer:
@@ -171,13 +187,12 @@ def predicted(image: np.ndarray, info: StyleInfo, vgg: VGG19) -> StyleFile:
     base, predictor = read_style_file(BUNDLED), read_predictor()
     if predictor.backbone_id != base.backbone_id:
         raise StyleError("the bundled predictor belongs to another backbone")
-    small = as_tensor(images.resize_short_side(image, PAINTING_SIDE))
-    statistics = painting_statistics(vgg(small, STYLE_LAYERS))
-    if statistics.shape[1] != STATISTICS:
+    if 2 * channels(vgg) != STATISTICS:
         raise WeightsError(
-            f"these VGG19 weights have {statistics.shape[1] // 2} channels up to "
-            f"{STYLE_LAYERS[-1]}, not {STATISTICS // 2}; a picture needs the published ones"
+            f"these VGG19 weights have {channels(vgg)} channels up to {STYLE_LAYERS[-1]}, "
+            f"not {STATISTICS // 2}; a picture needs the published ones"
         )
-    vector: Tensor = predictor.network(statistics)[0]
+    small = as_tensor(images.resize_short_side(image, PAINTING_SIDE))
+    vector: Tensor = predictor.network(painting_statistics(vgg(small, STYLE_LAYERS)))[0]
     named = {info.name: vector}, {info.name: info}
     return StyleFile(None, base.architecture, base.backbone_id, None, *named)

@@ -18,7 +18,13 @@ from av.video.stream import VideoStream
 from vidstyle.errors import InputError
 from vidstyle.video.clock import ContinuousClock, DecodingTimes
 from vidstyle.video.deinterlace import Deinterlacer
-from vidstyle.video.source import duration_of, find_video, open_source, plausible_rate
+from vidstyle.video.source import (
+    another_begins,
+    duration_of,
+    find_video,
+    open_source,
+    plausible_rate,
+)
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _MPEG_2_SIZE = re.compile(rb"\0\0\x01\xb3.{3}", re.DOTALL)
@@ -55,6 +61,7 @@ class SourceDecoder:
         self._bad_packets = 0
         self._bad_frames = 0
         self._packets_end = 0.0
+        self._position = 0
         self._open()
         assert self.stream.time_base is not None
         self.time_base = self.stream.time_base
@@ -120,6 +127,11 @@ class SourceDecoder:
         if duration is None or self.clock.needed:
             return False
         return self._packets_end < duration / av.time_base - _TRUNCATION_TOLERANCE
+
+    @property
+    def another_begins(self) -> bool:
+        """Whether several files are joined into one, of which FFmpeg has not read all."""
+        return self._position > 0 and another_begins(self._path, self._position)
 
     def damage(self) -> list[str]:
         """What was damaged so far, one line each."""
@@ -226,6 +238,8 @@ class SourceDecoder:
                 self._note_damage(error)
 
     def _note_end(self, packet: Packet) -> None:
+        if packet.pos is not None:
+            self._position = max(self._position, packet.pos)
         if packet.pts is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             self._packets_end = max(self._packets_end, end)

@@ -236,13 +236,23 @@ class VideoReader:
             )
         self.notices += self._pictures.notices
         self.warnings += self._decoder.damage()
-        whole = self._decoder.duration
-        if complete and whole is not None and self._decoder.ended_early:
-            seconds = float((read_to - self._origin) * self._decoder.time_base)
-            loss = f"truncated: {seconds:.1f} s of {whole:.1f} s could be read"
+        if complete and (loss := self._unread(read_to)):
             if self._options.strict:
                 raise InputError(f"{self.path}: {loss}")
             self.warnings.append(loss)
+
+    def _unread(self, read_to: int) -> str:
+        """What is known to come after the last frame that could be read."""
+        whole = self._decoder.duration
+        seconds = float((read_to - self._origin) * self._decoder.time_base)
+        if self._decoder.another_begins:
+            return (
+                f"several files are joined into this one, and FFmpeg reads only the first "
+                f"{seconds:.1f} s: split it, and give the parts one by one"
+            )
+        if whole is not None and self._decoder.ended_early:
+            return f"truncated: {seconds:.1f} s of {whole:.1f} s could be read"
+        return ""
 
 
 def working_size(width: int, height: int, options: ReadOptions) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from av.audio.stream import AudioStream
 from av.codec import Codec, CodecContext
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 
 _PREFERRED = {
     **dict.fromkeys(("webm", "ogg", "ogv"), ("libopus",)),
@@ -208,3 +209,11 @@ def _places(layout: AudioLayout) -> set[str]:
     if not names & {"BL", "BR"}:
         names = {{"SL": "BL", "SR": "BR"}.get(name, name) for name in names}
     return names
+
+
+def adts_coding(packet: Packet) -> bytes:
+    """Profile, rate and channels in the ADTS header of an AAC packet; empty without one."""
+    head = bytes(memoryview(packet)[:4])
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+        return b""
+    return bytes((head[2] & 0xFD, head[3] & 0xC0))

@@ -6,6 +6,7 @@ import mimetypes
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
@@ -217,6 +218,19 @@ def why_undecodable(path: Path, codec: str) -> str:
     if head[8:16] == b"WEBPVP8X" and head[20] & _WEBP_ANIMATION:
         return "is an animated WebP, which this FFmpeg does not decode; convert it to GIF or MP4"
     return f"no frame of its {codec} video can be decoded"
+
+
+_BEGINNINGS = (b"FLV\x01", b"DKIF", b"\x1aE\xdf\xa3")
+"""How files of FLV, IVF and Matroska begin, of which FFmpeg reads the first of several in one."""
+
+
+def another_begins(path: Path, position: int) -> bool:
+    """Whether, after a position, a file holds another one of its own kind."""
+    mark = next((mark for mark in _BEGINNINGS if _head(path).startswith(mark)), None)
+    if mark is None or path.stat().st_size <= position:
+        return False
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(mark, position) >= 0
 
 
 def _is_mp4(path: Path) -> bool:

@@ -21,7 +21,7 @@ from av.subtitles.stream import SubtitleStream
 
 from vidstyle.video.clock import ContinuousClock
 from vidstyle.video.containers import FASTSTART, MATROSKA
-from vidstyle.video.sound import Resampler, SoundEncoding, named_layout
+from vidstyle.video.sound import Resampler, SoundEncoding, adts_coding, named_layout
 from vidstyle.video.source import (
     find_video,
     is_cover,
@@ -69,6 +69,8 @@ class Track:
         """Packets that were written."""
         self.left_out = 0
         """Packets that the container refused, or whose time lies before that of earlier ones."""
+        self.changes_at: Fraction | None = None
+        """When it changes its channels or rate, which the container tells only once."""
         self.kind, self.label, self.time_base = source.type, label(source), source.time_base
         self._output, self._stream = output, stream
         self._latest: int | None = None
@@ -134,8 +136,15 @@ class CopiedTrack(Track):
         if isinstance(stream, AudioStream):
             stream.codec_context.layout = named_layout(stream.codec_context.layout)
         super().__init__(output, stream, source)
+        self._watched = codec_name(source) == "aac" and output.format.name != "mpegts"
+        self._coding = b""
 
     def write(self, packet: Packet) -> None:
+        if self._watched and (coding := adts_coding(packet)):
+            if self._coding not in (b"", coding):
+                self._watched = False
+                self.changes_at = _time(packet)
+            self._coding = coding
         self.put([packet])
 
 
@@ -229,12 +238,19 @@ class StreamCopier:
     @property
     def notices(self) -> list[str]:
         """What could not be copied; known at the end."""
-        return [
+        left_out = [
             f"{track.label}: {track.left_out} packets left out, as they are damaged or "
             "their times lie before those of others"
             for track in self.tracks.values()
             if track.left_out
         ]
+        changing = [
+            f"{track.label} changes its channels or rate at {float(track.changes_at):.1f} s, and "
+            "may be silent from there on; an output named .ts keeps it"
+            for track in self.tracks.values()
+            if track.changes_at is not None
+        ]
+        return left_out + changing
 
     @property
     def timecode(self) -> str | None:
