@@ -60,3 +60,14 @@ def harbour() -> Iterator[ModuleType]:
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="session")
+def whole_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of random weights, as wide as VGG19's, which the predictor of styles asks for."""
+    from safetensors.torch import save_file
+    from toys import toy_vgg
+
+    path = tmp_path_factory.mktemp("weights") / "vgg.safetensors"
+    save_file(toy_vgg(64), path)
+    return path

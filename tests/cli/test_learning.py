@@ -9,8 +9,7 @@ from pathlib import Path
 import av
 import pytest
 from clips import Recipe, write_clip
-from safetensors.torch import save_file
-from toys import toy_photo, toy_vgg, write_photos
+from toys import toy_photo, write_photos
 
 from vidstyle.cli.main import main
 from vidstyle.image import read_image, write_image
@@ -18,17 +17,10 @@ from vidstyle.image import read_image, write_image
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "vgg.safetensors"
-    save_file(toy_vgg(64), path)
-    return path
-
-
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vgg: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_vgg: Path) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("VIDSTYLE_VGG19", str(vgg))
+    monkeypatch.setenv("VIDSTYLE_VGG19", str(whole_vgg))
     monkeypatch.chdir(tmp_path)
     write_image(tmp_path / "monet.png", toy_photo(90, 70, seed=9))
     write_image(tmp_path / "photo.png", toy_photo(80, 64))

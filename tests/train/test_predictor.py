@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
-from toys import toy_file, toy_photo, toy_vgg, write_photos
+from toys import toy_file, toy_photo, write_photos
 
 from vidstyle.errors import StyleError, TrainingError
 from vidstyle.image import write_image
@@ -30,12 +29,12 @@ def small_crops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def material(tmp_path_factory: pytest.TempPathFactory, whole_vgg: Path) -> Path:
     folder = tmp_path_factory.mktemp("material")
     write_photos(folder / "photos", 8)
     for number in range(3):
         write_image(folder / f"{number}.png", toy_photo(80, 60, seed=number + 20))
-    save_file(toy_vgg(64), folder / "vgg.safetensors")
+    (folder / "vgg.safetensors").symlink_to(whole_vgg)
     return folder
 
 

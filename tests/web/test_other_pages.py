@@ -96,9 +96,7 @@ def test_two_videos_in_and_a_report_out(visit: Visit, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3], ids=["without photos", "with photos"])
-def test_a_painting_becomes_a_style_of_all_tabs(
-    visit: Visit, tmp_path: Path, count: int
-) -> None:
+def test_a_painting_becomes_a_style_of_all_tabs(visit: Visit, tmp_path: Path, count: int) -> None:
     page = visit()
     page.get_by_role("tab", name="Your painting").click()
     photos = [write_image(tmp_path / f"{n}.jpg", toy_photo(300, 300, n)) for n in range(count)]
