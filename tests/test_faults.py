@@ -33,7 +33,7 @@ from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
 from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.models.transformer import TransformerNet
-from vidstyle.pipeline import frames as sequences_run
+from vidstyle.pipeline import sequence_steps as sequences_run
 from vidstyle.pipeline.summary import Progress, Summary
 from vidstyle.pipeline.video import stylize_video
 from vidstyle.stylizers import FastOptions

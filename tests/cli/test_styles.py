@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundled import STYLES
 from clips import Recipe, write_clip
 from toys import toy_photo, write_toy
 
@@ -37,7 +38,7 @@ def test_the_list(own: Path, capsys: Capture) -> None:
     assert styles() == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["NAME", "TITLE", "ARTIST", "YEAR", "SIZE", "WHERE"]
-    assert len(rows) == 10
+    assert len(rows) == len(STYLES) + 2
     scream = next(row for row in rows if row.startswith("scream"))
     assert re.search(r"The Scream +Edvard Munch +1893 +\d+\.\d KB +", scream)
     assert scream.endswith(str(BUNDLED))
@@ -51,7 +52,7 @@ def test_the_list_as_json(own: Path, capsys: Capture) -> None:
     assert styles("--json") == 0
     lines = capsys.readouterr().out.splitlines()
     listed = {entry["name"]: entry for entry in map(json.loads, lines)}
-    assert len(listed) == 10
+    assert len(listed) == len(STYLES) + 2
     assert listed["wave"]["artist"] == "Katsushika Hokusai"
     assert listed["alpha"]["path"] == str(own)
     assert listed["alpha"]["bytes"] > 0
@@ -93,8 +94,8 @@ def test_preview(tmp_path: Path, capsys: Capture, kind: str) -> None:
     sheet = tmp_path / "sheet.png"
     options = ("--side", "96", "--columns", "4", "--device", "cpu")
     assert styles("preview", source, "-o", sheet, *options) == 0
-    assert capsys.readouterr().out == f"{sheet}: {source.name} in 10 styles\n"
-    shown = cells(read_image(sheet), rows=3, columns=4)
+    assert capsys.readouterr().out == f"{sheet}: {source.name} in {len(STYLES) + 2} styles\n"
+    shown = cells(read_image(sheet), rows=5, columns=4)
     photo, *drawn, nothing = [cell[-72:] for cell in shown]
     assert photo.shape == (72, 96, 3)
     assert np.ptp(nothing) == 0

@@ -34,7 +34,7 @@ def test_without_gradio_one_line_says_how_to_get_it(
         (["--auth", "anna"], "--auth: 'anna' with its password must be USER:PASSWORD"),
         (["--auth", ":secret"], "USER:PASSWORD"),
         (["--port", "0"], "--port must be from 1 to 65535"),
-        (["--most-minutes", "0"], "--most-minutes must be more than 0"),
+        (["--max-minutes", "0"], "--max-minutes must be more than 0"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(

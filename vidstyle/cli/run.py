@@ -161,7 +161,10 @@ class Job:
 
 def check_place(job: Job) -> None:
     """Raises OutputError before a painting is learned, rather than after it."""
-    if job.output and not (job.many or job.to_pictures or job.options.resume):
+    from vidstyle.styles import has_pictures
+
+    unchecked = job.many or job.to_pictures or job.options.resume
+    if job.output and has_pictures(job.style) and not unchecked:
         check_new_file(job.output, job.write.overwrite)
 
 

@@ -167,6 +167,7 @@ def painting_trainer(
         crop=256,
         style_rate=RATE if minutes < LONG else RATE / 2,
         blend_share=0,
+        style_weight=8,
         checkpoint_minutes=SHEET_MINUTES,
         log_every=1,
     )
