@@ -108,3 +108,11 @@ def test_missing_weights_are_named_with_the_remedy(
     monkeypatch.setenv("VIDSTYLE_VGG19", "nowhere.pth")
     assert call(*COMMANDS["run"], "-s", "monet.png") == 1
     assert capsys.readouterr().err == "vidstyle: nowhere.pth: no such VGG19 weights file\n"
+
+
+def test_the_painting_is_never_overwritten(folder: Path, capsys: Capture) -> None:
+    before = (folder / "monet.png").read_bytes()
+    given = ("image", "photo.png", "-s", "monet.png", "-o", "monet.png", "--overwrite")
+    assert call(*given, "--refine", "0") == 1
+    assert "monet.png: is the input itself" in capsys.readouterr().err
+    assert (folder / "monet.png").read_bytes() == before

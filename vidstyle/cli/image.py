@@ -107,13 +107,13 @@ def draw_fast(job: Job, fast: FastOptions, learn: Callable[..., str]) -> None:
     """Draw in one pass through the network, once the style is learned."""
     from vidstyle.cli.optimizing import Watch, place
     from vidstyle.stages import StageTimes
-    from vidstyle.styles import style_label
+    from vidstyle.styles import picture_paths, style_label
     from vidstyle.stylizers import FastStylizer
 
     times = StageTimes()
     picture = job.read(times)
-    label = style_label(job.style)
-    output = place(job.output, job.photo, label, [job.photo], job.overwrite)
+    label, inputs = style_label(job.style), [job.photo, *picture_paths(job.style)]
+    output = place(job.output, job.photo, label, inputs, job.overwrite)
     style = learn(job.style, lambda: [picture], progress=job.shown.progress)
     stylizer = FastStylizer(style, fast)
     watch = Watch(output, picture.shape[1::-1], job.shown, overwrite=job.overwrite, times=times)

@@ -1,6 +1,6 @@
 from .file import StyleFile, read_style_file, write_style_file
 from .header import StyleHeader, StyleInfo, read_header
-from .paintings import Paintings, has_pictures, load_paintings, style_label
+from .paintings import Paintings, has_pictures, load_paintings, picture_paths, style_label
 from .registry import Style, StyleEntry, available_styles, load_style
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "has_pictures",
     "load_paintings",
     "load_style",
+    "picture_paths",
     "read_header",
     "read_style_file",
     "style_label",

@@ -33,7 +33,12 @@ class Paintings:
 
 def has_pictures(spec: str) -> bool:
     """Whether a style names any picture file, which the fast engine has to learn first."""
-    return any(is_picture_name(name) for name, _ in parse_blend(spec))
+    return bool(picture_paths(spec))
+
+
+def picture_paths(spec: str) -> list[Path]:
+    """The picture files that a style names."""
+    return [Path(name) for name, _ in parse_blend(spec) if is_picture_name(name)]
 
 
 def style_label(spec: str | Path) -> str:
