@@ -65,7 +65,8 @@ class Scene:
 
     def optimized(self) -> Arguments:
         vgg, painting = self.vgg(), self.photo()
-        return [self.video(), "-s", painting, "--vgg", vgg, "-o", self.folder / "out.mp4", *SHOWN]
+        asked = ("--engine", "optimize", "-s", painting, "--vgg", vgg)
+        return [self.video(), *asked, "-o", self.folder / "out.mp4", *SHOWN]
 
     def arguments(self, name: str) -> Arguments:
         """Those of a command; after a comma, ``name`` says what it works on."""

@@ -28,7 +28,8 @@ SOON = 2.0
 def seconds_to_end(process: BaseProcess, sent: signal.Signals) -> float:
     assert process.pid is not None
     began = time.monotonic()
-    os.kill(process.pid, sent)
+    with suppress(ProcessLookupError):  # some work is over soon; the exit code tells
+        os.kill(process.pid, sent)
     process.join(30)
     took = time.monotonic() - began
     if process.is_alive():

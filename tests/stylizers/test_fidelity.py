@@ -83,7 +83,7 @@ def test_pictures_are_close_and_as_steady(
         error = np.square(results.astype(float) - exact[style]).mean()
         assert 10 * np.log10(255**2 / max(error, 1e-9)) > decibels, style
         change.append(flicker(frames, results) / flicker(frames, exact[style]))
-    assert np.mean(change) == pytest.approx(1, abs=0.02)
+    assert np.mean(change) == pytest.approx(1, abs=0.03)
     assert np.ptp(change) < 0.05
 
 

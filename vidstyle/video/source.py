@@ -226,11 +226,14 @@ _BEGINNINGS = (b"FLV\x01", b"DKIF", b"\x1aE\xdf\xa3")
 
 def another_begins(path: Path, position: int) -> bool:
     """Whether, after a position, a file holds another one of its own kind."""
-    mark = next((mark for mark in _BEGINNINGS if _head(path).startswith(mark)), None)
-    if mark is None or path.stat().st_size <= position:
+    try:
+        mark = next((mark for mark in _BEGINNINGS if _head(path).startswith(mark)), None)
+        if mark is None or path.stat().st_size <= position:
+            return False
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return content.find(mark, position) >= 0
+    except OSError:  # it was removed meanwhile
         return False
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return content.find(mark, position) >= 0
 
 
 def _is_mp4(path: Path) -> bool:
