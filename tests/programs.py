@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
@@ -33,10 +34,15 @@ def start(arguments: Sequence[str | Path], told: Path, printed: Path | None = No
 
 def _vidstyle(arguments: list[str], told: Path, printed: Path | None) -> None:
     from vidstyle.__main__ import main
+    from vidstyle.interrupts import heeded
 
     for number, path in ((1, printed), (2, told)):
         if path is not None:
             with path.open("w") as file:
                 os.dup2(file.fileno(), number)
     sys.argv = ["vidstyle", *arguments]
-    main()
+    try:
+        main()
+    finally:  # what multiprocessing does afterwards is not the program's to be interrupted in
+        for number in heeded():
+            signal.signal(number, signal.SIG_IGN)

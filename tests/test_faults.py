@@ -33,7 +33,8 @@ from vidstyle.errors import DeviceError, InputError, Interrupted, OutputError
 from vidstyle.frame import Frame
 from vidstyle.image import write_image
 from vidstyle.models.transformer import TransformerNet
-from vidstyle.pipeline import sequence_steps as sequences_run
+from vidstyle.pipeline import frames as sequences_run
+from vidstyle.pipeline import sequence_steps
 from vidstyle.pipeline.summary import Progress, Summary
 from vidstyle.pipeline.video import stylize_video
 from vidstyle.stylizers import FastOptions
@@ -422,7 +423,7 @@ def test_an_error_in_a_stage_is_raised_once(
         (motion_module, "estimate_motion"),
         (TransformerNet, "forward"),
         (TemporalMemory, "__call__"),
-        (sequences_run, "write_picture"),
+        (sequence_steps, "write_picture"),
     ],
     ids=["decode", "flow", "inference", "blend", "encode"],
 )

@@ -17,7 +17,7 @@ from clips import images
 from scenes import SCENES, Scene, wait_for
 
 from vidstyle.cli.main import COMMANDS
-from vidstyle.interrupts import ended_by_signals
+from vidstyle.interrupts import ended_by_signals, signals_held_back
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -133,3 +133,13 @@ def test_a_hangup_that_is_ignored_ends_nothing(tmp_path: Path) -> None:
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_that_is_held_back_comes_at_the_end_of_the_block() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), ended_by_signals():
+        with signals_held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("loaded")
+        done.append("more")
+    assert done == ["loaded"]

@@ -20,6 +20,7 @@ from torch import Tensor
 from vidstyle import __version__
 from vidstyle.disk import OutputLock, check_new_file, complete_file
 from vidstyle.errors import OptionError, OutputError
+from vidstyle.interrupts import signals_held_back
 from vidstyle.options import ExportOptions
 from vidstyle.styles.file import backbone_hash, read_style_file
 from vidstyle.styles.header import IDENTITY
@@ -148,7 +149,8 @@ def describe(style: Style, options: ExportOptions = ExportOptions()) -> onnx.Mod
 
 def measure_fidelity(path: Path, style: Style, options: ExportOptions) -> float:
     """PSNR in decibels between a file's images and torch's in fp32, for the worse size."""
-    import onnxruntime
+    with signals_held_back():
+        import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3  # errors

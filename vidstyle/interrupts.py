@@ -71,6 +71,28 @@ def ended_by_signals(patience: float = PATIENCE) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Raise the KeyboardInterrupt of a signal only at the end of the block.
+
+    Libraries that are being loaded would take it for an error of their own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {
+        number: signal.signal(number, lambda told, frame: heard.append(told)) for number in heeded()
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
+
+
 def _watch(heard: socket.socket, patience: float) -> None:
     """Wait for a first signal, and see to it that the process ends; until the other end closes."""
     while number := heard.recv(1):
