@@ -49,9 +49,11 @@ def serve(options: WebOptions, ready: Callable[[str], None]) -> None:
             raise OutputError(
                 f"{options.host}:{options.port}: cannot be listened at; try another --port"
             ) from error
-        services.cameras.serve(app)
-        ready(url)
-        services.warm_up()
-        with suppress(KeyboardInterrupt):
-            Event().wait()
-        page.close(verbose=False)
+        try:
+            with suppress(KeyboardInterrupt):
+                services.cameras.serve(app)
+                ready(url)
+                services.warm_up()
+                Event().wait()
+        finally:
+            page.close(verbose=False)
