@@ -116,3 +116,11 @@ def test_the_painting_is_never_overwritten(folder: Path, capsys: Capture) -> Non
     assert call(*given, "--refine", "0") == 1
     assert "monet.png: is the input itself" in capsys.readouterr().err
     assert (folder / "monet.png").read_bytes() == before
+
+
+def test_a_picture_may_stand_beside_a_learned_style(folder: Path, capsys: Capture) -> None:
+    matte = write_image(folder / "matte.png", toy_photo(80, 64, seed=5))
+    mattes = ("--matte", str(matte), "--matte", str(matte))
+    given = ("frames", "shot", "out", "-s", "wave", "-s", "monet.png", "--refine", "0")
+    assert call(*given, *mattes) == 0, capsys.readouterr().err
+    assert styles(folder) == ["monet"]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli.engines import check_fast
-from vidstyle.cli.learning import learned_style
+from vidstyle.cli.learning import learned_styles
 from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.options import FastOptions, FrameOptions, LearnOptions, TemporalOptions
 from vidstyle.options.commands import EngineOptions, FrameStyleOptions, ProgressOptions
@@ -46,10 +46,7 @@ def frames(
 
     check_fast(fast)
     photos = partial(clip_photos, source, clip=options)
-    names = [
-        learned_style(style, photos, learning, engines.vgg, shown.progress)
-        for style in styles.style
-    ]
+    names = learned_styles(styles.style, photos, learning, engines.vgg, shown.progress)
     with Reporter(shown) as reporter:
         summary = frames.stylize_frames(
             source,

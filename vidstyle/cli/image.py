@@ -20,7 +20,7 @@ from vidstyle.cli.engines import (
     reject_fast,
     reject_optimization,
 )
-from vidstyle.cli.learning import learned_style
+from vidstyle.cli.learning import learned_styles
 from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import OptionError
 from vidstyle.options import (
@@ -41,6 +41,7 @@ from vidstyle.options.commands import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from vidstyle.cli.optimizing import Watch
     from vidstyle.models.vgg import VGG19
     from vidstyle.stages import StageTimes
     from vidstyle.styles.paintings import Paintings
@@ -77,7 +78,7 @@ def image(
     elif chosen_engine(style.style, engines, losses, kept) == "fast":
         reject_optimization(style.style, engines, losses, kept)
         check_fast(fast)
-        learn = partial(learned_style, given=learning, vgg=engines.get("vgg"))
+        learn = partial(learned_styles, given=learning, vgg=engines.get("vgg"))
         draw_fast(job, FastOptions(**fast), learn)
     else:
         reject_fast(fast, learning)
@@ -103,7 +104,7 @@ class Job:
             return fit(read_image(self.photo), self.max_side)
 
 
-def draw_fast(job: Job, fast: FastOptions, learn: Callable[..., str]) -> None:
+def draw_fast(job: Job, fast: FastOptions, learn: Callable[..., list[str]]) -> None:
     """Draw in one pass through the network, once the style is learned."""
     from vidstyle.cli.optimizing import Watch, place
     from vidstyle.stages import StageTimes
@@ -114,7 +115,7 @@ def draw_fast(job: Job, fast: FastOptions, learn: Callable[..., str]) -> None:
     picture = job.read(times)
     label, inputs = style_label(job.style), [job.photo, *picture_paths(job.style)]
     output = place(job.output, job.photo, label, inputs, job.overwrite)
-    style = learn(job.style, lambda: [picture], progress=job.shown.progress)
+    (style,) = learn([job.style], lambda: [picture], progress=job.shown.progress)
     stylizer = FastStylizer(style, fast)
     watch = Watch(output, picture.shape[1::-1], job.shown, overwrite=job.overwrite, times=times)
     watch.run(lambda: stylizer(picture))
@@ -122,21 +123,32 @@ def draw_fast(job: Job, fast: FastOptions, learn: Callable[..., str]) -> None:
         warnings.warn(notice, stacklevel=1)
 
 
-def draw_optimized(job: Job, engines: Given, losses: Given, kept: PictureOutput) -> None:
-    """Draw step by step."""
-    from vidstyle.cli.optimizing import Watch, fast_stylizer, load_vgg, place
+def begun(job: Job, kept: PictureOutput) -> tuple[np.ndarray, Paintings, Watch]:
+    """What optimization begins with: the photo, the paintings, and what listens to it.
+
+    Raises:
+        VidstyleError: one of them cannot be read, or the output cannot be written.
+    """
+    from vidstyle.cli.optimizing import Watch, place
     from vidstyle.stages import StageTimes
     from vidstyle.styles import load_paintings
-    from vidstyle.stylizers import OptimizeStylizer
 
-    options = optimize_options(engines.get("recipe"), losses)
     times = StageTimes()
     picture, paintings = job.read(times), load_paintings(job.style)
     inputs = [job.photo, *paintings.paths]
     output = place(job.output, job.photo, paintings.label, inputs, job.overwrite)
-    watch = Watch(
-        output, picture.shape[1::-1], job.shown, kept, overwrite=job.overwrite, times=times
-    )
+    size = picture.shape[1::-1]
+    watch = Watch(output, size, job.shown, kept, overwrite=job.overwrite, times=times)
+    return picture, paintings, watch
+
+
+def draw_optimized(job: Job, engines: Given, losses: Given, kept: PictureOutput) -> None:
+    """Draw step by step."""
+    from vidstyle.cli.optimizing import fast_stylizer, load_vgg
+    from vidstyle.stylizers import OptimizeStylizer
+
+    options = optimize_options(engines.get("recipe"), losses)
+    picture, paintings, watch = begun(job, kept)
     start = None
     if losses.get("init") == "fast":
         start = fast_stylizer(job.style, options.device)(picture)
@@ -149,23 +161,14 @@ def draw_photorealistic(
     job: Job, engines: Given, losses: Given, options: PhotorealismOptions, kept: PictureOutput
 ) -> None:
     """Change the light and the colours of the photo step by step."""
-    from vidstyle.cli.optimizing import Watch, place
     from vidstyle.models.vgg import load_vgg19
-    from vidstyle.stages import StageTimes
-    from vidstyle.styles import load_paintings
     from vidstyle.stylizers import OptimizeStylizer, Photorealism
     from vidstyle.stylizers.photorealism import deepest_layer
 
     optimize = photograph_options(losses)
-    times = StageTimes()
-    picture, photos = job.read(times), load_paintings(job.style)
-    inputs = [job.photo, *photos.paths]
-    output = place(job.output, job.photo, photos.label, inputs, job.overwrite)
-    watch = Watch(
-        output, picture.shape[1::-1], job.shown, kept, overwrite=job.overwrite, times=times
-    )
+    picture, photos, watch = begun(job, kept)
     vgg = load_vgg19(engines.get("vgg"), deepest_layer(optimize, options))
-    regions = find_regions(job, options, photos, picture, output, vgg)
+    regions = find_regions(job, options, photos, picture, watch.output, vgg)
     photorealism = Photorealism(options.photorealism_weight, regions)
     stylizer = OptimizeStylizer(photos.weighted, optimize, vgg, photorealism)
     watch.run(lambda: stylizer(picture, listener=watch))

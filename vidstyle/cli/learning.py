@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidstyle.cli.output import print_json
+from vidstyle.cli.parameters import Given
 from vidstyle.cli.progress import Bar
 from vidstyle.errors import OptionError
 from vidstyle.options import LearnOptions
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from vidstyle.train import TrainEvent
 
 
-def learned_style(
-    style: str,
+def learned_styles(
+    styles: Sequence[str],
     photos: Callable[[], Sequence[np.ndarray]],
-    given: dict[str, float],
+    given: Given,
     vgg: Path | None,
     progress: ProgressKind,
-) -> str:
-    """A style whose pictures were learned; others as they are.
+) -> list[str]:
+    """Styles whose pictures were learned; others as they are.
 
     Raises:
         OptionError: options for learning were given, and there is nothing to learn.
@@ -33,16 +34,17 @@ def learned_style(
     """
     from vidstyle.styles import has_pictures
 
-    if not has_pictures(style):
+    if not any(map(has_pictures, styles)):
         if given:
-            raise OptionError(f"--refine is for pictures; '{style}' has been learned already")
-        return style
+            raise OptionError(
+                f"{given.flags[0]} is for pictures; '{', '.join(styles)}' has been learned already"
+            )
+        return list(styles)
     from vidstyle.train.painting import PaintingLearner
 
     with LearningReporter(progress) as reporter:
-        return PaintingLearner(photos, LearnOptions(**given), vgg=vgg, listener=reporter).style(
-            style
-        )
+        learner = PaintingLearner(photos, LearnOptions(**given), vgg=vgg, listener=reporter)
+        return [learner.style(style) for style in styles]
 
 
 class LearningReporter:

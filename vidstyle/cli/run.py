@@ -20,7 +20,7 @@ from vidstyle.cli.engines import (
     reject_fast,
     reject_optimization,
 )
-from vidstyle.cli.learning import learned_style
+from vidstyle.cli.learning import learned_styles
 from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.disk import check_new_file
 from vidstyle.errors import OptionError
@@ -107,7 +107,8 @@ def run(
         reject_optimization(style.style, engines, losses, video)
         check_fast(fast)
         check_place(job)
-        learned = learned_style(job.style, job.photos, learning, engines.get("vgg"), shown.progress)
+        vgg = engines.get("vgg")
+        (learned,) = learned_styles([job.style], job.photos, learning, vgg, shown.progress)
         run_fast(replace(job, style=learned), FastOptions(**fast), shown)
     else:
         if job.has_pictures and not job.many:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from vidstyle.cli.keys import TerminalKeys
-from vidstyle.cli.learning import learned_style
+from vidstyle.cli.learning import learned_styles
 from vidstyle.cli.parameters import Given, Take, with_options
 from vidstyle.errors import OptionError
 from vidstyle.interrupts import heeded
@@ -73,7 +73,7 @@ def stream(
     from vidstyle.live.sinks import open_sink
     from vidstyle.pipeline.photos import sample_photos
 
-    learned = learned_style(style.style, sample_photos, learning, engines.vgg, shown.progress)
+    (learned,) = learned_styles([style.style], sample_photos, learning, engines.vgg, shown.progress)
     controls = LiveControls()
     with (
         StreamReporter(shown.progress, quiet_stdout=piped) as reporter,

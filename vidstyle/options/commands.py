@@ -46,8 +46,9 @@ class EngineOptions(Options):
 
     engine: EngineName | None = STYLE.option(
         None,
-        "fast draws learned styles; optimize imitates any painting, slowly.",
-        unset="fast, or optimize where a picture is the style",
+        "fast draws learned styles, and learns a picture's at once; optimize imitates any painting "
+        "closely, and slowly.",
+        unset="fast, or optimize for a picture with options that only it has",
     )
     recipe: RecipeName | None = OPTIMIZATION.option(
         None, "Losses and optimizer to start from; single options change it.", unset="default"
@@ -111,7 +112,8 @@ class FrameStyleOptions(Options):
 
     style: tuple[str, ...] = BASIC.option(
         ("scream",),
-        "A style's name or file, or a blend: scream:0.7,wave:0.3; repeat for each --matte.",
+        "A style's name or file, a blend (scream:0.7,wave:0.3), or the picture of a painting; "
+        "repeat for each --matte.",
         flags=STYLE_FLAGS,
     )
 
